@@ -1,0 +1,143 @@
+"""The Arrow schema of every table that is stored or exported: the data contract.
+
+Boxes are pixels of the source frame as it is displayed (after rotation), origin top-left. ``frame`` is the 0-based
+rank of a frame's presentation time in its video stream. ``time_s`` counts from the stream's first frame.
+"""
+
+import pyarrow as pa
+
+_BOX = [("x", pa.float32()), ("y", pa.float32()), ("w", pa.float32()), ("h", pa.float32())]
+
+#: One row per detected face, as delivered to the user.
+FACES = pa.schema(
+    [
+        ("title", pa.string()),
+        ("video", pa.string()),
+        ("frame", pa.int64()),
+        ("time_s", pa.float64()),
+        ("shot", pa.int32()),
+        *_BOX,
+        ("score", pa.float32()),  # detector's confidence, 0..1
+        ("track_id", pa.int64()),  # unique in the title; null: no track took this face
+        ("cluster_id", pa.int64()),  # unique in the title; null: Unknown
+        ("character", pa.string()),  # a name that people gave; null until then
+        ("quality", pa.float32()),  # the track's quality, 0..1, see cluster.quality; null where not measured
+    ]
+)
+
+#: One row per track, as delivered to the user.
+TRACKS = pa.schema(
+    [
+        ("title", pa.string()),
+        ("video", pa.string()),
+        ("shot", pa.int32()),
+        ("track_id", pa.int64()),
+        ("first_frame", pa.int64()),
+        ("last_frame", pa.int64()),
+        ("first_time_s", pa.float64()),
+        ("last_time_s", pa.float64()),
+        ("faces", pa.int32()),
+        ("crops", pa.int32()),
+        ("quality", pa.float32()),
+        ("status", pa.string()),  # "clustered" or "unknown"
+        ("reason", pa.string()),  # why Unknown: the rule that made it so; null where clustered
+        ("cluster_id", pa.int64()),
+        ("character", pa.string()),
+    ]
+)
+
+#: One row per character of a title, as delivered to the user.
+CLUSTERS = pa.schema(
+    [
+        ("title", pa.string()),
+        ("cluster_id", pa.int64()),
+        ("character", pa.string()),
+        ("tracks", pa.int32()),
+        ("faces", pa.int32()),
+        ("screen_time_s", pa.float64()),  # total time of frames in which the character is seen
+        ("best_track_id", pa.int64()),  # where the best crop is found in the title's `crops` table
+        ("best_frame", pa.int64()),
+    ]
+)
+
+#: Stage 1: a face as a shard found it. In a shard's table `track_id` and `shot` are local to the shard; `assemble`
+#: numbers them for the title.
+STAGE1_FACES = pa.schema(
+    [
+        ("video", pa.string()),
+        ("frame", pa.int64()),
+        ("time_s", pa.float64()),
+        ("shot", pa.int32()),
+        *_BOX,
+        ("score", pa.float32()),
+        ("landmarks", pa.list_(pa.float32(), 10)),  # x0, y0, ... x4, y4: eyes, nose, mouth corners (image left first)
+        ("sharpness", pa.float32()),
+        ("verdict", pa.string()),  # null: good for a crop; else why not ("too small", "too blurred", "too unsure", ...)
+        ("track_id", pa.int64()),
+    ]
+)
+
+#: Stage 1: a track of the title. `reason` is set where the track has no crop to be recognised by.
+STAGE1_TRACKS = pa.schema(
+    [
+        ("video", pa.string()),
+        ("shot", pa.int32()),
+        ("track_id", pa.int64()),
+        ("first_frame", pa.int64()),
+        ("last_frame", pa.int64()),
+        ("first_time_s", pa.float64()),
+        ("last_time_s", pa.float64()),
+        ("faces", pa.int32()),
+        ("crops", pa.int32()),
+        ("reason", pa.string()),
+    ]
+)
+
+#: Stage 1: the shots of a video, in order. A shot ends where the next begins, or at the end of the video.
+SHOTS = pa.schema(
+    [
+        ("video", pa.string()),
+        ("shot", pa.int32()),
+        ("first_frame", pa.int64()),
+        ("last_frame", pa.int64()),
+        ("transition", pa.string()),  # how it begins: "start", "cut" or "dissolve"
+    ]
+)
+
+#: Aligned sample crops, ordered by (track_id, frame).
+CROPS = pa.schema(
+    [
+        ("track_id", pa.int64()),
+        ("video", pa.string()),
+        ("frame", pa.int64()),
+        ("score", pa.float32()),
+        ("sharpness", pa.float32()),
+        ("jpeg", pa.binary()),  # aligned face, 112 x 112, RGB
+    ]
+)
+
+#: Pairs of tracks that overlap in time within a shot: two people, never one character. track_a < track_b.
+CANNOT_LINK = pa.schema([("track_a", pa.int64()), ("track_b", pa.int64())])
+
+#: Per iteration of adaptation (iteration 0: the base model), one row; WCP and the like need ground truth and are
+#: computed by `evaluate` from ITERATION_CLUSTERS.
+ITERATIONS = pa.schema(
+    [
+        ("iteration", pa.int32()),
+        ("clusters", pa.int32()),
+        ("unknown", pa.int32()),
+        ("changed_tracks", pa.int32()),  # tracks whose cluster changed since the iteration before
+        ("mean_loss", pa.float64()),
+        ("teacher_entropy", pa.float64()),  # mean H(p), nats
+        ("mean_output_entropy", pa.float64()),  # H(mean p), nats: near zero means collapse
+        ("kl_teacher_student", pa.float64()),
+        ("mean_quality", pa.float64()),
+        ("matched_pairs", pa.int64()),
+        ("seconds", pa.float64()),
+    ]
+)
+
+#: The clustering after each iteration: what `evaluate` scores for the table over iterations (paper, S Tab. 2).
+ITERATION_CLUSTERS = pa.schema(
+    [("iteration", pa.int32()), ("track_id", pa.int64()), ("cluster_id", pa.int64()), ("quality", pa.float32())]
+)
