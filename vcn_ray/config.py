@@ -41,14 +41,21 @@ class TrackOptions(_Group):
         1, ge=1, le=12, description="detect in every n-th frame; higher is faster and loses short or fast faces"
     )
     detect_max_side_px: int = Field(
-        640, ge=160, le=4096, description="frames are scaled down to this longer side for detection; raise it for small faces"
+        640,
+        ge=160,
+        le=4096,
+        description="frames are scaled down to this longer side for detection; raise it for small faces",
     )
     sample_every_frames: int = Field(
         12, ge=1, description="one crop of a track every n frames (paper, S Alg. 1); lower gives more, similar crops"
     )
-    min_crops: int = Field(4, ge=1, description="at least this many crops from a short track, where it has as many faces")
+    min_crops: int = Field(
+        4, ge=1, description="at least this many crops from a short track, where it has as many faces"
+    )
     max_shot_s: float = Field(
-        120.0, ge=5, description="long takes are tracked in pieces of this length, rejoined by overlap; bounds one task's time"
+        120.0,
+        ge=5,
+        description="long takes are tracked in pieces of this length, rejoined by overlap; bounds one task's time",
     )
 
 
@@ -65,13 +72,25 @@ class ClusterOptions(_Group):
 class RunOptions(_Group):
     """How the work is spread. Nothing here changes the result."""
 
-    window_s: float = Field(20.0, ge=1, description="length of a shard of video; shorter spreads better, longer seeks less")
+    window_s: float = Field(
+        20.0, ge=1, description="length of a shard of video; shorter spreads better, longer seeks less"
+    )
     num_cpus: int | None = Field(None, ge=1, description="CPUs of the local Ray; default: all of the machine")
-    address: str | None = Field(None, description="address of a running Ray cluster; default: start one on this machine")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where adaptation runs; auto: a GPU where Ray has one")
+    address: str | None = Field(
+        None, description="address of a running Ray cluster; default: start one on this machine"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where adaptation runs; auto: a GPU where Ray has one"
+    )
 
 
-_GROUPS = {"models": ModelOptions, "tracks": TrackOptions, "adapt": AdaptOptions, "cluster": ClusterOptions, "run": RunOptions}
+_GROUPS: dict[str, type[_Group]] = {
+    "models": ModelOptions,
+    "tracks": TrackOptions,
+    "adapt": AdaptOptions,
+    "cluster": ClusterOptions,
+    "run": RunOptions,
+}
 
 #: Defaults that `method: paper` changes; each is an option of its own.
 _PAPER: dict[str, Any] = {}
@@ -100,7 +119,7 @@ def option_names() -> dict[str, str]:
     """Name of every option with its group ('' for method and seed)."""
     names = {"method": "", "seed": ""}
     for group, model in _GROUPS.items():
-        names |= {name: group for name in model.model_fields}
+        names |= dict.fromkeys(model.model_fields, group)
     return names
 
 
@@ -128,4 +147,6 @@ def make_options(settings: dict[str, Any] | None = None) -> Options:
     except ValidationError as error:
         first = cast(Any, error.errors()[0])
         name = str(first["loc"][-1]) if first["loc"] else "options"
-        raise OptionError(f"option {name!r}: {first['msg'].lower()}, not {first['input']!r}; see `vcn-ray config`") from None
+        raise OptionError(
+            f"option {name!r}: {first['msg'].lower()}, not {first['input']!r}; see `vcn-ray config`"
+        ) from None

@@ -1,0 +1,1 @@
+"""Whole seasons on Ray: the only part of the package that imports it."""
