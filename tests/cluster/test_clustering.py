@@ -1,0 +1,162 @@
+"""The cut by evidence answers "one", "all different" and what lies between; constraints and order hold."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vcn_ray.cluster.evidence import Calibration, fit_evidence
+from vcn_ray.cluster.linkage import link_by_evidence, link_by_threshold, relabel
+from vcn_ray.cluster.literal import merge_literally
+from vcn_ray.cluster.matching import gaussian_matches, member_matches
+
+
+def _title(identities: np.ndarray, same: float, stranger: float, noise: float, seed: int = 0) -> np.ndarray:
+    """Cosines between tracks: identity's level plus noise that is symmetric."""
+    n = len(identities)
+    rng = np.random.default_rng(seed)
+    level = np.where(identities[:, None] == identities[None], same, stranger)
+    jitter = np.triu(rng.normal(scale=noise, size=(n, n)), 1)
+    return level + jitter + jitter.T
+
+
+def _cluster(similarity: np.ndarray, cannot_link: np.ndarray | None = None) -> np.ndarray:
+    n = len(similarity)
+    cannot_link = np.zeros((n, n), bool) if cannot_link is None else cannot_link
+    pairs = similarity[np.triu_indices(n, 1)][~cannot_link[np.triu_indices(n, 1)]]
+    return link_by_evidence(similarity, cannot_link, fit_evidence(pairs, n, Calibration()))
+
+
+@pytest.mark.parametrize(
+    ("identities", "same"),
+    [
+        (np.zeros(12, int), 0.52),  # one character only
+        (np.arange(30), 0.52),  # all different
+        (np.repeat(np.arange(6), 10), 0.52),  # an ordinary title
+        (np.repeat(np.arange(6), 10), 0.38),  # footage so poor that one person's tracks are less alike
+        (np.r_[np.zeros(40, int), np.arange(1, 15)], 0.52),  # one lead and fourteen extras
+    ],
+)
+def test_number_of_characters_is_found_without_a_threshold(identities, same):
+    labels = _cluster(_title(identities, same, 0.10, 0.08))
+    assert len(set(labels)) == len(set(identities))
+    assert (relabel(identities) == labels).all()
+
+
+def test_rare_matches_need_more_similarity_than_frequent_ones():
+    many = _title(np.repeat(np.arange(5), 8), 0.52, 0.10, 0.08)
+    none = _title(np.arange(40), 0.52, 0.10, 0.08)
+    upper = np.triu_indices(40, 1)
+    frequent, rare = (fit_evidence(s[upper], 40, Calibration()) for s in (many, none))
+    similarity = np.array([0.36])
+    assert frequent.log_likelihood_ratio(similarity) + frequent.prior_log_odds > 0
+    assert rare.log_likelihood_ratio(similarity) + rare.prior_log_odds < 0
+
+
+def test_evidence_never_falls_as_similarity_grows():
+    evidence = fit_evidence(np.random.default_rng(0).uniform(-0.3, 0.9, 500), 40, Calibration())
+    assert (np.diff(evidence.log_likelihood_ratio(np.linspace(-1, 1, 500))) >= 0).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 14), st.integers(0, 10**6), st.floats(0.0, 0.6))
+def test_cannot_link_pairs_never_share_a_cluster(n, seed, threshold):
+    rng = np.random.default_rng(seed)
+    similarity = rng.uniform(-1, 1, size=(n, n))
+    similarity = (similarity + similarity.T) / 2
+    forbidden = rng.random((n, n)) < 0.3
+    forbidden |= forbidden.T
+    np.fill_diagonal(forbidden, False)
+    labels = link_by_threshold(similarity, forbidden, threshold)
+    assert not (forbidden & (labels[:, None] == labels[None])).any()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 14), st.integers(0, 10**6))
+def test_order_of_tracks_does_not_change_the_clusters(n, seed):
+    rng = np.random.default_rng(seed)
+    similarity = rng.uniform(-0.2, 0.9, size=(n, n))
+    similarity = (similarity + similarity.T) / 2
+    forbidden = np.zeros((n, n), bool)
+    order = rng.permutation(n)
+    labels = _cluster(similarity, forbidden)
+    shuffled = _cluster(similarity[np.ix_(order, order)], forbidden)
+    assert ((labels[order][:, None] == labels[order][None]) == (shuffled[:, None] == shuffled[None])).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 12), st.integers(0, 10**6), st.floats(0.0, 0.8))
+def test_threshold_cut_equals_scipys_average_linkage(n, seed, threshold):
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    rng = np.random.default_rng(seed)
+    similarity = rng.uniform(-0.2, 0.9, size=(n, n))
+    similarity = (similarity + similarity.T) / 2
+    np.fill_diagonal(similarity, 1)
+    labels = link_by_threshold(similarity, np.zeros((n, n), bool), threshold)
+    theirs = fcluster(linkage(squareform(1 - similarity, checks=False), "average"), 1 - threshold, "distance")
+    assert (labels == relabel(theirs)).all()
+
+
+def _outputs(identities, seed=0, crops=4, k=16, scale=6.0, noise=0.3):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(identities.max() + 1, k)) * scale
+    track = np.repeat(np.arange(len(identities)), crops)
+    x = centres[identities[track]] + rng.normal(size=(len(track), k)) * noise
+    log_q = x - np.log(np.exp(x).sum(1, keepdims=True))
+    return np.exp(log_q), log_q, track
+
+
+def test_literal_merging_joins_tracks_whose_outputs_cannot_be_told_apart():
+    identities = np.array([0, 0, 1, 1, 2, 2, 2])
+    p, log_q, track = _outputs(identities, noise=0.5)
+    labels = merge_literally(p, log_q, track, 7)
+    assert all(len(set(identities[labels == c])) == 1 for c in set(labels))
+    assert len(set(labels)) < 7
+
+
+def test_literal_merging_is_transitive_and_repeats_on_clusters():
+    # a-b and b-c are close: one cluster in the end, whatever the distance of a and c.
+    p, log_q, track = _outputs(np.zeros(5, int), noise=1.0, scale=0.5)
+    labels = merge_literally(p, log_q, track, 5)
+    again = merge_literally(p, log_q, labels[track], int(labels.max()) + 1)
+    assert len(set(again)) == len(set(labels))
+
+
+def test_gaussian_matches_find_the_same_person_and_no_other():
+    rng = np.random.default_rng(0)
+    identities = np.repeat(np.arange(4), 3)
+    centres = rng.normal(size=(4, 32)) * 2
+    track = np.repeat(np.arange(12), 30)
+    rows = centres[identities[track]] + rng.normal(size=(360, 32)) * 0.5
+    matches = gaussian_matches(rows, track, 12)
+    same = identities[:, None] == identities[None]
+    np.fill_diagonal(same, False)
+    assert (matches == matches.T).all()
+    assert not matches[~same].any()
+    assert matches[same].mean() > 0.8
+
+
+def test_gaussian_density_equals_scipys():
+    from scipy.stats import multivariate_normal
+
+    rng = np.random.default_rng(3)
+    track = np.repeat(np.arange(5), 40)
+    rows = rng.normal(size=(200, 3)) * rng.uniform(0.5, 2, size=(5, 3))[track] + rng.normal(size=(5, 3))[track]
+    matches = gaussian_matches(rows, track, 5)
+    expected = np.zeros((5, 5), bool)
+    for a in range(5):
+        own = rows[track == a]
+        density = multivariate_normal(own.mean(0), np.diag(own.var(0)))
+        threshold = np.sort(density.logpdf(own))[:10].mean()
+        for b in range(5):
+            expected[b, a] = a != b and density.logpdf(rows[track == b].mean(0)) >= threshold
+    assert (matches == (expected | expected.T)).all()
+
+
+def test_members_of_one_cluster_match_and_unclustered_tracks_match_nothing():
+    matches = member_matches(np.array([0, 1, 0, -1, -1]))
+    assert matches.sum() == 2
+    assert matches[0, 2]
+    assert matches[2, 0]

@@ -1,0 +1,49 @@
+"""The matrix forms equal the paper's definitions, pair by pair."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vcn_ray.cluster.similarity import cosine_matrix, loss_matrix, own_pair_losses
+
+
+def _outputs(seed: int, counts: list[int], k: int = 6):
+    rng = np.random.default_rng(seed)
+    rows = sum(counts)
+    logits = rng.normal(size=(2, rows, k)) * 2
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return np.exp(log_p[0]), log_p[1], np.repeat(np.arange(len(counts)), counts)
+
+
+def _pair_loss(p, log_q, a, b):
+    return -float(p[a] @ log_q[b])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 4), min_size=2, max_size=5))
+def test_loss_matrix_is_the_mean_over_all_pairs_of_crops_and_both_directions(seed, counts):
+    p, log_q, track = _outputs(seed, counts)
+    matrix = loss_matrix(p, log_q, track, len(counts))
+    for s in range(len(counts)):
+        for t in range(len(counts)):
+            pairs = [(a, b) for a in np.flatnonzero(track == s) for b in np.flatnonzero(track == t)]
+            expected = np.mean([(_pair_loss(p, log_q, a, b) + _pair_loss(p, log_q, b, a)) / 2 for a, b in pairs])
+            assert np.isclose(matrix[s, t], expected)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 4), min_size=1, max_size=5))
+def test_own_threshold_is_the_mean_over_pairs_of_different_crops(seed, counts):
+    p, log_q, track = _outputs(seed, counts)
+    own = own_pair_losses(p, log_q, track, len(counts))
+    for t in range(len(counts)):
+        rows = np.flatnonzero(track == t)
+        pairs = [(a, b) for a in rows for b in rows if a != b] or [(rows[0], rows[0])]
+        assert np.isclose(own[t], np.mean([_pair_loss(p, log_q, a, b) for a, b in pairs]))
+
+
+def test_cosine_does_not_depend_on_the_norm_of_a_crop():
+    rng = np.random.default_rng(0)
+    e, track = rng.normal(size=(6, 8)), np.array([0, 0, 1, 1, 2, 2])
+    scaled = e * rng.uniform(0.1, 9, size=(6, 1))
+    assert np.allclose(cosine_matrix(e, track, 3), cosine_matrix(scaled, track, 3))

@@ -1,0 +1,61 @@
+"""Similarities and distances between face tracks, from the embeddings and outputs of their crops."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def unit(x: np.ndarray) -> np.ndarray:
+    """Vectors (..., D) scaled to length one; a zero vector stays zero."""
+    return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+def track_means(values: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
+    """Mean over the rows of each track.
+
+    values: (rows, D); track_of_row: (rows,) position of each row's track, 0..n_tracks-1. Returns (n_tracks, D) in
+    float64; a track without rows is zero. Rows are summed in the order given, so equal input gives equal bytes.
+    """
+    sums = np.zeros((n_tracks, values.shape[1]))
+    np.add.at(sums, track_of_row, values.astype(np.float64))
+    return sums / np.maximum(np.bincount(track_of_row, minlength=n_tracks), 1)[:, None]
+
+
+def cosine_matrix(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
+    """Cosine (n_tracks, n_tracks) of the tracks' mean directions.
+
+    Crops are normalised before they are averaged, so that a crop's norm does not decide what its track looks like.
+    """
+    means = unit(track_means(unit(embeddings.astype(np.float64)), track_of_row, n_tracks))
+    return means @ means.T
+
+
+def loss_matrix(
+    teacher_probabilities: np.ndarray, student_log_probabilities: np.ndarray, track_of_row: np.ndarray, n_tracks: int
+) -> np.ndarray:
+    """The paper's distance of two tracks: L_ssl averaged over all pairs of their crops and both directions (P 3.7).
+
+    teacher_probabilities, student_log_probabilities: (rows, K). The mean of the cross-entropy over all pairs of two
+    sets is the cross-entropy of the sets' means, so the whole matrix is one product. Its diagonal is the mean over
+    pairs of a track's own crops, each crop with itself included. Returns (n_tracks, n_tracks), symmetric, nats.
+    """
+    p = track_means(teacher_probabilities, track_of_row, n_tracks)
+    log_q = track_means(student_log_probabilities, track_of_row, n_tracks)
+    loss = -(p @ log_q.T)
+    return (loss + loss.T) / 2
+
+
+def own_pair_losses(
+    teacher_probabilities: np.ndarray, student_log_probabilities: np.ndarray, track_of_row: np.ndarray, n_tracks: int
+) -> np.ndarray:
+    """A track's threshold in the paper: the mean of L_ssl over pairs of its own, different crops (P 3.7).
+
+    Arguments as for `loss_matrix`. Returns (n_tracks,), nats; a track with a single crop takes that crop's loss with
+    itself, the only pair that it has.
+    """
+    count = np.bincount(track_of_row, minlength=n_tracks).astype(np.float64)
+    whole = np.diag(loss_matrix(teacher_probabilities, student_log_probabilities, track_of_row, n_tracks)) * count**2
+    with_itself = -(teacher_probabilities.astype(np.float64) * student_log_probabilities).sum(1)
+    itself = np.bincount(track_of_row, weights=with_itself, minlength=n_tracks)
+    pairs = count * (count - 1)
+    return np.where(pairs > 0, (whole - itself) / np.maximum(pairs, 1), itself / np.maximum(count, 1))
