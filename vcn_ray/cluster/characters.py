@@ -1,0 +1,155 @@
+"""From labels to the tables that a user gets: faces, tracks and characters of a title."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcn_ray.schemas import CLUSTERS, FACES, TRACKS
+
+
+@dataclass(frozen=True)
+class TitleTables:
+    """What a title delivers, see `schemas`."""
+
+    faces: pa.Table
+    tracks: pa.Table
+    clusters: pa.Table
+
+
+@dataclass(frozen=True)
+class TrackLabels:
+    """The clustering of a title's tracks that have crops.
+
+    track_id: (n,) int64; cluster: (n,) int64, negative = Unknown; quality: (n,) float in 0..1; reason: why Unknown,
+    None where clustered.
+    """
+
+    track_id: np.ndarray
+    cluster: np.ndarray
+    quality: np.ndarray
+    reason: list[str | None]
+
+
+def title_tables(
+    title: str, faces: pa.Table, tracks: pa.Table, crops: pa.Table, frame_s: dict[str, float], labels: TrackLabels
+) -> TitleTables:
+    """Join stage 1's tables with the clustering.
+
+    Clusters are numbered 0.. by screen time, longest first (ties: first seen). Screen time is the number of different
+    frames in which a character has a face, times the video's mean frame duration `frame_s[video]`.
+
+    faces, tracks, crops: schemas.STAGE1_FACES, STAGE1_TRACKS, CROPS. Tracks that the labels lack are Unknown for the
+    reason that stage 1 gave.
+    """
+    track_ids = tracks["track_id"].to_numpy()
+    position = {int(t): i for i, t in enumerate(track_ids)}
+    raw = np.full(len(track_ids), -1, np.int64)
+    quality: list[float | None] = [None] * len(track_ids)
+    reason: list[str | None] = tracks["reason"].to_pylist()
+    for i, track in enumerate(labels.track_id):
+        row = position[int(track)]
+        raw[row], quality[row] = labels.cluster[i], float(labels.quality[i])
+        reason[row] = None if labels.cluster[i] >= 0 else labels.reason[i]
+
+    face_track = faces["track_id"].fill_null(-1).to_numpy()
+    face_row = np.array([position.get(int(t), -1) for t in face_track], np.int64)
+    face_raw = np.where(face_row >= 0, raw[face_row], -1)
+    number, seconds = _by_screen_time(face_raw, faces, frame_s)
+    cluster = _renumber(raw, number)
+    face_cluster = _renumber(face_raw, number)
+
+    n_faces, n_tracks = len(faces), len(tracks)
+    quality_array = pa.array(quality, pa.float32())
+    return TitleTables(
+        faces=pa.table(
+            {
+                "title": pa.array([title] * n_faces, pa.string()),
+                **{c: faces[c] for c in ("video", "frame", "time_s", "shot", "x", "y", "w", "h", "score", "track_id")},
+                "cluster_id": _nullable(face_cluster),
+                "character": pa.nulls(n_faces, pa.string()),
+                "quality": quality_array.take(pa.array(face_row, mask=face_row < 0)),
+            }
+        )
+        .select(FACES.names)
+        .cast(FACES),
+        tracks=pa.table(
+            {
+                "title": pa.array([title] * n_tracks, pa.string()),
+                **{c: tracks[c] for c in TRACKS.names if c in tracks.column_names and c != "reason"},
+                "quality": quality_array,
+                "status": pa.array(["clustered" if c >= 0 else "unknown" for c in cluster], pa.string()),
+                "reason": pa.array(reason, pa.string()),
+                "cluster_id": _nullable(cluster),
+                "character": pa.nulls(n_tracks, pa.string()),
+            }
+        )
+        .select(TRACKS.names)
+        .cast(TRACKS),
+        clusters=_clusters(title, track_ids, cluster, face_cluster, seconds, crops, quality),
+    )
+
+
+def _by_screen_time(face_raw: np.ndarray, faces: pa.Table, frame_s: dict[str, float]) -> tuple[dict[int, int], list]:
+    """New number of each raw label, and the screen times in seconds in the new order."""
+    known = face_raw >= 0
+    if not known.any():
+        return {}, []
+    videos, video_code = np.unique(faces["video"].to_numpy(zero_copy_only=False), return_inverse=True)
+    seen = np.stack([face_raw[known], video_code[known], faces["frame"].to_numpy()[known]], axis=1)
+    label, first_row = np.unique(face_raw[known], return_index=True)
+    appearances = np.unique(seen, axis=0)
+    duration = np.array([frame_s[str(v)] for v in videos])[appearances[:, 1]]
+    seconds = np.array([duration[appearances[:, 0] == k].sum() for k in label])
+    order = np.lexsort((first_row, -seconds))
+    return {int(label[k]): rank for rank, k in enumerate(order)}, [float(seconds[k]) for k in order]
+
+
+def _renumber(raw: np.ndarray, number: dict[int, int]) -> np.ndarray:
+    return np.array([number.get(int(k), -1) for k in raw], np.int64)
+
+
+def _nullable(cluster: np.ndarray) -> pa.Array:
+    return pa.array(cluster, pa.int64(), mask=cluster < 0)
+
+
+def _clusters(
+    title: str,
+    track_ids: np.ndarray,
+    cluster: np.ndarray,
+    face_cluster: np.ndarray,
+    seconds: list,
+    crops: pa.Table,
+    quality: list[float | None],
+) -> pa.Table:
+    n = len(seconds)
+    cluster_of = dict(zip(track_ids.tolist(), cluster.tolist(), strict=True))
+    quality_of = dict(zip(track_ids.tolist(), quality, strict=True))
+    best: dict[int, tuple[float, int, int]] = {}
+    columns = (crops[c].to_pylist() for c in ("track_id", "frame", "score"))
+    for track, frame, score in zip(*columns, strict=True):
+        k = cluster_of.get(track, -1)
+        # A confident detection in a track of good quality shows the face best; the first of equals.
+        value = (score or 0.0) * (quality_of.get(track) or 0.0)
+        if k >= 0 and (k not in best or value > best[k][0]):
+            best[k] = (value, track, frame)
+    return pa.table(
+        {
+            "title": pa.array([title] * n, pa.string()),
+            "cluster_id": pa.array(range(n), pa.int64()),
+            "character": pa.nulls(n, pa.string()),
+            "tracks": pa.array([int((cluster == k).sum()) for k in range(n)], pa.int32()),
+            "faces": pa.array([int((face_cluster == k).sum()) for k in range(n)], pa.int32()),
+            "screen_time_s": pa.array(seconds, pa.float64()),
+            "best_track_id": pa.array([best[k][1] if k in best else None for k in range(n)], pa.int64()),
+            "best_frame": pa.array([best[k][2] if k in best else None for k in range(n)], pa.int64()),
+        }
+    ).cast(CLUSTERS)
+
+
+def count_unknown(tracks: pa.Table) -> int:
+    """Number of Unknown tracks in a `schemas.TRACKS` table."""
+    return int(pc.sum(pc.equal(tracks["status"], "unknown")).as_py() or 0)
