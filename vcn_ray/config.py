@@ -63,6 +63,61 @@ class AdaptOptions(_Group):
     """Stage 2: self-supervised adaptation of the face-ID network to the title."""
 
     max_iterations: int = Field(10, ge=0, le=50, description="limit on adaptation iterations; 0 keeps the base model")
+    depth: Literal["auto", "head", "tail", "full"] = Field(
+        "auto",
+        description="what is trained: the head on cached views, also the last linear layer, or the whole network; "
+        "auto: head on a CPU, full on a GPU (without a GPU the whole network takes 60 times the head's time)",
+    )
+    head: Literal["residual", "random"] = Field(
+        "residual",
+        description="residual starts at the base model; random is the paper's head, which may collapse",
+    )
+    teacher_start: Literal["copy", "apart"] = Field(
+        "copy", description="the teacher's head at the start: the student's, or random weights of its own (paper)"
+    )
+    teacher_temperature: float = Field(
+        2.0,
+        gt=0,
+        description="softness of the teacher's targets; low is sharp: gains on some titles, collapses on others",
+    )
+    student_temperature: float = Field(
+        2.0, gt=0, description="softness of the student's outputs; keep equal to the teacher's"
+    )
+    centre_momentum: float = Field(
+        0.9, ge=0, lt=1, description="memory of the running mean of teacher outputs, per batch"
+    )
+    teacher_momentum: float = Field(
+        0.9, ge=0, lt=1, description="share of the teacher that stays when it follows the student, per epoch"
+    )
+    first_epochs: int = Field(30, ge=1, description="epochs of the first iteration")
+    later_epochs: int = Field(10, ge=1, description="epochs of each later iteration")
+    head_only_epochs: int = Field(
+        10, ge=0, description="first epochs that train the heads alone, where depth is more than the head"
+    )
+    warmup_epochs: int = Field(5, ge=0, description="epochs of each iteration over which the learning rate rises")
+    head_lr: float = Field(1e-3, gt=0, description="highest learning rate of the head")
+    network_lr: float = Field(1e-4, gt=0, description="highest learning rate of the network, where it is trained")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
+    max_gradient_norm: float = Field(3.0, gt=0, description="gradients longer than this are shortened to it")
+    batch_pairs: int = Field(64, ge=1, description="pairs of crops a step; lower it where a GPU's memory is short")
+    min_batches_per_epoch: int = Field(
+        8, ge=1, description="an epoch takes each crop once, or more often where a short title would make fewer steps"
+    )
+    cached_global_views: int = Field(
+        2, ge=1, description="wide views of each crop embedded beforehand; they are most of the time on a CPU"
+    )
+    cached_local_views: int = Field(
+        4, ge=2, description="narrow views of each crop embedded beforehand; they are most of the time on a CPU"
+    )
+    max_crops_per_track: int = Field(
+        12,
+        ge=2,
+        description="crops of a long track that are used, evenly spaced; more cost time and repeat one another",
+    )
+    quality_passes: int = Field(5, ge=2, description="dropout passes from which a crop's quality is told")
+    quality_dropout: float = Field(
+        0.5, gt=0, lt=1, description="share of the last layer's input that a quality pass leaves out"
+    )
 
 
 class ClusterOptions(_Group):
@@ -82,6 +137,13 @@ class RunOptions(_Group):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="where adaptation runs; auto: a GPU where Ray has one"
     )
+    threads_per_title: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="threads of a title's adaptation, whatever else the machine does: the same number, the same bytes",
+    )
+    dashboard: bool = Field(False, description="start Ray's dashboard on http://127.0.0.1:8265 with the local Ray")
 
 
 _GROUPS: dict[str, type[_Group]] = {
@@ -93,7 +155,17 @@ _GROUPS: dict[str, type[_Group]] = {
 }
 
 #: Defaults that `method: paper` changes; each is an option of its own.
-_PAPER: dict[str, Any] = {}
+_PAPER: dict[str, Any] = {
+    # S 1.1: random 3-layer head, the teacher's drawn apart; S 1.3: one learning rate. The rest is iBOT's published
+    # training, which S 1.3 points to; its student temperature (0.1) is not taken: the paper's loss has none.
+    "head": "random",
+    "teacher_start": "apart",
+    "teacher_temperature": 0.07,
+    "student_temperature": 1.0,
+    "teacher_momentum": 0.996,
+    "head_lr": 1e-4,
+    "weight_decay": 0.04,
+}
 
 
 class Options(_Group):

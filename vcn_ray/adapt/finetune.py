@@ -1,0 +1,331 @@
+"""Adaptation of the face-ID network to one title: iterations of finetuning, and the outputs that clustering takes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vcn_ray.adapt import state
+from vcn_ray.adapt.cache import CachedViews, Embedder
+from vcn_ray.adapt.inputs import (
+    GLOBAL_PER_PAIR,
+    LOCAL_PER_PAIR,
+    EmbeddingInputs,
+    FeatureInputs,
+    Inputs,
+    NeckBackbone,
+    NetworkBackbone,
+    PixelInputs,
+    Which,
+    batches,
+)
+from vcn_ray.adapt.loss import (
+    OutputStatistics,
+    combinations,
+    output_statistics,
+    pair_loss,
+    student_log_probabilities,
+    summarise,
+    teacher_probabilities,
+    updated_centre,
+)
+from vcn_ray.adapt.pairs import draw_epoch
+from vcn_ray.adapt.schedule import epochs_in_iteration, lr_share, trains_network
+from vcn_ray.adapt.student_teacher import Branch, follow, make_branches, make_optimizer
+from vcn_ray.config import AdaptOptions
+
+Depth = Literal["head", "tail", "full"]
+
+_log = logging.getLogger(__name__)
+
+
+def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
+    """What is trained on this device: 'auto' is the head on a CPU and the whole network on a GPU (X 8)."""
+    if options.depth != "auto":
+        return options.depth
+    return "full" if torch.device(device).type == "cuda" else "head"
+
+
+@dataclass(frozen=True)
+class EpochMetrics:
+    """One epoch of training."""
+
+    iteration: int  # from 1
+    epoch: int  # from 0
+    mean_loss: float  # nats: L_ssl over pairs and combinations of views
+    statistics: OutputStatistics
+
+
+@dataclass(frozen=True)
+class IterationMetrics:
+    """One iteration of training, described by its last epoch."""
+
+    iteration: int
+    epochs: tuple[EpochMetrics, ...]  # those that this call ran; fewer than the iteration's after resuming
+    collapsed: bool  # outputs fall on too few pseudo-classes to tell people apart (X 2)
+
+    @property
+    def mean_loss(self) -> float:
+        """Mean L_ssl in the last epoch, nats."""
+        return self.epochs[-1].mean_loss
+
+    @property
+    def statistics(self) -> OutputStatistics:
+        """Entropies in the last epoch."""
+        return self.epochs[-1].statistics
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a branch says of the n crops, float32; (n, D) or, where there are k views of each, (n, k, D)."""
+
+    embeddings: np.ndarray  # e, unnormalised (S 1.1)
+    probabilities: np.ndarray  # softmax((e - c) / teacher temperature)
+    log_probabilities: np.ndarray  # log softmax(e / student temperature)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Processes that train one title together; each takes its share of every batch.
+
+    `sum_in_place` adds a tensor up over all of them, as `torch.distributed.all_reduce` does.
+    """
+
+    rank: int = 0
+    count: int = 1
+    sum_in_place: Callable[[Tensor], object] = lambda tensor: None
+
+
+_ALONE = Workers()
+
+
+class Adaptation:
+    """Student, teacher, centre and optimiser of one title, and the crops that they are trained on.
+
+    Make one with `on_cache` (depth 'head') or `on_network` ('tail' and 'full'). The student is what clustering uses;
+    the teacher gives the targets of training only (S Alg. 1). All is determined by the inputs, the options and the
+    seed, on one kind of device with one number of threads.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        backbone: nn.Module,
+        base_embeddings: Tensor,
+        track_of_crop: np.ndarray,
+        options: AdaptOptions,
+        seed: int,
+        device: torch.device,
+    ):
+        """Prefer `on_cache` and `on_network`; (n,) `track_of_crop` numbers the tracks from 0."""
+        if len(track_of_crop) != len(inputs):
+            raise ValueError(f"{len(track_of_crop)} track numbers for {len(inputs)} crops")
+        self._inputs = inputs
+        self._track_of_crop = np.asarray(track_of_crop, dtype=np.int64)
+        self._options, self._seed, self._device = options, seed, device
+        self._student, self._teacher = make_branches(backbone, base_embeddings, options, seed, device)
+        self._optimizer = make_optimizer(self._student, options)
+        self._centre = torch.zeros(base_embeddings.shape[1], device=device)
+        self.iteration = 0  # the last one begun
+        self.epochs_done = 0  # in that iteration
+
+    @classmethod
+    def on_cache(
+        cls,
+        cached: CachedViews,
+        track_of_crop: np.ndarray,
+        options: AdaptOptions,
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> Adaptation:
+        """Train a head on cached views."""
+        place = torch.device(device)
+        inputs, base = EmbeddingInputs(cached, place), torch.from_numpy(cached.plain)
+        return cls(inputs, nn.Identity(), base, track_of_crop, options, seed, place)
+
+    @classmethod
+    def on_network(
+        cls,
+        network: nn.Module,
+        crops: np.ndarray,
+        keys: np.ndarray,
+        track_of_crop: np.ndarray,
+        options: AdaptOptions,
+        seed: int,
+        device: torch.device | str,
+        *,
+        depth: Literal["tail", "full"],
+        bfloat16: bool | None = None,
+    ) -> Adaptation:
+        """Train the last linear layer ('tail') or the whole network ('full') together with a head.
+
+        Args:
+            network: the base model, see `cache.Embedder`; it is moved to the device.
+            crops: (n, 3, h, w) uint8 RGB.
+            keys: (n,) int64 number of each crop, unique in the title.
+            track_of_crop: (n,) int64 number of each crop's track, from 0.
+            options: see `config.AdaptOptions`.
+            seed: seed of the run.
+            device: where to train.
+            depth: what to train.
+            bfloat16: compute the network in bfloat16; default: on a GPU. The head and the loss stay in float32.
+        """
+        place = torch.device(device)
+        half = place.type == "cuda" if bfloat16 is None else bfloat16
+        network.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        base = NetworkBackbone(cast(Embedder, network), place, half)
+        pixels = PixelInputs(crops, keys, options, seed, place)
+        with torch.no_grad():
+            plain = torch.cat([base(pixels.views("plain", crops)[:, 0]) for crops in batches(len(pixels))])
+        if depth == "full":
+            return cls(pixels, base, plain, track_of_crop, options, seed, place)
+        inputs = FeatureInputs(base, pixels, options, seed)
+        return cls(inputs, NeckBackbone(network.neck), plain, track_of_crop, options, seed, place)  # type: ignore[arg-type]
+
+    def finetune(
+        self,
+        iteration: int,
+        group_of_track: np.ndarray,
+        on_epoch: Callable[[EpochMetrics], None] | None = None,
+        workers: Workers = _ALONE,
+    ) -> IterationMetrics:
+        """Run an iteration, or what is left of it after `load_state_bytes`.
+
+        Args:
+            iteration: from 1; the one after the last, or one that was begun and not finished.
+            group_of_track: (t,) int64; tracks of one number are taken for one person, -1 keeps a track out.
+            on_epoch: called after each epoch, when the state may be saved.
+            workers: the processes that train this title together.
+
+        Raises:
+            ValueError: the iteration is out of turn, or no track is left to train on.
+        """
+        epochs = epochs_in_iteration(iteration, self._options)
+        self._begin(iteration, epochs)
+        groups = np.asarray(group_of_track, dtype=np.int64)[self._track_of_crop]
+        done = []
+        while self.epochs_done < epochs:
+            metrics = self._train_epoch(iteration, self.epochs_done, epochs, groups, workers)
+            self.epochs_done += 1
+            done.append(metrics)
+            if on_epoch is not None:
+                on_epoch(metrics)
+        collapsed = done[-1].statistics.collapsed(len(self._centre))
+        if collapsed:
+            entropy = done[-1].statistics.mean_output_entropy
+            _log.warning(
+                "iteration %d: outputs collapse (entropy of their mean %.2f of %.2f nats); "
+                "raise teacher_temperature and student_temperature",
+                iteration,
+                entropy,
+                np.log(len(self._centre)),
+            )
+        return IterationMetrics(iteration, tuple(done), collapsed)
+
+    def _begin(self, iteration: int, epochs: int) -> None:
+        before = epochs_in_iteration(self.iteration, self._options) if self.iteration else 0
+        if iteration == self.iteration + 1 and self.epochs_done == before:
+            self.iteration, self.epochs_done = iteration, 0
+        elif iteration != self.iteration or self.epochs_done >= epochs:
+            raise ValueError(f"iteration {iteration} is out of turn after epoch {self.epochs_done} of {self.iteration}")
+
+    def _train_epoch(
+        self, iteration: int, epoch: int, epochs: int, groups: np.ndarray, workers: Workers
+    ) -> EpochMetrics:
+        options = self._options
+        pairs = draw_epoch(groups, options.batch_pairs, options.min_batches_per_epoch, self._seed, iteration, epoch)
+        self._inputs.begin_epoch(pairs)
+        self._student.backbone.requires_grad_(trains_network(iteration, epoch, options))
+        steps = len(pairs) // options.batch_pairs
+        dim = len(self._centre)
+        # Sums stay on the device until the epoch ends: reading one number a step would stall a GPU.
+        sums = torch.zeros(dim + 3, device=self._device)
+        for step in range(steps):
+            share = lr_share(epoch * steps + step, steps, epochs, options.warmup_epochs)
+            for group in self._optimizer.param_groups:
+                group["lr"] = share * group["peak_lr"]
+            first = step * options.batch_pairs
+            sums += self._step(slice(first + workers.rank, first + options.batch_pairs, workers.count), workers)
+        workers.sum_in_place(sums)
+        follow(self._teacher, self._student, options.teacher_momentum)
+        terms = len(pairs) * combinations(GLOBAL_PER_PAIR, GLOBAL_PER_PAIR + LOCAL_PER_PAIR)
+        return EpochMetrics(iteration, epoch, float(sums[0]) / terms, summarise(sums[1:], len(pairs) * GLOBAL_PER_PAIR))
+
+    def _step(self, rows: slice, workers: Workers) -> Tensor:
+        """Train on some pairs; (D + 3,) sums: of the loss, and `output_statistics` of the global views."""
+        options, count = self._options, self._options.batch_pairs
+        wide, narrow = self._inputs.batch(rows)
+        with torch.no_grad():
+            targets = self._teacher(wide)
+        outputs = self._student(torch.cat([wide, narrow]))
+        by_pair = torch.cat(
+            [
+                outputs[: len(wide)].unflatten(0, (-1, GLOBAL_PER_PAIR)),
+                outputs[len(wide) :].unflatten(0, (-1, LOCAL_PER_PAIR)),
+            ],
+            dim=1,
+        )
+        p = teacher_probabilities(targets, self._centre, options.teacher_temperature)
+        log_q = student_log_probabilities(by_pair, options.student_temperature)
+        loss = pair_loss(p.unflatten(0, (-1, GLOBAL_PER_PAIR)), log_q).sum()
+        self._optimizer.zero_grad(set_to_none=True)
+        (loss / count).backward()
+        trained = [parameter for parameter in self._student.parameters() if parameter.grad is not None]
+        for parameter in trained:
+            workers.sum_in_place(cast(Tensor, parameter.grad))
+        nn.utils.clip_grad_norm_(trained, options.max_gradient_norm)
+        self._optimizer.step()
+
+        target_sum = targets.sum(dim=0)
+        workers.sum_in_place(target_sum)
+        self._centre = updated_centre(self._centre, target_sum, count * GLOBAL_PER_PAIR, options.centre_momentum)
+        statistics = output_statistics(p, log_q[:, :GLOBAL_PER_PAIR].flatten(0, 1).detach())
+        return torch.cat([loss.detach()[None], statistics])
+
+    @torch.no_grad()
+    def embed(
+        self, which: Which | Literal["dropout"] = "plain", branch: Literal["student", "teacher"] = "student"
+    ) -> Outputs:
+        """Outputs for all crops, in their order.
+
+        (n, D) for 'plain' and 'flipped'; (n, k, D) for 'global' and 'local' (the cached views) and for 'dropout' (the
+        passes that quality is told from). Clustering uses the student for both sides of the loss (S Alg. 1).
+        """
+        model: Branch = self._student if branch == "student" else self._teacher
+        parts = []
+        for crops in batches(len(self._inputs)):
+            if which == "dropout":
+                embeddings = self._inputs.dropout_embeddings(model.backbone, crops)
+                parts.append(model.head(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2]))
+            else:
+                views = self._inputs.views(which, crops)
+                parts.append(model(views.flatten(0, 1)).unflatten(0, views.shape[:2]))
+        outputs = torch.cat(parts)
+        if which in ("plain", "flipped"):
+            outputs = outputs[:, 0]
+        return Outputs(
+            embeddings=outputs.cpu().numpy(),
+            probabilities=teacher_probabilities(outputs, self._centre, self._options.teacher_temperature).cpu().numpy(),
+            log_probabilities=student_log_probabilities(outputs, self._options.student_temperature).cpu().numpy(),
+        )
+
+    def state_bytes(self) -> bytes:
+        """All that training has changed, as safetensors: student, teacher, centre, optimiser and counters."""
+        return state.to_bytes(
+            self._student, self._teacher, self._centre, self._optimizer, (self.iteration, self.epochs_done)
+        )
+
+    def load_state_bytes(self, content: bytes) -> None:
+        """Go on from what `state_bytes` gave under the same options; `OutputError` for anything else.
+
+        What follows is bit for bit what would have followed without the interruption.
+        """
+        self._centre, (self.iteration, self.epochs_done) = state.from_bytes(
+            content, self._student, self._teacher, self._centre, self._optimizer
+        )

@@ -1,0 +1,83 @@
+"""Heads that sit on the face-ID network's embedding and are trained on the title.
+
+Both are 3-layer networks with GELU whose output is as long as the embedding (S 1.1). A head takes raw, unnormalised
+embeddings and its output is used unnormalised (S 1.1).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: Standard deviation of the paper head's initial weights: the published code of iBOT, which S 1.3 points to for all
+#: that is left open, draws its head's weights so, with zero biases.
+_PAPER_WEIGHT_STD = 0.02
+
+
+class Head(nn.Module):
+    """A network from (n, D) embeddings to (n, D) outputs."""
+
+    def __init__(self, embedding_dim: int):
+        super().__init__()
+        self.embedding_dim = embedding_dim
+        self.layers = nn.Sequential(
+            nn.Linear(embedding_dim, embedding_dim),
+            nn.GELU(),
+            nn.Linear(embedding_dim, embedding_dim),
+            nn.GELU(),
+            nn.Linear(embedding_dim, embedding_dim),
+        )
+
+    def linear_layers(self) -> list[nn.Linear]:
+        """The three trained layers, from input to output."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+
+
+class PaperHead(Head):
+    """Randomly initialised 3-layer MLP on the raw embedding (S 1.1)."""
+
+    def __init__(self, embedding_dim: int, generator: torch.Generator):
+        super().__init__(embedding_dim)
+        for layer in self.linear_layers():
+            nn.init.trunc_normal_(layer.weight, std=_PAPER_WEIGHT_STD, generator=generator)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(n, D) -> (n, D)."""
+        return self.layers(embeddings)
+
+
+class ResidualHead(Head):
+    """y + MLP(y) with the MLP's last layer zero, y the standardised embedding (X 2).
+
+    Training so starts at the base model instead of at noise, which is what keeps it from collapsing. Temperatures are
+    relative to the scale of the outputs, so y has a fixed one: the embedding is L2-normalised, the title's mean is
+    taken off, and the rest is scaled to length sqrt(D).
+    """
+
+    mean: Tensor
+
+    def __init__(self, embedding_dim: int, generator: torch.Generator, base_embeddings: Tensor):
+        """Take the title's mean from the base model's (n, D) embeddings of its crops."""
+        super().__init__(embedding_dim)
+        *hidden, last = self.linear_layers()
+        for layer in hidden:
+            bound = 1.0 / math.sqrt(embedding_dim)
+            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.register_buffer("mean", F.normalize(base_embeddings.float(), dim=1).mean(dim=0))
+
+    def standardise(self, embeddings: Tensor) -> Tensor:
+        """(n, D) raw embeddings -> (n, D) of length sqrt(D), centred on the title."""
+        centred = F.normalize(embeddings.float(), dim=-1) - self.mean
+        return F.normalize(centred, dim=-1) * math.sqrt(self.embedding_dim)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(n, D) -> (n, D)."""
+        standardised = self.standardise(embeddings)
+        return standardised + self.layers(standardised)

@@ -1,0 +1,66 @@
+"""Which crops make the pairs of an epoch, in which order, with which views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcn_ray.adapt.draws import Stream, philox
+
+
+@dataclass(frozen=True)
+class EpochPairs:
+    """Pairs of an epoch in the order of training; a whole number of batches."""
+
+    crop_a: np.ndarray  # (p,) int64 index of a crop
+    crop_b: np.ndarray  # (p,) int64: another crop of the same group (the same one where a group has but one)
+    global_draws: np.ndarray  # (p, 2) int64 >= 0: number that picks the global view of each crop
+    local_draws: np.ndarray  # (p, 2, 2) int64 >= 0: numbers that pick the two local views of each crop
+
+    def __len__(self) -> int:
+        return len(self.crop_a)
+
+
+def draw_epoch(
+    group_of_crop: np.ndarray, batch_pairs: int, min_batches: int, seed: int, iteration: int, epoch: int
+) -> EpochPairs:
+    """Pairs of an epoch, from (seed, iteration, epoch) alone.
+
+    A pair is two crops of one track in the first iteration, of one track or of coarsely matched tracks in the later
+    ones (S 8): crops of one group. Each crop of a group is once the first of a pair, its partner is drawn evenly from
+    the rest of the group; the list is repeated in another order until it fills the last batch and `min_batches`.
+
+    Args:
+        group_of_crop: (n,) int64; -1 keeps a crop out of training.
+        batch_pairs: pairs in a batch.
+        min_batches: batches to make at least.
+        seed: seed of the run.
+        iteration: from 1.
+        epoch: from 0.
+
+    Raises:
+        ValueError: no crop belongs to a group.
+    """
+    trained = np.flatnonzero(group_of_crop >= 0)
+    if not len(trained):
+        raise ValueError("no crop is left to train on")
+    by_group = trained[np.argsort(group_of_crop[trained], kind="stable")]
+    _, starts, sizes = np.unique(group_of_crop[by_group], return_index=True, return_counts=True)
+    start_of, size_of = np.repeat(starts, sizes), np.repeat(sizes, sizes)
+
+    rng = np.random.Generator(philox(seed, Stream.PAIRS, index=iteration, key=epoch))
+    count = max(-(-len(trained) // batch_pairs), min_batches) * batch_pairs
+    rounds = [rng.permutation(len(by_group)) for _ in range(-(-count // len(by_group)))]
+    first = np.concatenate(rounds)[:count]
+
+    start, size = start_of[first], size_of[first]
+    others = np.maximum(size - 1, 1)
+    step = 1 + np.floor(rng.random(count) * others).astype(np.int64)
+    second = start + (first - start + step) % size
+    return EpochPairs(
+        crop_a=by_group[first],
+        crop_b=by_group[second],
+        global_draws=rng.integers(0, 2**31, (count, 2)),
+        local_draws=rng.integers(0, 2**31, (count, 2, 2)),
+    )
