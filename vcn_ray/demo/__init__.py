@@ -1,0 +1,116 @@
+"""A small season to try everything on, rendered on the user's machine: what ``vcn-ray demo`` works on.
+
+The people come from face photographs that the installed insightface and scikit-image packages carry. Those pictures
+stay in their packages, under their own terms; neither they nor anything made from them is part of vcn_ray. What is
+rendered here is made on the user's machine, for trying out and testing, and is not for publication.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vcn_ray.demo.portraits import Portrait, cut_portraits
+from vcn_ray.demo.render import FPS, HEIGHT_PX, WIDTH_PX, Box, Frame, render_shot
+from vcn_ray.demo.screenplay import EPISODES, Shot
+from vcn_ray.errors import OutputError
+from vcn_ray.storage import Store
+
+__all__ = ["DemoSeason", "render_demo"]
+
+_DISSOLVE_FRAMES = 14
+
+
+@dataclass(frozen=True)
+class DemoSeason:
+    """Where the rendered season lies."""
+
+    videos: list[Path]
+    ground_truth: Path  # CSV: video, frame, x, y, w, h, identity, shot
+
+
+def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
+    """Render the demo season: two episodes of about 20 s, 640x360, 25 frames a second, H.264, no sound.
+
+    The same seed gives the same frames. In the ground truth a face's box is the detector's on the photograph, moved
+    as the picture was moved; in a dissolve a face is labelled while its shot has more than 30 % of the frame.
+
+    Args:
+        folder: where to write; made where it does not exist, files of the same names are replaced.
+        seed: moves people, camera and light; who appears in which shot stays the same.
+
+    Raises:
+        OutputError: the folder cannot be written, or PyAV came without an H.264 encoder.
+        ModelError: a package lacks its photograph.
+    """
+    store = Store(folder)
+    portraits = dict(enumerate(cut_portraits(), start=1))
+    rows = ["video,frame,x,y,w,h,identity,shot"]
+    for episode, (name, shots) in enumerate(EPISODES.items()):
+        content, labels = _render_episode(shots, portraits, (seed, episode))
+        store.write_bytes(name, content)
+        for frame, (x, y, w, h), identity, shot in labels:
+            rows.append(f"{name},{frame},{x:.1f},{y:.1f},{w:.1f},{h:.1f},{identity},{shot}")
+    store.write_bytes("ground_truth.csv", ("\n".join(rows) + "\n").encode())
+    return DemoSeason([store.path(name) for name in EPISODES], store.path("ground_truth.csv"))
+
+
+def _render_episode(
+    shots: tuple[Shot, ...], portraits: dict[int, Portrait], key: tuple[int, int]
+) -> tuple[bytes, list[tuple[int, Box, str, int]]]:
+    """An episode as MP4, and its labels: frame, box, identity, shot."""
+    labels: list[tuple[int, Box, str, int]] = []
+    encoder = _Encoder()
+    tail: list[Frame] = []  # the end of the shot before, kept for the dissolve
+    for number, shot in enumerate(shots):
+        rng = np.random.default_rng([*key, number])
+        lasts_into_next = number + 1 < len(shots) and shots[number + 1].dissolve
+        frames = round(shot.duration_s * FPS) + (_DISSOLVE_FRAMES if lasts_into_next else 0)
+        kept: list[Frame] = []
+        for k, frame in enumerate(render_shot(shot, frames, portraits, rng)):
+            if lasts_into_next and k >= frames - _DISSOLVE_FRAMES:
+                kept.append(frame)
+                continue
+            image, weight = frame.image, 1.0
+            if k < len(tail):
+                weight = (k + 1) / (len(tail) + 1)
+                image = np.round(weight * image + (1 - weight) * tail[k].image).astype(np.uint8)
+                if 1 - weight > 0.3:
+                    labels += [(encoder.frames, box, who, number - 1) for who, box in tail[k].faces.items()]
+            if weight > 0.3:
+                labels += [(encoder.frames, box, who, number) for who, box in frame.faces.items()]
+            encoder.add(image)
+        tail = kept
+    return encoder.finish(), labels
+
+
+class _Encoder:
+    """H.264 in MP4, in memory; one thread, so that the bytes do not depend on the machine's cores."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self._file = io.BytesIO()
+        self._container = av.open(self._file, "w", format="mp4")
+        try:
+            self._stream = self._container.add_stream("libx264", rate=FPS)
+        except (ValueError, av.FFmpegError) as error:
+            raise OutputError(
+                f"the installed PyAV has no H.264 encoder ({error}): install it from PyPI (`pip install av`)"
+            ) from None
+        self._stream.width, self._stream.height, self._stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+        self._stream.options = {"preset": "veryfast", "crf": "21", "threads": "1"}
+
+    def add(self, image_bgr: np.ndarray) -> None:
+        """Append a frame, (HEIGHT_PX, WIDTH_PX, 3) uint8."""
+        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(image_bgr, format="bgr24")))
+        self.frames += 1
+
+    def finish(self) -> bytes:
+        """The whole file."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        return self._file.getvalue()
