@@ -1,0 +1,144 @@
+"""What the season has done to a title, stage by stage: the line between spreading the work and the work itself.
+
+The driver knows only these methods; the tests put others in their place. Whatever is called in a worker gets a store
+and keys, never frames or crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from vcn_ray.config import Options
+from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
+from vcn_ray.storage import Store
+
+Report = Callable[[dict[str, Any]], None]
+
+_SHARD_TABLES = {"faces": STAGE1_FACES, "shots": SHOTS, "crops": CROPS}
+
+
+class Stages:
+    """The real stages: probe, tracks, views, adaptation with clustering, results."""
+
+    def probe(self, path: str) -> Any:
+        """`VideoInfo` of a file; `InputError` where it is no video that can be used."""
+        from vcn_ray.tracks.probe import probe_video
+
+        return probe_video(path)
+
+    def load_info(self, content: dict[str, Any]) -> Any:
+        """`VideoInfo` from what its `to_json` gave."""
+        from vcn_ray.tracks.probe import VideoInfo
+
+        return VideoInfo.from_json(content)
+
+    def shards(self, info: Any, window_s: float) -> list[Any]:
+        """Pieces of the video that are worked on alone; each has `first_frame` and `end_frame`."""
+        from vcn_ray.tracks.shards import plan_shards
+
+        return plan_shards(info, window_s)
+
+    def extract(
+        self,
+        store: Store,
+        step: str,
+        info: Any,
+        first_frame: int,
+        end_frame: int,
+        options: Options,
+        on_frames: Callable[[int], None],
+    ) -> dict[str, Any]:
+        """Find one shard's shots, faces, tracks and crops, store them below `step`, give back its numbers."""
+        import cv2
+
+        from vcn_ray.tracks.extract import extract_shard
+        from vcn_ray.tracks.shards import Shard
+
+        cv2.setNumThreads(1)
+        result = extract_shard(
+            info, Shard(first_frame, end_frame), _pack(options), options.tracks, on_progress=on_frames
+        )
+        for name, schema in _SHARD_TABLES.items():
+            store.write_table(f"{step}/{name}.parquet", getattr(result, name), schema)
+        return dict(result.stats)
+
+    def assemble(self, store: Store, videos: Sequence[tuple[Any, Sequence[str]]], options: Options) -> dict[str, Any]:
+        """Join the shards stored below the given steps to the title's tracks, stored below ``tracks/``."""
+        from vcn_ray.tracks.assemble import assemble_title
+        from vcn_ray.tracks.extract import ShardResult
+
+        tracks = assemble_title(
+            [
+                (
+                    info,
+                    [
+                        ShardResult(
+                            **{name: store.read_table(f"{step}/{name}.parquet") for name in _SHARD_TABLES}, stats={}
+                        )
+                        for step in steps
+                    ],
+                )
+                for info, steps in videos
+            ],
+            options.tracks,
+        )
+        tables: dict[str, tuple[pa.Table, pa.Schema]] = {
+            "faces": (tracks.faces, STAGE1_FACES),
+            "tracks": (tracks.tracks, STAGE1_TRACKS),
+            "crops": (tracks.crops, CROPS),
+            "shots": (tracks.shots, SHOTS),
+            "cannot_link": (tracks.cannot_link, CANNOT_LINK),
+        }
+        for name, (table, schema) in tables.items():
+            store.write_table(f"tracks/{name}.parquet", table, schema)
+        return {name: table.num_rows for name, (table, _) in tables.items()}
+
+    def view_chunks(self, store: Store, options: Options, device: str) -> list[str]:
+        """Keys of the cached views that are still to be computed; none where adaptation makes its own on the device."""
+        from vcn_ray.season.loop import plan_view_chunks
+
+        return plan_view_chunks(store, options, device)
+
+    def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
+        """Compute and store one chunk of cached views, on one thread."""
+        from vcn_ray.season.loop import embed_view_chunk
+
+        return embed_view_chunk(store, options, key, 1)
+
+    def adapt(self, store: Store, options: Options, device: str, threads: int, report: Report) -> None:
+        """Adapt and cluster until nothing changes; every step stored, so that it resumes by itself."""
+        from vcn_ray.season.loop import adapt_and_cluster
+
+        adapt_and_cluster(store, options, device=device, threads=threads, report=report)
+
+    def finish(
+        self, store: Store, results: Store, options: Options, title: str, infos: Sequence[Any]
+    ) -> dict[str, Any]:
+        """Write the title's tables and report; give back its counts: tracks, unknown, characters."""
+        from vcn_ray.season.loop import finish_title
+
+        return finish_title(store, results, options, title, infos)
+
+    def finish_season(
+        self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[dict[str, Any]]
+    ) -> None:
+        """Write the season's tables and its page from the titles' results."""
+        from vcn_ray.season.loop import finish_season
+
+        finish_season(out, slugs, options, errors)
+
+
+@lru_cache(maxsize=1)
+def _load_pack(name: str, face_id_onnx: str | None) -> Any:
+    from vcn_ray.models.packs import load_pack
+
+    return load_pack(name, face_id_onnx)
+
+
+def _pack(options: Options) -> Any:
+    """The face models, loaded once in a worker process."""
+    return _load_pack(options.models.pack, options.models.face_id_onnx)

@@ -1,0 +1,120 @@
+"""Small pieces of work by the hundred: one streaming Ray Data Dataset, or a plain loop in this process.
+
+A piece is a row: ``{"work": root of its title's working store, "step": key, ...}``. It writes its result into the store
+itself and gives back a small row, also when it failed: nothing large moves through Ray, and one bad piece costs no
+other.
+
+Ray repeats a task for ever whose worker dies (a decoder's crash, the kernel's out-of-memory killer), and nothing inside
+that worker can help. So an attempt is put on record before it starts; the third gives up with an error row instead.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import pyarrow as pa
+
+from vcn_ray.errors import VcnError
+from vcn_ray.storage import Store
+
+Row = dict[str, Any]
+
+#: Deaths of its worker after which a piece of work is given up.
+MAX_DEATHS = 2
+
+# Ray Data's settings are one object of the whole process, read while a Dataset is built: build one at a time.
+_BUILDING = threading.Lock()
+
+
+def attempt(step: Callable[[Row], Row], row: Row, run_id: str, alive_nodes: Callable[[], tuple[str, set[str]]]) -> Row:
+    """Do one piece of work; never raises for what is wrong with the piece.
+
+    Args:
+        step: does the work and gives numbers worth keeping (JSON-able).
+        row: the piece; "work", "title" and "step" are read here.
+        run_id: attempts of other runs do not count, so that the same command again starts afresh.
+        alive_nodes: id of this node and ids of all nodes alive; an attempt whose node is gone does not count.
+
+    Returns:
+        ``title``, ``step``, ``error`` ('' or one sentence), ``traceback`` ('' where the user can mend it), ``stats``
+        (JSON), ``started`` and ``ended`` (seconds since 1970, for run times).
+    """
+    started = time.time()
+    stats: Row = {}
+    error = trace = ""
+    try:
+        store, record = Store(row["work"]), f"{row['step']}.attempts.json"
+        nodes = _earlier_attempts(store, record, run_id)
+        this_node, alive = alive_nodes() if nodes else ("", set())
+        if sum(node in alive for node in nodes) >= MAX_DEATHS:
+            error = f"{row['what']}: its worker died {MAX_DEATHS} times (crash or out of memory); "
+            error += "the rest of the season went on; run the same command again to try it once more"
+        else:
+            this_node = this_node or alive_nodes()[0]
+            store.write_json(record, {"run": run_id, "nodes": [*nodes, this_node]})
+            stats = step(row)
+            store.delete(record)
+    except VcnError as problem:
+        error = str(problem)
+    except Exception as problem:
+        error = f"{row['what']}: unexpected {type(problem).__name__}: {problem}"
+        trace = traceback.format_exc()
+    return {
+        "title": row["title"],
+        "step": row["step"],
+        "error": error,
+        "traceback": trace,
+        "stats": json.dumps(stats),
+        "started": started,
+        "ended": time.time(),
+    }
+
+
+def run_here(rows: Sequence[Row], step: Callable[[Row], Row], run_id: str) -> Iterator[Row]:
+    """Do the pieces one after the other in this process."""
+    for row in rows:
+        yield attempt(step, row, run_id, lambda: ("here", set()))
+
+
+def run_on_ray(rows: Sequence[Row], step: Callable[[Row], Row], run_id: str, name: str) -> Iterator[Row]:
+    """Do the pieces as tasks of one CPU each in one streaming Dataset; rows come back as they finish, in any order.
+
+    `name` is what Ray's dashboard shows. A Dataset under way takes no new rows: later pieces need another call.
+    """
+    import ray
+    from ray.data import DataContext, TaskPoolStrategy
+
+    def work(row: Row) -> Row:
+        return attempt(step, row, run_id, _alive_nodes)
+
+    work.__name__ = work.__qualname__ = name
+    with _BUILDING:
+        context = DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        context.execution_no_progress_timeout_s = -1  # one long take, or a cluster that scales up from nothing
+        context.execution_options.preserve_order = False
+        pieces = ray.data.from_items(list(rows), override_num_blocks=len(rows))
+        dataset = pieces.map(work, num_cpus=1, compute=TaskPoolStrategy())
+        dataset.set_name(name)
+    for batch in dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
+        yield from cast(pa.Table, batch).to_pylist()
+
+
+def _earlier_attempts(store: Store, record: str, run_id: str) -> list[str]:
+    if not store.exists(record):
+        return []
+    content = store.read_json(record)
+    return content["nodes"] if content["run"] == run_id else []
+
+
+def _alive_nodes() -> tuple[str, set[str]]:
+    import ray
+
+    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    return ray.get_runtime_context().get_node_id(), alive

@@ -1,0 +1,164 @@
+"""From what a user names on the command line to titles: which videos there are and which belong together.
+
+A title's folder is its slug. The escape is one to one, so two titles never share a folder, also where file names ignore
+case; no text of a user ever becomes a path.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vcn_ray.errors import InputError
+
+#: File name endings that are taken for videos when a folder is given; a file given by its own name may have any.
+VIDEO_SUFFIXES = frozenset(
+    (".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts")
+    + (".mxf", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv")
+)
+
+_LONGEST_SLUG = 120
+
+
+@dataclass(frozen=True)
+class Title:
+    """What one network is adapted to and what characters are numbered within.
+
+    `videos` are absolute paths in the order given; `names` are what the tables' `video` column says, one per video,
+    unique in the title.
+    """
+
+    id: str
+    videos: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def slug(self) -> str:
+        """Name of the title's folder."""
+        return slug(self.id)
+
+
+@dataclass(frozen=True)
+class Season:
+    """All titles of one run, and the inputs that were no video file, each with its reason."""
+
+    titles: tuple[Title, ...]
+    refused: tuple[tuple[str, str], ...]  # (what the user gave, one sentence)
+
+
+def slug(title_id: str) -> str:
+    """Folder name of a title's id: ``a-z``, ``0-9`` and ``-`` stay, all else is escaped by ``_``.
+
+    ``__`` is an underscore, ``_`` and a letter that letter in upper case, ``_-`` a space, ``_`` and a digit n the
+    character with the n hexadecimal digits that follow. A long name ends in ``_0`` and its digest instead.
+    """
+    parts = []
+    for character in title_id:
+        if re.fullmatch("[a-z0-9-]", character):
+            parts.append(character)
+        elif character == "_":
+            parts.append("__")
+        elif re.fullmatch("[A-Z]", character):
+            parts.append("_" + character.lower())
+        elif character == " ":
+            parts.append("_-")
+        else:
+            code = f"{ord(character):x}"
+            parts.append(f"_{len(code)}{code}")
+    text = "".join(parts)
+    if len(text) <= _LONGEST_SLUG:
+        return text
+    name_digest = hashlib.sha256(title_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{text[: _LONGEST_SLUG - 34]}_0{name_digest}"
+
+
+def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = None) -> Season:
+    """Titles of the files, folders and patterns given: one video, one title; with `title`, all videos that title.
+
+    An input that names no video is refused with a sentence and the others go on, except within one `title`, which
+    needs all of its videos. Raises `InputError` where nothing is left, or `title` is empty.
+    """
+    if title is not None and not title.strip():
+        raise InputError("--title is empty: give the title a name")
+    videos: list[str] = []
+    refused: list[tuple[str, str]] = []
+    for given in inputs:
+        try:
+            videos += _expand(os.fspath(given))
+        except InputError as error:
+            refused.append((os.fspath(given), str(error)))
+    videos = _without_repetition(videos)
+    if refused and (title is not None or not videos):
+        raise InputError("\n".join(sentence for _, sentence in refused))
+    if not videos:
+        raise InputError("no video was given: name video files or folders")
+    if title is not None:
+        return Season((Title(title, tuple(videos), _distinct_names(videos, stems=False)),), ())
+    ids = _distinct_names(videos, stems=True)
+    return Season(
+        tuple(Title(name, (video,), (Path(video).name,)) for name, video in zip(ids, videos, strict=True)),
+        tuple(refused),
+    )
+
+
+def _expand(given: str) -> list[str]:
+    path = Path(given).expanduser()
+    try:
+        if path.is_dir():
+            found = list(_videos_in(path))
+            if not found:
+                endings = " ".join(sorted(VIDEO_SUFFIXES))
+                raise InputError(f"{given}: this folder holds no video ({endings}); name the files themselves")
+            return found
+        if path.exists():
+            return [os.path.abspath(path)]
+    except PermissionError:
+        raise InputError(f"{given}: permission denied; make it readable or run as a user who may read it") from None
+    except OSError as error:
+        raise InputError(f"{given}: cannot be looked at ({error.strerror}); check the path") from None
+    matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(str(path)) else []
+    if not matches:
+        raise InputError(f"{given}: no such file or folder; check the path")
+    return [video for match in matches for video in _expand(match)]
+
+
+def _videos_in(folder: Path) -> Iterable[str]:
+    """Video files below a folder, in the order of their paths; hidden files and folders are left out."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: this folder cannot be read ({error.strerror}); change its permissions")
+
+    for parent, folders, files in os.walk(os.path.abspath(folder), onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield os.path.join(parent, name)
+
+
+def _without_repetition(videos: list[str]) -> list[str]:
+    """The videos in order, each file once, also where it was reached by several paths."""
+    first_paths: dict[str, str] = {}
+    for video in videos:
+        first_paths.setdefault(os.path.realpath(video), video)
+    return list(first_paths.values())
+
+
+def _distinct_names(videos: Sequence[str], *, stems: bool) -> tuple[str, ...]:
+    """A name for each video: its stem (or file name), with as many parent folders as tell equal ones apart."""
+    paths = [Path(video) for video in videos]
+    if stems:
+        holders = Counter(path.with_suffix("") for path in paths)
+        paths = [path if holders[path.with_suffix("")] > 1 else path.with_suffix("") for path in paths]
+    depths = [1] * len(paths)
+    while True:
+        names = ["/".join(path.parts[-depth:]) for path, depth in zip(paths, depths, strict=True)]
+        count = Counter(names)
+        if len(count) == len(names):
+            return tuple(names)
+        depths = [depth + (count[name] > 1) for name, depth in zip(names, depths, strict=True)]
