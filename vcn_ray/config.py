@@ -52,6 +52,18 @@ class TrackOptions(_Group):
     min_crops: int = Field(
         4, ge=1, description="at least this many crops from a short track, where it has as many faces"
     )
+    min_face_px: int = Field(
+        12, ge=4, description="a face smaller than this (shorter side, pixels of the source) gives no crop"
+    )
+    min_face_score: float = Field(
+        0.6, ge=0, le=1, description="a face that the detector is less sure of gives no crop; lower it for poor footage"
+    )
+    min_sharpness: float = Field(
+        0.0, ge=0, description="a face with less fine structure than this gives no crop; higher leaves more Unknown"
+    )
+    decoder_threads: int = Field(
+        1, ge=1, le=64, description="threads of the video decoder in one task; more pays where shards are few"
+    )
     max_shot_s: float = Field(
         120.0,
         ge=5,
