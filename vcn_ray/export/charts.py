@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _WIDTH, _HEIGHT = 320.0, 150.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 14.0, 14.0, 26.0, 24.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, 24.0, 26.0, 24.0
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ def span_text(seconds: float) -> str:
     if total < 60:
         return f"{total} s"
     if total < 3600:
-        return f"{total // 60} min {total % 60:02d} s"
+        return f"{total // 60} min {total % 60:02d} s" if total % 60 else f"{total // 60} min"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def time_ticks(duration_s: float, most: int = 8) -> list[tuple[float, str]]:
-    """Round times for the axis of a time line: (share of the duration 0..1, text)."""
+def time_ticks(duration_s: float, most: int) -> list[tuple[float, str]]:
+    """Round times for the axis of a time line, about `most` of them: (share of the duration 0..1, text)."""
     if duration_s <= 0:
         return [(0.0, clock(0))]
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)

@@ -22,6 +22,8 @@ UNKNOWN_PER_REASON = 60
 UNKNOWN_WITHOUT_CROP_PER_REASON = 12
 #: From so many tracks on, a character gets a row of pictures of its own; below, a small card.
 TRACKS_FOR_A_ROW = 3
+#: By how much a time line can be enlarged.
+ZOOMS = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Thumb:
     """A track as a small picture with its time."""
 
     track_id: int
-    when: str
+    video: str | None  # where the title has several
+    time: str
     picture: str | None  # None: the track has no crop, or the page's budget is used up
 
 
@@ -123,7 +126,7 @@ class TimeLine:
 
     video: str
     duration_s: float
-    ticks: list[tuple[float, str]]
+    ticks: dict[int, list[tuple[float, str]]]  # by zoom: share of the duration, text
     lanes: list[Lane]
 
 
@@ -209,7 +212,7 @@ def characters_of(
 def _with_gallery(character: Character, tracks: list[dict[str, Any]], pictures: Pictures, several: bool) -> Character:
     # Galleries come last: when the budget runs out, they are what can be missed.
     size = SAMPLE if len(tracks) < TRACKS_FOR_A_ROW else THUMB
-    thumbs = [Thumb(t["track_id"], _when(t, several), pictures.best(t["track_id"], size)) for t in tracks]
+    thumbs = [_thumb(t, pictures, several, size) for t in tracks]
     return replace(character, gallery=thumbs)
 
 
@@ -221,9 +224,20 @@ def _tracks_in_order(report: TitleReport) -> list[dict[str, Any]]:
     return tracks
 
 
+def _thumb(track: dict[str, Any], pictures: Pictures, several_videos: bool, size: tuple[int, int]) -> Thumb:
+    picture = pictures.best(track["track_id"], size)
+    video = _stem(track["video"]) if several_videos else None
+    return Thumb(track["track_id"], video, clock(track["first_time_s"]), picture)
+
+
 def _when(track: dict[str, Any], several_videos: bool, end: bool = False) -> str:
     time = clock(track["last_time_s" if end else "first_time_s"])
-    return f"{track['video']} {time}" if several_videos else time
+    return f"{_stem(track['video'])} {time}" if several_videos else time
+
+
+def _stem(video: str) -> str:
+    """A video's name without its ending, which is the same for all and costs room."""
+    return video.rsplit(".", 1)[0] or video
 
 
 def _unknown_groups(tracks: list[dict[str, Any]], pictures: Pictures, several: bool) -> list[UnknownGroup]:
@@ -234,7 +248,7 @@ def _unknown_groups(tracks: list[dict[str, Any]], pictures: Pictures, several: b
     for reason, members in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
         seen = [t for t in members if pictures.has(t["track_id"])][:UNKNOWN_PER_REASON]
         blind = [t for t in members if not pictures.has(t["track_id"])][:UNKNOWN_WITHOUT_CROP_PER_REASON]
-        thumbs = [Thumb(t["track_id"], _when(t, several), pictures.best(t["track_id"])) for t in [*seen, *blind]]
+        thumbs = [_thumb(t, pictures, several, THUMB) for t in [*seen, *blind]]
         groups.append(UnknownGroup(reason, len(members), thumbs))
     return groups
 
@@ -253,7 +267,9 @@ def _time_lines(
             for key, name in [*rows, (None, "Unknown")]
             if of_video.get(key)
         ]
-        lines.append(TimeLine(video.name, duration_s, time_ticks(duration_s), lanes))
+        lines.append(
+            TimeLine(video.name, duration_s, {zoom: time_ticks(duration_s, 8 * zoom) for zoom in ZOOMS}, lanes)
+        )
     return lines
 
 

@@ -5,6 +5,7 @@
     zoom.hidden = false;
     const scroll = zoom.nextElementSibling;
     const lanes = scroll.firstElementChild;
+    const ticks = lanes.querySelectorAll(".ticks");
     zoom.addEventListener("click", (event) => {
       const button = event.target.closest("button");
       if (!button) return;
@@ -14,6 +15,7 @@
       for (const other of zoom.querySelectorAll("button")) {
         other.setAttribute("aria-pressed", String(other === button));
       }
+      for (const set of ticks) set.hidden = set.dataset.zoom !== button.dataset.zoom;
     });
   }
 
