@@ -61,9 +61,6 @@ class TrackOptions(_Group):
     min_sharpness: float = Field(
         0.0, ge=0, description="a face with less fine structure than this gives no crop; higher leaves more Unknown"
     )
-    decoder_threads: int = Field(
-        1, ge=1, le=64, description="threads of the video decoder in one task; more pays where shards are few"
-    )
     max_shot_s: float = Field(
         120.0,
         ge=5,

@@ -1,0 +1,277 @@
+"""From the shards' tables to the title's: pieces of long takes joined, shots and tracks numbered, cannot-links.
+
+Numbers follow from the content alone (videos as given, then frames, then position), so they are the same for any
+cutting into shards and any order in which these were done.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy.optimize import linear_sum_assignment
+
+from vcn_ray import schemas
+from vcn_ray.config import TrackOptions
+from vcn_ray.errors import InputError
+from vcn_ray.tracks.extract import GRID, ShardResult
+from vcn_ray.tracks.judge import track_reason
+from vcn_ray.tracks.probe import VideoInfo
+from vcn_ray.tracks.shots import context_frames
+
+_JOIN_IOU = 0.3
+_SAME_FACE_OVERLAP = 0.5  # of the smaller box: two boxes on one face, not two people
+
+
+@dataclass(frozen=True)
+class TitleTracks:
+    """Stage 1 of a title: tables of the schemas STAGE1_FACES, STAGE1_TRACKS, CROPS, SHOTS and CANNOT_LINK."""
+
+    faces: pa.Table
+    tracks: pa.Table
+    crops: pa.Table
+    shots: pa.Table
+    cannot_link: pa.Table
+
+
+@dataclass(frozen=True)
+class _Video:
+    """One video's tables with shots and tracks numbered for the title; box columns as arrays for what follows."""
+
+    faces: pa.Table
+    crops: pa.Table
+    shots: pa.Table
+    cannot_link: list[tuple[int, int]]
+    tracks: pa.Table
+
+
+def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]], options: TrackOptions) -> TitleTracks:
+    """Put a title together from its videos, in the order given, and their shards, in any order.
+
+    Shot and track numbers are unique in the title and start at 0. Raises `InputError` where two videos bear one name,
+    since the tables tell videos apart by name.
+    """
+    names = [info.name for info, _ in videos]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two videos of one title are named {name}; rename one or make them titles of their own")
+    parts: list[_Video] = []
+    first_shot = first_track = 0
+    for info, shards in videos:
+        part = _assemble_video(info, shards, options, first_shot, first_track)
+        first_shot += part.shots.num_rows
+        first_track += part.tracks.num_rows
+        parts.append(part)
+    links = [pair for part in parts for pair in part.cannot_link]
+    return TitleTracks(
+        faces=_concat([part.faces for part in parts], schemas.STAGE1_FACES),
+        tracks=_concat([part.tracks for part in parts], schemas.STAGE1_TRACKS),
+        crops=_concat([part.crops for part in parts], schemas.CROPS),
+        shots=_concat([part.shots for part in parts], schemas.SHOTS),
+        cannot_link=pa.table(
+            {"track_a": [a for a, _ in links], "track_b": [b for _, b in links]}, schema=schemas.CANNOT_LINK
+        ),
+    )
+
+
+def _concat(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
+
+
+def _assemble_video(
+    info: VideoInfo, shards: list[ShardResult], options: TrackOptions, first_shot: int, first_track: int
+) -> _Video:
+    shards = sorted((s for s in shards if s.shots.num_rows), key=lambda s: int(s.shots["first_frame"].to_numpy()[0]))
+    shots = _concat([s.shots for s in shards], schemas.SHOTS)
+    piece_starts = shots["first_frame"].to_numpy()
+    transitions = shots["transition"].to_pylist()
+    real = np.cumsum([t != GRID for t in transitions]) - 1  # pieces to shots
+    real = np.maximum(real, 0)
+
+    offsets = np.cumsum([0, *(1 + _highest_track(s.faces) for s in shards)])
+    faces = _concat([_offset(s.faces, int(o)) for s, o in zip(shards, offsets, strict=False)], schemas.STAGE1_FACES)
+    crops = _concat([_offset(s.crops, int(o)) for s, o in zip(shards, offsets, strict=False)], schemas.CROPS)
+    frames = faces["frame"].to_numpy()
+    tracks = faces["track_id"].fill_null(-1).to_numpy().copy()
+    boxes = np.stack([faces[c].to_numpy().astype(np.float64) for c in "xywh"], axis=1).reshape(-1, 4)
+
+    joined = _join_pieces(frames, tracks, boxes, piece_starts, transitions, info.fps)
+    numbers = _number_tracks(frames, np.array([joined.get(t, t) for t in tracks.tolist()], np.int64), boxes)
+    final = {t: numbers[joined.get(t, t)] + first_track for t in set(tracks.tolist()) - {-1}}
+    tracks = np.array([final.get(t, -1) for t in tracks.tolist()], np.int64)
+    shot_of_face = real[np.searchsorted(piece_starts, frames, side="right") - 1] + first_shot if len(frames) else frames
+
+    order = np.lexsort((boxes[:, 1], boxes[:, 0], frames))
+    faces = faces.set_column(
+        faces.schema.get_field_index("track_id"), "track_id", pa.array(tracks, pa.int64(), mask=tracks < 0)
+    )
+    faces = faces.set_column(faces.schema.get_field_index("shot"), "shot", pa.array(shot_of_face, pa.int32()))
+    faces = faces.take(pa.array(order))
+    crop_tracks = np.array([final[t] for t in crops["track_id"].to_pylist()], np.int64)
+    crops = crops.set_column(0, "track_id", pa.array(crop_tracks, pa.int64()))
+    crops = crops.take(pa.array(np.lexsort((crops["frame"].to_numpy(), crop_tracks))))
+    shots = _real_shots(info, piece_starts, transitions, real, first_shot)
+    blended = _near_dissolves(info, shots)
+    return _Video(
+        faces=faces,
+        crops=crops,
+        shots=shots,
+        cannot_link=_cannot_links(frames[order], tracks[order], boxes[order], blended),
+        tracks=_track_table(faces, crops),
+    )
+
+
+def _highest_track(faces: pa.Table) -> int:
+    tracks = faces["track_id"].drop_null().to_numpy()
+    return int(tracks.max()) if len(tracks) else -1
+
+
+def _offset(table: pa.Table, offset: int) -> pa.Table:
+    """Shift the local track numbers, so that those of several shards differ."""
+    column = table.schema.get_field_index("track_id")
+    shifted = [None if t is None else t + offset for t in table["track_id"].to_pylist()]
+    return table.set_column(column, table.schema.field(column), pa.array(shifted, pa.int64()))
+
+
+def _join_pieces(
+    frames: np.ndarray,
+    tracks: np.ndarray,
+    boxes: np.ndarray,
+    piece_starts: np.ndarray,
+    transitions: list[str],
+    fps: float,
+) -> dict[int, int]:
+    """Which track of a later piece of a long take continues which earlier one: {later: earliest}.
+
+    One to one by the overlap of the last box before the line and the first after it, a quarter of a second apart at
+    most: more than a dropped detection or two would be guessing.
+    """
+    reach = max(1, round(fps / 4))
+    root: dict[int, int] = {}
+    for line, transition in zip(piece_starts.tolist(), transitions, strict=True):
+        if transition != GRID:
+            continue
+        near = np.flatnonzero((tracks >= 0) & (np.abs(frames - line) <= reach))
+        ends: dict[int, int] = {}
+        starts: dict[int, int] = {}
+        for row in near[np.argsort(frames[near], kind="stable")].tolist():
+            if frames[row] < line:
+                ends[int(tracks[row])] = row
+            else:
+                starts.setdefault(int(tracks[row]), row)
+        if not ends or not starts:
+            continue
+        overlap = _iou(boxes[list(ends.values())], boxes[list(starts.values())])
+        gaps = frames[list(starts.values())][None, :] - frames[list(ends.values())][:, None]
+        overlap[gaps > reach] = 0
+        for i, j in zip(*linear_sum_assignment(-overlap), strict=True):
+            if overlap[i, j] >= _JOIN_IOU:
+                earlier = list(ends)[i]
+                root[list(starts)[j]] = root.get(earlier, earlier)
+    return root
+
+
+def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of (n, 4) and (m, 4) boxes x, y, w, h: (n, m)."""
+    inter = _intersection(a[:, None], b[None])
+    areas = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None]
+    return inter / np.maximum(areas - inter, 1e-9)
+
+
+def _intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    return np.prod(np.maximum(high - low, 0), axis=-1)
+
+
+def _number_tracks(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> dict[int, int]:
+    """0, 1, ... for the tracks in order of their first face's frame, then x, then y."""
+    numbers: dict[int, int] = {}
+    for row in np.lexsort((boxes[:, 1], boxes[:, 0], frames)).tolist():
+        track = int(tracks[row])
+        if track >= 0:
+            numbers.setdefault(track, len(numbers))
+    return numbers
+
+
+def _real_shots(
+    info: VideoInfo, piece_starts: np.ndarray, transitions: list[str], real: np.ndarray, first_shot: int
+) -> pa.Table:
+    """The shots without the lines that cut long takes; each ends where the next begins."""
+    heads = [n for n in range(len(transitions)) if n == 0 or real[n] != real[n - 1]]
+    starts = [int(piece_starts[n]) for n in heads]
+    ends = [*(start - 1 for start in starts[1:]), info.frames - 1] if starts else []
+    return pa.table(
+        {
+            "video": [info.name] * len(heads),
+            "shot": range(first_shot, first_shot + len(heads)),
+            "first_frame": starts,
+            "last_frame": ends,
+            "transition": [transitions[n] for n in heads],
+        },
+        schema=schemas.SHOTS,
+    )
+
+
+def _near_dissolves(info: VideoInfo, shots: pa.Table) -> np.ndarray:
+    """(frames,) bool: frames where two shots may be seen at once."""
+    near = np.zeros(info.frames + 1, bool)
+    reach = context_frames(info.fps) // 2
+    for row in shots.to_pylist():
+        if row["transition"] == "dissolve":
+            near[max(0, row["first_frame"] - reach) : row["first_frame"] + reach] = True
+    return near
+
+
+def _cannot_links(
+    frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray, blended: np.ndarray
+) -> list[tuple[int, int]]:
+    """Pairs of tracks seen in one frame: two people.
+
+    Not where the boxes lie on one another in most of the frames that they share (one face found twice), and not in
+    the frames of a dissolve, where one person may be seen twice.
+    """
+    shared: dict[tuple[int, int], int] = defaultdict(int)
+    doubled: dict[tuple[int, int], int] = defaultdict(int)
+    rows = np.flatnonzero((tracks >= 0) & ~blended[frames]) if len(frames) else np.zeros(0, int)
+    for group in np.split(rows, np.flatnonzero(np.diff(frames[rows])) + 1):
+        for n, i in enumerate(group.tolist()):
+            for j in group[n + 1 :].tolist():
+                pair = (int(min(tracks[i], tracks[j])), int(max(tracks[i], tracks[j])))
+                shared[pair] += 1
+                smaller = min(boxes[i, 2] * boxes[i, 3], boxes[j, 2] * boxes[j, 3])
+                doubled[pair] += bool(_intersection(boxes[i], boxes[j]) > _SAME_FACE_OVERLAP * smaller)
+    return sorted(pair for pair, count in shared.items() if pair[0] != pair[1] and 2 * doubled[pair] <= count)
+
+
+def _track_table(faces: pa.Table, crops: pa.Table) -> pa.Table:
+    """One row per track, from the sorted faces."""
+    columns = {name: faces[name].to_pylist() for name in ("video", "shot", "track_id", "frame", "time_s", "verdict")}
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for row, track in enumerate(columns["track_id"]):
+        if track is not None:
+            rows_of[track].append(row)
+    crop_tracks, crop_counts = np.unique(crops["track_id"].to_numpy(), return_counts=True)
+    crops_of = dict(zip(crop_tracks.tolist(), crop_counts.tolist(), strict=True))
+    table = []
+    for track in sorted(rows_of):
+        rows = rows_of[track]
+        first, last = rows[0], rows[-1]
+        count = crops_of.get(track, 0)
+        table.append(
+            {
+                "video": columns["video"][first],
+                "shot": columns["shot"][first],
+                "track_id": track,
+                "first_frame": columns["frame"][first],
+                "last_frame": columns["frame"][last],
+                "first_time_s": columns["time_s"][first],
+                "last_time_s": columns["time_s"][last],
+                "faces": len(rows),
+                "crops": count,
+                "reason": None if count else track_reason([columns["verdict"][row] for row in rows]),
+            }
+        )
+    return pa.Table.from_pylist(table, schema=schemas.STAGE1_TRACKS)

@@ -1,0 +1,189 @@
+"""The faces of one shot: detected, tracked, judged and sampled as its frames pass, then turned into table rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from vcn_ray.config import TrackOptions
+from vcn_ray.models.alignment import align_crop
+from vcn_ray.models.detection import Detections, FaceDetector
+from vcn_ray.models.packs import FacePack
+from vcn_ray.tracks.crops import Crop, CropSampler
+from vcn_ray.tracks.decode import Picture
+from vcn_ray.tracks.judge import INTERPOLATED, judge_face, sharpness
+from vcn_ray.tracks.probe import VideoInfo
+from vcn_ray.tracks.tracker import KEEP_SCORE, ShotTracker
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in pixels of the displayed source frame; `score` and `landmarks` are None for an interpolated one."""
+
+    frame: int
+    box: np.ndarray  # x, y, w, h
+    score: float | None
+    landmarks: np.ndarray | None  # (5, 2)
+    sharpness: float | None
+    verdict: str | None
+    track: int | None
+
+
+class Lens:
+    """What looks at the frames of a video: the detector and the two picture sizes; made once per shard."""
+
+    def __init__(self, info: VideoInfo, pack: FacePack, options: TrackOptions):
+        self.detector: FaceDetector = pack.detector(KEEP_SCORE)
+        self.small = Picture(info, options.detect_max_side_px)
+        self.full = Picture(info)
+
+
+class FaceFinder:
+    """Finds and follows the faces of one shot; feed its frames in order with `see`."""
+
+    def __init__(self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float]):
+        self._info = info
+        self._lens = lens
+        self._options = options
+        self._stats = stats
+        self._tracker = ShotTracker(info.fps, options.detect_every_frames)
+        self._samplers: dict[int, CropSampler] = {}
+        self._faces: list[Face] = []
+        self._first_frame: int | None = None
+
+    def see(self, number: int, frame: Any) -> None:
+        """Search a frame for faces, unless `detect_every_frames` passes it over."""
+        if self._first_frame is None:
+            self._first_frame = number
+        if (number - self._first_frame) % self._options.detect_every_frames:
+            return
+        lens = self._lens
+        begun = time.perf_counter()
+        picture = lens.small.bgr(frame)
+        found = lens.detector.detect(picture)
+        self._stats["seconds_detect"] += time.perf_counter() - begun
+        self._stats["frames_detected"] += 1
+        scale = np.concatenate([lens.small.scale, lens.small.scale])
+        inside = Detections(found.boxes / scale, found.scores, found.landmarks / lens.small.scale)
+        tracks = self._tracker.update(inside, self._info.time_s(number))
+        whole: np.ndarray | None = None
+        for n, track in enumerate(tracks):
+            sharp = sharpness(picture, found.boxes[n])
+            score = float(inside.scores[n])
+            size = (self._info.width_px, self._info.height_px)
+            verdict = judge_face(inside.boxes[n], score, sharp, size, self._options)
+            self._faces.append(Face(number, inside.boxes[n], score, inside.landmarks[n], sharp, verdict, track))
+            if track is None or verdict is not None:
+                continue
+            sampler = self._sampler(track, number)
+            if sampler.wants(number):
+                whole = lens.full.bgr(frame) if whole is None else whole
+                aligned = align_crop(whole, (inside.landmarks[n] * lens.full.scale).astype(np.float32))
+                sampler.add(Crop(number, score, sharp, aligned))
+
+    def _sampler(self, track: int, number: int) -> CropSampler:
+        if track not in self._samplers:
+            options = self._options
+            self._samplers[track] = CropSampler(number, options.sample_every_frames, options.min_crops)
+        return self._samplers[track]
+
+    def faces(self) -> list[Face]:
+        """All faces in order of frames; tracks that did not last are taken from theirs, gaps of stride are filled."""
+        lasting = self._tracker.confirmed
+        faces = [f if f.track is None or f.track in lasting else replace(f, track=None) for f in self._faces]
+        every = self._options.detect_every_frames
+        if every > 1:
+            faces += _between(faces, every)
+        return sorted(faces, key=lambda f: (f.frame, float(f.box[0]), float(f.box[1])))
+
+    def crops(self) -> dict[int, list[Crop]]:
+        """The crops of each track that lasted."""
+        return {
+            track: self._samplers[track].chosen()
+            for track in sorted(self._samplers)
+            if track in self._tracker.confirmed
+        }
+
+
+def _between(faces: list[Face], every: int) -> list[Face]:
+    """Boxes for the frames that were passed over between two detections of a track, on a straight line."""
+    filled: list[Face] = []
+    last: dict[int, Face] = {}
+    for face in faces:
+        if face.track is None:
+            continue
+        before = last.get(face.track)
+        last[face.track] = face
+        if before is None or face.frame - before.frame > every:
+            continue
+        for number in range(before.frame + 1, face.frame):
+            share = (number - before.frame) / (face.frame - before.frame)
+            box = (1 - share) * before.box + share * face.box
+            filled.append(Face(number, box, None, None, None, INTERPOLATED, face.track))
+    return filled
+
+
+class ShotRows:
+    """Collects the rows of a shard's tables, shots and tracks numbered within the shard."""
+
+    def __init__(self, info: VideoInfo):
+        self._info = info
+        self._faces: list[dict[str, Any]] = []
+        self._shots: list[dict[str, Any]] = []
+        self._crops: list[dict[str, Any]] = []
+        self._tracks = 0
+
+    def begin_shot(self, first_frame: int, transition: str) -> None:
+        """A shot begins."""
+        self._shots.append(
+            {
+                "video": self._info.name,
+                "shot": len(self._shots),
+                "first_frame": first_frame,
+                "last_frame": first_frame,
+                "transition": transition,
+            }
+        )
+
+    def end_shot(self, last_frame: int, finder: FaceFinder) -> None:
+        """The shot that began last ends; take over what was found in it."""
+        self._shots[-1]["last_frame"] = last_frame
+        numbers: dict[int, int] = {}
+        for face in finder.faces():
+            if face.track is not None and face.track not in numbers:
+                numbers[face.track] = self._tracks + len(numbers)
+            self._faces.append(self._face_row(face, None if face.track is None else numbers[face.track]))
+        for track, crops in finder.crops().items():
+            self._crops += [self._crop_row(crop, numbers[track]) for crop in crops]
+        self._tracks += len(numbers)
+
+    def tables(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Rows of faces, shots and crops."""
+        return self._faces, self._shots, sorted(self._crops, key=lambda row: (row["track_id"], row["frame"]))
+
+    def _face_row(self, face: Face, track_id: int | None) -> dict[str, Any]:
+        return {
+            "video": self._info.name,
+            "frame": face.frame,
+            "time_s": self._info.time_s(face.frame),
+            "shot": len(self._shots) - 1,
+            **dict(zip("xywh", face.box.tolist(), strict=True)),
+            "score": face.score,
+            "landmarks": None if face.landmarks is None else face.landmarks.reshape(-1).tolist(),
+            "sharpness": face.sharpness,
+            "verdict": face.verdict,
+            "track_id": track_id,
+        }
+
+    def _crop_row(self, crop: Crop, track_id: int) -> dict[str, Any]:
+        return {
+            "track_id": track_id,
+            "video": self._info.name,
+            "frame": crop.frame,
+            "score": crop.score,
+            "sharpness": crop.sharpness,
+            "jpeg": crop.jpeg(),
+        }

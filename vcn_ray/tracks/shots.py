@@ -1,0 +1,194 @@
+"""Where shots begin, by a rule that is local: a frame's verdict depends on the frames within `context` of it alone.
+
+So a video may be entered anywhere and gives the same cuts, which state carried from cut to cut (minimum scene lengths,
+flash filters) would not. Two frames are compared by their mean absolute difference in a small YUV picture, over the
+mean contrast of the two: about 1 or more for unrelated pictures, near 0 within a shot, in dark footage as in bright.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import Interpolation, VideoReformatter
+
+_WIDTH, _HEIGHT = 64, 36
+_NOISE_FLOOR = 2.0  # grey levels: keeps compression noise in black frames from counting as change
+_CUT_CHANGE = 0.4  # of every frame before to every frame after
+_CUT_JUMP = 1.8  # the cut's step over the median step around it; a pan changes as fast, but steadily
+_DISSOLVE_CHANGE = 0.5
+_DISSOLVE_CORRELATION = 0.85  # above it the picture is the same in another light
+_DISSOLVE_RESIDUAL = 0.4  # of the blend, relative to the change; motion leaves 0.6 and more
+_DISSOLVE_STEP = 0.34  # the largest share of a blend in one step; more is a cut
+
+
+def context_frames(fps: float) -> int:
+    """How many frames before and after a frame its verdict depends on."""
+    return 4 * _blend_frames(fps)
+
+
+def _blend_frames(fps: float) -> int:
+    """A quarter of a second: half the length of the shorter blend that is looked for."""
+    return max(3, round(fps / 4))
+
+
+def _flash_frames(fps: float) -> int:
+    """A sixth of a second: what is gone after it was a flash."""
+    return max(2, round(fps / 6))
+
+
+class Thumbnailer:
+    """Makes the small pictures that frames are compared by."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: Any) -> np.ndarray:
+        """(3, 36, 64) uint8 YUV of a decoded frame; shape and orientation don't matter for comparing."""
+        small = self._reformatter.reformat(
+            frame, width=_WIDTH, height=_HEIGHT, format="yuv444p", interpolation=Interpolation.AREA, threads=1
+        )
+        return np.array(small.to_ndarray())
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A frame's small picture as (3, pixels) float32 and its contrast."""
+
+    pixels: np.ndarray
+    contrast: float
+
+
+def _change(a: _Look, b: _Look) -> float:
+    return float(np.abs(a.pixels - b.pixels).mean()) / (0.5 * (a.contrast + b.contrast))
+
+
+class BoundaryFinder:
+    """Finds the frames where a shot begins, in a stream of small pictures.
+
+    Feed frames in order with `push`; verdicts come `context_frames` later, in order, and the rest with `finish`. The
+    frames of the first `context_frames` after a start that is not the video's lack context: ignore their verdicts.
+    """
+
+    def __init__(self, fps: float):
+        self._blend = _blend_frames(fps)
+        self._flash = _flash_frames(fps)
+        self.context = context_frames(fps)
+        self._looks: deque[_Look] = deque()
+        self._scores: dict[int, float] = {}
+        self._steps: dict[int, float] = {}
+        self._first = 0  # number of the first look that is kept
+        self._next = 0  # first frame without a verdict
+
+    def push(self, number: int, thumbnail: np.ndarray) -> list[tuple[int, str | None]]:
+        """Take a frame's small picture; return (frame, "cut", "dissolve" or None) for all that it decides.
+
+        A gap in the numbers (frames that cannot be decoded) counts as a standstill.
+        """
+        pixels = thumbnail.reshape(3, -1).astype(np.float32)
+        contrast = float(np.abs(pixels - pixels.mean(1, keepdims=True)).mean()) + _NOISE_FLOOR
+        if not self._looks:
+            self._first = self._next = number
+        while self._end < number:
+            self._looks.append(self._looks[-1])
+        self._looks.append(_Look(pixels, contrast))
+        verdicts = []
+        while self._next + self.context < self._end:
+            verdicts.append(self._decide())
+        return verdicts
+
+    def finish(self) -> list[tuple[int, str | None]]:
+        """The verdicts that still waited for context, at the end of the video."""
+        verdicts = []
+        while self._next < self._end:
+            verdicts.append(self._decide())
+        return verdicts
+
+    @property
+    def _end(self) -> int:
+        return self._first + len(self._looks)
+
+    def _decide(self) -> tuple[int, str | None]:
+        number = self._next
+        verdict = "cut" if self._is_cut(number) else "dissolve" if self._is_dissolve(number) else None
+        self._next += 1
+        while self._first < self._next - self.context:
+            self._looks.popleft()
+            for memory in (self._scores, self._steps):
+                memory.pop(self._first, None)
+            self._first += 1
+        return number, verdict
+
+    def _look(self, number: int) -> _Look:
+        return self._looks[number - self._first]
+
+    def _step(self, number: int) -> float:
+        """Change from the frame before."""
+        if number - 1 < self._first or number >= self._end:
+            return 0.0
+        if number not in self._steps:
+            self._steps[number] = _change(self._look(number - 1), self._look(number))
+        return self._steps[number]
+
+    def _is_cut(self, number: int) -> bool:
+        """Whether all frames shortly before differ from all shortly after, by a step that stands out."""
+        step = self._step(number)
+        if step < _CUT_CHANGE:
+            return False
+        before = [self._step(n) for n in range(number - self._flash, number)]
+        after = [self._step(n) for n in range(number + 1, number + self._flash + 1)]
+        # `>=` on one side makes the earlier of two equal steps win.
+        if step <= max(before) or step < max(after) or step < _CUT_JUMP * float(np.median(before + after)):
+            return False
+        old = [self._look(n) for n in range(max(self._first, number - self._flash), number)]
+        new = [self._look(n) for n in range(number, min(self._end, number + self._flash))]
+        return all(_change(a, b) >= _CUT_CHANGE for a in old for b in new)
+
+    def _is_dissolve(self, number: int) -> bool:
+        """Whether a blend of two pictures is at its middle here, and better than anywhere within half a second."""
+        score = self._dissolve_score(number)
+        if score <= 0:
+            return False
+        reach = 2 * self._blend
+        return all(self._dissolve_score(n) < score for n in range(number - reach, number)) and all(
+            self._dissolve_score(n) <= score for n in range(number + 1, number + reach + 1)
+        )
+
+    def _dissolve_score(self, number: int) -> float:
+        if number not in self._scores:
+            self._scores[number] = max(self._blend_score(number, self._blend * times) for times in (1, 2))
+        return self._scores[number]
+
+    def _blend_score(self, number: int, half: int) -> float:
+        """How well the frames from `number - half` to `number + half` are a blend from the first to the last.
+
+        Each is projected on the line from the first picture to the last: the share of the last in it has to rise
+        through 1/2 at `number`, without a jump, and what the projection leaves over has to be small.
+        """
+        if number - half < self._first or number + half >= self._end:
+            return 0.0
+        old, new = self._look(number - half), self._look(number + half)
+        change = _change(old, new)
+        if change < _DISSOLVE_CHANGE or _correlation(old.pixels, new.pixels) > _DISSOLVE_CORRELATION:
+            return 0.0
+        way = new.pixels - old.pixels
+        length = float((way * way).sum())
+        middle = self._look(number).pixels - old.pixels
+        if not 0.3 <= float((middle * way).sum()) / length <= 0.7:
+            return 0.0
+        rest = np.stack([self._look(n).pixels - old.pixels for n in range(number - half, number + half + 1)])
+        shares = (rest * way).sum((1, 2)) / length
+        rest -= shares[:, None, None] * way
+        residual = float(np.sqrt((rest * rest).sum((1, 2)).max() / length))
+        jump = float(np.diff(shares).max())
+        if residual > _DISSOLVE_RESIDUAL or jump > _DISSOLVE_STEP:
+            return 0.0
+        return change * (1 - residual) * (1 - abs(2 * float(shares[half]) - 1))
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation of two pictures, (3, pixels), each channel about its mean."""
+    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
