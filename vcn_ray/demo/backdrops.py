@@ -22,7 +22,7 @@ def make_backdrop(place: str, width_px: int, height_px: int, rng: np.random.Gene
     if place == "office":
         return _office(width_px, height_px, rng)
     name, tint, blur_px, brightness = _PICTURES[place]
-    picture = read_picture("skimage", f"data/{name}")
+    picture = read_picture("skimage", "data", name)
     height, width = picture.shape[:2]
     # The camera's part of the picture: the frame's shape, between 60 and 95 % of what the picture can give.
     part = rng.uniform(0.6, 0.95) * min(width, height * width_px / height_px)

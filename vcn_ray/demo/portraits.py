@@ -7,6 +7,7 @@ names here, only numbers: ``person_1`` and so on, from left to right in the phot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib.resources import files
 
 import cv2
@@ -16,11 +17,11 @@ from vcn_ray.errors import ModelError
 from vcn_ray.models.detection import FaceDetector
 from vcn_ray.models.packs import load_pack
 
-#: (package, file below it, number of people in it)
+#: (package, folder below it, pattern of the file's name, number of people in it)
 _PHOTOS = (
-    ("insightface", "data/images/t1.jpg", 6),
-    ("skimage", "data/astronaut.png", 1),
-    ("insightface", "data/images/Tom_Hanks_54745.png", 1),
+    ("insightface", "data/images", "t1.jpg", 6),
+    ("skimage", "data", "astronaut.png", 1),
+    ("insightface", "data/images", "*.png", 1),  # the only PNG there; its name is the person's
 )
 
 # Extent of a cut-out around the face's box, in widths and heights of the box.
@@ -44,8 +45,8 @@ def cut_portraits() -> list[Portrait]:
     """
     detector = load_pack("opencv-zoo").detector(0.6)
     portraits: list[Portrait] = []
-    for package, name, people in _PHOTOS:
-        photo = read_picture(package, name)
+    for package, folder, name, people in _PHOTOS:
+        photo = read_picture(package, folder, name)
         boxes = _find_faces(detector, photo, people)
         if len(boxes) < people:
             raise ModelError(
@@ -62,10 +63,19 @@ def cut_portraits() -> list[Portrait]:
     return portraits
 
 
-def read_picture(package: str, name: str) -> np.ndarray:
-    """A picture that an installed package carries: (h, w, 3) uint8 BGR; `ModelError` where it is missing."""
-    path = files(package).joinpath(name)
-    if not path.is_file():
+def read_picture(package: str, folder: str, pattern: str) -> np.ndarray:
+    """A picture that an installed package carries: (h, w, 3) uint8 BGR; `ModelError` where it is missing.
+
+    Args:
+        package: import name of the package.
+        folder: folder below it.
+        pattern: name of the file, or a pattern of which the first match in alphabetical order is taken.
+    """
+    place = files(package).joinpath(folder)
+    found = sorted(item.name for item in place.iterdir() if fnmatch(item.name, pattern)) if place.is_dir() else []
+    name = found[0] if found else pattern
+    path = place.joinpath(name)
+    if not found:
         raise ModelError(f"the installed {package} lacks {name}, which the demo is made from: reinstall {package}")
     photo = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     if photo is None:
@@ -100,8 +110,9 @@ def _cut(identity: str, photo: np.ndarray, box: np.ndarray, others: list[np.ndar
         cv2.rectangle(mask, corners[:2].astype(int).tolist(), corners[2:].astype(int).tolist(), cv2.GC_BGD, -1)
     # GrabCut starts its colour models with k-means on OpenCV's own generator: seed it, so that cuts are repeatable.
     cv2.setRNGSeed(1)
-    cv2.grabCut(small, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
-    opacity = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    unused_rect = (0, 0, 1, 1)
+    cv2.grabCut(small, mask, unused_rect, np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
+    opacity: np.ndarray = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
     opacity = cv2.morphologyEx(cv2.morphologyEx(opacity, cv2.MORPH_OPEN, kernel), cv2.MORPH_CLOSE, kernel)
     opacity = _part_with(opacity, (int(face[0] + w / 2) // 2, int(face[1] + h / 2) // 2))
