@@ -1,1 +1,80 @@
-"""Find the cast of whole seasons of film and television: VideoClusterNet on Ray."""
+"""Finds the cast of whole seasons of film and television: VideoClusterNet on Ray.
+
+    import vcn_ray
+
+    result = vcn_ray.run(["s01e01.mkv", "s01e02.mkv"], "out", title="My series")
+    result.clusters.to_pandas()
+
+does what the command ``vcn-ray run`` does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vcn_ray.config import Options
+    from vcn_ray.evaluate.report import Evaluation
+    from vcn_ray.season.results import SeasonResult
+
+__all__ = ["__version__", "evaluate", "load", "run"]
+
+__version__ = metadata.version("vcn-ray")
+
+
+def run(
+    videos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    title: str | None = None,
+    options: Options | Mapping[str, Any] | None = None,
+    *,
+    from_s: float = 0.0,
+    to_s: float | None = None,
+    local: bool = False,
+) -> SeasonResult:
+    """Find the characters of videos; what an earlier run into the same folder has done is not done again.
+
+    Args:
+        videos: files, folders or patterns.
+        out: folder of the results.
+        title: make all videos one title of this name, so that characters run through them all.
+        options: as of `vcn_ray.config.make_options`, or settings by name, such as ``{"sample_every_frames": 6}``.
+        from_s: leave out what comes before, in seconds of each video.
+        to_s: leave out what comes after.
+        local: do everything in this process, for debugging.
+
+    Returns:
+        Tables, titles and errors; a title that failed is in `errors` and the others are done.
+
+    Raises:
+        vcn_ray.errors.VcnError: nothing could be done; the message says what to do.
+    """
+    from vcn_ray.config import Options, make_options
+    from vcn_ray.season.driver import run_season
+    from vcn_ray.season.results import load_season
+    from vcn_ray.season.state import Part
+    from vcn_ray.season.titles import find_season
+    from vcn_ray.storage import Store
+
+    given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
+    settings = options if isinstance(options, Options) else make_options(dict(options or {}))
+    run_season(find_season(given, title), Store(out), settings, part=Part(from_s, to_s), local=local)
+    return load_season(os.fspath(out))
+
+
+def load(out: str | os.PathLike[str]) -> SeasonResult:
+    """Results of an earlier run, from its folder."""
+    from vcn_ray.season.results import load_season
+
+    return load_season(os.fspath(out))
+
+
+def evaluate(out: str | os.PathLike[str], ground_truth: str | os.PathLike[str]) -> Evaluation:
+    """Measure the results in a folder against a ground-truth CSV."""
+    from vcn_ray.evaluate.report import evaluate_run
+
+    result = load(out)
+    return evaluate_run(result.faces, os.fspath(ground_truth), result.iteration_clusters)

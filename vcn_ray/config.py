@@ -8,7 +8,7 @@ work, ``paper`` is VideoClusterNet to the letter. A stage's digest covers the op
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -202,6 +202,27 @@ def option_names() -> dict[str, str]:
     for group, model in _GROUPS.items():
         names |= dict.fromkeys(model.model_fields, group)
     return names
+
+
+class OptionInfo(NamedTuple):
+    """What there is to say about an option."""
+
+    group: str  # '' for method and seed
+    name: str
+    default: Any
+    paper_default: Any  # with `method: paper`
+    description: str
+
+
+def describe_options() -> list[OptionInfo]:
+    """Every option with its defaults and why one would change it, in the order of the groups."""
+    groups: dict[str, type[_Group]] = {"": Options, **_GROUPS}
+    return [
+        OptionInfo(group, name, field.default, _PAPER.get(name, field.default), field.description or "")
+        for group, model in groups.items()
+        for name, field in model.model_fields.items()
+        if name not in _GROUPS
+    ]
 
 
 def make_options(settings: dict[str, Any] | None = None) -> Options:

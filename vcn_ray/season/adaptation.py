@@ -1,7 +1,7 @@
 """Stage 2 on Ray Train: one warm worker a title, which adapts and clusters until nothing changes.
 
-What is done is known from our own step markers alone. A run's name bears the digest of its inputs and an attempt number,
-so that Ray Train never takes an earlier run for this one and resumes it behind our back.
+What is done is known from our own step markers alone. A run's name bears the digest of its inputs and a number of
+its own, so that Ray Train never takes an earlier run for this one and resumes it behind our back.
 """
 
 from __future__ import annotations

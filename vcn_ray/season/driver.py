@@ -248,7 +248,12 @@ class _Run:
         with self._failing_alone(slug, "results"):
             started = time.monotonic()
             result.counts = self._stages.finish(
-                work, state.results, self._options, state.title.id, [video.info for video in state.videos]
+                work,
+                state.results,
+                self._options,
+                state.title.id,
+                [video.info for video in state.videos],
+                result.seconds,
             )
             result.seconds["results"] = time.monotonic() - started
             work.mark_done(_RESULTS, state.results_digest, counts=result.counts, seconds=result.seconds)
@@ -303,7 +308,7 @@ class _Run:
             return
         self._out.write_json("errors.json", errors)
         if done:
-            self._stages.finish_season(self._out, done, self._options, errors)
+            self._stages.finish_season(self._out, done, self._options, errors, outcome.seconds)
         self._out.write_json("season.json", record | {"digests": season_digest, "errors": errors})
 
     @contextmanager

@@ -62,10 +62,11 @@ def _extract_step(stages: Stages, options: Options, row: Row, report: Report) ->
     """Extract one shard, write it, mark it done."""
     store = Store(row["work"])
     info = stored_info(stages, store, row["video"])
-    last_said = time.monotonic()
+    done, last_said = 0, time.monotonic()
 
-    def on_frames(done: int) -> None:
-        nonlocal last_said
+    def on_frames(more: int) -> None:
+        nonlocal done, last_said
+        done += more
         now = time.monotonic()
         if now - last_said >= 1.0:
             last_said = now

@@ -6,7 +6,7 @@ and keys, never frames or crops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -52,7 +52,10 @@ class Stages:
         options: Options,
         on_frames: Callable[[int], None],
     ) -> dict[str, Any]:
-        """Find one shard's shots, faces, tracks and crops, store them below `step`, give back its numbers."""
+        """Find one shard's shots, faces, tracks and crops, store them below `step`, give back its numbers.
+
+        `on_frames` hears of each batch of frames done, by its size.
+        """
         import cv2
 
         from vcn_ray.tracks.extract import extract_shard
@@ -116,20 +119,28 @@ class Stages:
         adapt_and_cluster(store, options, device=device, threads=threads, report=report)
 
     def finish(
-        self, store: Store, results: Store, options: Options, title: str, infos: Sequence[Any]
-    ) -> dict[str, Any]:
-        """Write the title's tables and report; give back its counts: tracks, unknown, characters."""
+        self,
+        store: Store,
+        results: Store,
+        options: Options,
+        title: str,
+        infos: Sequence[Any],
+        seconds: Mapping[str, float],
+    ) -> dict[str, int]:
+        """Write the title's tables and page into its folder; give back its counts: tracks, unknown, characters."""
         from vcn_ray.season.loop import finish_title
+        from vcn_ray.season.pages import write_title
 
-        return finish_title(store, results, options, title, infos)
+        finish_title(store, options, title, results)
+        return write_title(results, store, options, title, infos, seconds)
 
     def finish_season(
-        self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[dict[str, Any]]
+        self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
     ) -> None:
         """Write the season's tables and its page from the titles' results."""
-        from vcn_ray.season.loop import finish_season
+        from vcn_ray.season.pages import write_season
 
-        finish_season(out, slugs, options, errors)
+        write_season(out, slugs, options, errors, seconds)
 
 
 @lru_cache(maxsize=1)

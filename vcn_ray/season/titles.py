@@ -19,8 +19,8 @@ from vcn_ray.errors import InputError
 
 #: File name endings that are taken for videos when a folder is given; a file given by its own name may have any.
 VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts")
-    + (".mxf", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv")
+    {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m2v", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
+    | {".mxf", ".ogm", ".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
 
 _LONGEST_SLUG = 120

@@ -1,0 +1,78 @@
+"""A finished run, read back: its tables, its titles and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from vcn_ray.errors import InputError
+from vcn_ray.schemas import CLUSTERS, FACES, ITERATION_CLUSTERS, ITERATIONS, TRACKS
+from vcn_ray.storage import Store
+
+_TITLE_FIRST = pa.field("title", pa.string())
+
+
+@dataclass(frozen=True)
+class SeasonResult:
+    """What a run found. Tables are read when asked for.
+
+    `titles` and `errors` are lists of dicts, as in ``season.json`` and ``errors.json``; a title's `error` is None when
+    it is done.
+    """
+
+    out: Path
+    titles: list[dict[str, Any]] = field(repr=False)
+    errors: list[dict[str, Any]]
+
+    @cached_property
+    def faces(self) -> pa.Table:
+        """One row per detected face (`schemas.FACES`)."""
+        return self._season_table("faces", FACES)
+
+    @cached_property
+    def tracks(self) -> pa.Table:
+        """One row per track (`schemas.TRACKS`)."""
+        return self._season_table("tracks", TRACKS)
+
+    @cached_property
+    def clusters(self) -> pa.Table:
+        """One row per character (`schemas.CLUSTERS`)."""
+        return self._season_table("clusters", CLUSTERS)
+
+    @cached_property
+    def iterations(self) -> pa.Table:
+        """One row per title and iteration (`schemas.ITERATIONS` with the title in front)."""
+        return self._title_tables("iterations", ITERATIONS)
+
+    @cached_property
+    def iteration_clusters(self) -> pa.Table:
+        """The clustering after each iteration (`schemas.ITERATION_CLUSTERS` with the title in front)."""
+        return self._title_tables("iteration_clusters", ITERATION_CLUSTERS)
+
+    def _season_table(self, name: str, schema: pa.Schema) -> pa.Table:
+        path = self.out / f"{name}.parquet"
+        return pq.read_table(path) if path.is_file() else schema.empty_table()
+
+    def _title_tables(self, name: str, schema: pa.Schema) -> pa.Table:
+        schema = pa.schema([_TITLE_FIRST, *schema])
+        parts = [schema.empty_table()]
+        for title in self.titles:
+            if title["error"] is None:
+                table = Store(self.out).child("titles", title["slug"]).read_table(f"{name}.parquet")
+                column = pa.array([title["id"]] * len(table), pa.string())
+                parts.append(table.add_column(0, _TITLE_FIRST, column).cast(schema))
+        return pa.concat_tables(parts)
+
+
+def load_season(out: str | Path) -> SeasonResult:
+    """Read back what a run wrote; `InputError` where there is no run."""
+    store = Store(out)
+    if not store.exists("season.json"):
+        raise InputError(f"{out}: no finished run is there (season.json is missing); give the folder named by --out")
+    record = store.read_json("season.json")
+    return SeasonResult(store.root, record["titles"], record["errors"])
