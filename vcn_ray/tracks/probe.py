@@ -162,9 +162,9 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
 def open_container(path: str | os.PathLike[str]) -> Any:
     """Open a media file for reading; `InputError` in one sentence where that fails."""
     try:
-        return av.open(os.fspath(path), mode="r", metadata_errors="replace")
+        container = av.open(os.fspath(path), mode="r", metadata_errors="replace")
     except av.error.FFmpegError as error:
-        if "moov atom not found" in _log_text(error):
+        if _lacks_index(Path(path)):
             raise InputError(
                 f"{path} is cut short or was never finished: the index that players need is missing; "
                 "copy or export it again"
@@ -173,6 +173,11 @@ def open_container(path: str | os.PathLike[str]) -> Any:
             f"{path} is not a video that can be read ({error.strerror or error}); "
             "check that it plays, or convert it (ffmpeg -i IN -c:v libx264 OUT.mp4)"
         ) from None
+    kind = container.format.name
+    if kind in ("tty", "image2") or kind.endswith("_pipe"):  # FFmpeg plays text and still pictures, too
+        container.close()
+        raise InputError(f"{path} is a {'text' if kind == 'tty' else 'still picture'}, not a video; leave it out")
+    return container
 
 
 def footage_stream(container: Any, path: str | os.PathLike[str]) -> VideoStream:
@@ -201,14 +206,26 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} cannot be read: {error.strerror}; check the disk or copy it again") from None
 
 
-def _log_text(error: av.error.FFmpegError) -> str:
-    """What FFmpeg logged on an error, '' where it logged nothing."""
-    log = getattr(error, "log", None)
-    return f"{error} {log[2] if log else ''}"
+def _lacks_index(path: Path) -> bool:
+    """Whether a file of the MP4 and QuickTime family has no 'moov' box, which says where its frames are."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        position, kinds = 0, []
+        while position + 8 <= size and len(kinds) < 1000:
+            file.seek(position)
+            head = file.read(16)
+            length = int.from_bytes(head[:4])
+            kinds.append(head[4:8])
+            if length == 1:  # a 64-bit length follows
+                length = int.from_bytes(head[8:16])
+            if length < 8:
+                break
+            position += length
+    return kinds[:1] in ([b"ftyp"], [b"wide"], [b"mdat"]) and b"moov" not in kinds
 
 
 def _packet_times(container: Any, stream: VideoStream) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Sorted presentation times of all packets (empty where some have none), of key frames, and whether all was read."""
+    """Sorted presentation times of all packets (empty where some have none) and of key frames; whether all was read."""
     times: list[int] = []
     keys: list[int] = []
     untimed = False

@@ -1,0 +1,168 @@
+"""What is told of a video, and of what is none.
+
+- each kind of file that cannot be used gives one sentence with its path
+- damage that leaves frames gives these frames and a warning
+- the description survives JSON; the fingerprint follows the content, not the name
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import wave
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vcn_ray.errors import InputError
+from vcn_ray.tracks.decode import read_frames
+from vcn_ray.tracks.probe import VideoInfo, probe_video
+
+
+@pytest.fixture(scope="module")
+def clip(videos, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    return videos.write(folder / "clip.mp4", [videos.stamped(n) for n in range(60)], options={"g": "12"}, fps=30)
+
+
+def _sound_only(path):
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+
+
+def _picture(path):
+    cv2.imwrite(str(path.with_suffix(".png")), np.zeros((64, 64, 3), np.uint8))
+    path.with_suffix(".png").rename(path)
+
+
+def _no_index(path, clip):
+    path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+
+
+UNUSABLE = {
+    "missing": (lambda path, clip: None, "does not exist"),
+    "a folder": (lambda path, clip: path.mkdir(), "is a folder"),
+    "empty": (lambda path, clip: path.touch(), r"is empty \(0 bytes\)"),
+    "text": (lambda path, clip: path.write_text("not a video\n" * 50), "is not a video that can be read"),
+    "sound only": (lambda path, clip: _sound_only(path), "only sound"),
+    "a still picture": (lambda path, clip: _picture(path), "is a still picture, not a video"),
+    "index missing": (_no_index, "cut short or was never finished"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_unusable_files_are_refused_in_one_sentence(kind, clip, tmp_path):
+    make, told = UNUSABLE[kind]
+    path = tmp_path / "video.mp4"
+    make(path, clip)
+    with pytest.raises(InputError, match=told) as caught:
+        probe_video(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    assert not re.search(r"Errno|0x|Traceback", message)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file(clip, tmp_path):
+    path = tmp_path / "secret.mp4"
+    path.write_bytes(clip.read_bytes())
+    path.chmod(0)
+    with pytest.raises(InputError, match="permission"):
+        probe_video(path)
+
+
+@pytest.mark.parametrize("kind", ["mkv", "ts", "mp4 with its index in front"])
+def test_what_a_truncated_video_holds_is_used_and_told(kind, videos, tmp_path):
+    name = {"mkv": "a.mkv", "ts": "a.ts"}.get(kind, "a.mp4")
+    options = {"movflags": "faststart"} if name == "a.mp4" else {}
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 255, (96, 160, 3), np.uint8) for _ in range(120)]
+    whole = videos.write(tmp_path / f"whole_{name}", frames, options={"g": "12"}, container_options=options)
+    cut = tmp_path / name
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    info = probe_video(cut)
+    assert 50 < info.frames < 100
+    read = [n for n, _ in read_frames(info)]
+    assert read[:50] == list(range(50))
+    if kind != "ts":  # a transport stream does not say how long it was to be
+        assert any("ends early" in warning for warning in info.warnings)
+
+
+def test_whole_videos_give_no_warning(clip):
+    assert probe_video(clip).warnings == ()
+
+
+def test_description(clip):
+    info = probe_video(clip)
+    assert (info.name, info.width_px, info.height_px, info.frames) == ("clip.mp4", 192, 108, 60)
+    assert info.fps == pytest.approx(30)
+    assert info.duration_s == pytest.approx(2)
+    assert info.time_s(0) == 0
+    assert info.time_s(30) == pytest.approx(1)
+    assert info.sample_aspect_ratio == 1
+    assert info.transfer == "sdr"
+    assert not info.interlaced
+    assert info.timed
+
+
+def test_description_survives_json(videos, tmp_path):
+    times = np.cumsum(np.random.default_rng(1).integers(20, 90, 50)).tolist()
+    path = videos.write(tmp_path / "v.mkv", [videos.stamped(n) for n in range(50)], times=times, aspect=Fraction(4, 3))
+    info = probe_video(path)
+    again = VideoInfo.from_json(json.loads(json.dumps(info.to_json())))
+    assert again.pts.tolist() == info.pts.tolist()
+    assert again.key_pts.tolist() == info.key_pts.tolist()
+    assert again.to_json() == info.to_json()
+    assert again.sample_aspect_ratio == Fraction(4, 3)
+    assert again.time_base == info.time_base
+
+
+def test_constant_rate_is_stored_in_few_numbers(clip):
+    assert len(json.dumps(probe_video(clip).to_json()["pts"])) < 60
+
+
+def test_fingerprint_follows_content(clip, tmp_path):
+    copy = tmp_path / "other name.mp4"
+    copy.write_bytes(clip.read_bytes())
+    changed = tmp_path / "changed.mp4"
+    changed.write_bytes(clip.read_bytes()[:-1] + b"!")
+    assert probe_video(copy).fingerprint == probe_video(clip).fingerprint
+    assert probe_video(changed).fingerprint != probe_video(clip).fingerprint
+
+
+def test_start_time_and_edit_list_do_not_shift_frames(videos, tmp_path):
+    late = videos.write(
+        tmp_path / "late.ts", [videos.stamped(n) for n in range(40)], container_options={"output_ts_offset": "7200"}
+    )
+    info = probe_video(late)
+    assert int(info.pts[0]) * info.time_base > 7000
+    assert info.frames == 40
+    assert info.duration_s == pytest.approx(40 / 24, rel=0.05)
+    assert info.warnings == ()
+
+
+def test_cover_pictures_are_not_the_video(clip, tmp_path):
+    path = tmp_path / "cover.mp4"
+    cover = np.full((300, 300, 3), 99, np.uint8)
+    with av.open(str(path), "w") as container, av.open(str(clip)) as source:
+        picture = container.add_stream("mjpeg", rate=1)
+        picture.width = picture.height = 300
+        picture.pix_fmt = "yuvj420p"
+        picture.disposition = av.stream.Disposition.attached_pic
+        stream = container.add_stream_from_template(source.streams.video[0])
+        container.mux(picture.encode(av.VideoFrame.from_ndarray(cover, format="bgr24")))
+        container.mux(picture.encode())
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                container.mux(packet)
+    info = probe_video(path)
+    assert (info.width_px, info.frames) == (192, 60)
