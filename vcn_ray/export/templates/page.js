@@ -52,4 +52,9 @@
   const bar = (event) => event.target.closest?.(".track i[data-track]");
   document.addEventListener("pointerover", (event) => (bar(event) ? show(bar(event)) : hide()));
   document.addEventListener("scroll", hide, true);
+
+  // Paper has no way to open a closed time line.
+  addEventListener("beforeprint", () => {
+    for (const line of document.querySelectorAll("details.timeline")) line.open = true;
+  });
 })();
