@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class StandIn(Stages):
     ) -> dict[str, Any]:
         before = self.note(f"extract {info.name} {first_frame}-{end_frame}")
         for frame in range(first_frame, end_frame):
-            on_frames(frame - first_frame)
+            on_frames(1)
             match self.trouble.get(info.values[frame]):
                 case "error":
                     raise RuntimeError("the decoder is confused")
@@ -162,14 +162,20 @@ class StandIn(Stages):
         store.write_json("clustering/sum.json", [store.read_json(f"views/000{i}.json") + options.seed for i in (0, 1)])
 
     def finish(
-        self, store: Store, results: Store, options: Options, title: str, infos: Sequence[Info]
+        self,
+        store: Store,
+        results: Store,
+        options: Options,
+        title: str,
+        infos: Sequence[Info],
+        seconds: Mapping[str, float],
     ) -> dict[str, Any]:
         self.note(f"finish {title}")
         results.write_json("result.json", {"title": title, "sums": store.read_json("clustering/sum.json")})
         return {"tracks": store.read_table("tracks/faces.parquet").num_rows, "unknown": 0, "characters": 1}
 
     def finish_season(
-        self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[dict[str, Any]]
+        self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
     ) -> None:
         self.note("finish season")
         out.write_json("all.json", [out.read_json(f"titles/{slug}/result.json") for slug in slugs])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import threading
 import time
 import traceback
@@ -30,6 +31,7 @@ from vcn_ray.storage import Store
 
 Missing = list[tuple[VideoState, ShardStep]]
 
+_LOCK = ".lock"
 _RESULTS = "results"  # step of a title whose results are written
 
 
@@ -375,12 +377,19 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
 @contextmanager
 def _only_run_in(out: Store) -> Iterator[None]:
     """Hold the folder for this run; the lock ends with the process, however it ends."""
-    out.write_bytes(".lock", b"")
-    with open(out.path(".lock"), "rb") as file:
+    if not out.exists(_LOCK):
+        out.write_bytes(_LOCK, b"")
+    try:
+        descriptor = os.open(out.path(_LOCK), os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise OutputError(f"cannot write {out.root}: {error.strerror}; choose another --out") from None
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OutputError(
                 f"{out.root}: another run is writing there; wait for it or choose another --out"
             ) from None
         yield
+    finally:
+        os.close(descriptor)
