@@ -113,10 +113,14 @@ class AdaptOptions(_Group):
         8, ge=1, description="an epoch takes each crop once, or more often where a short title would make fewer steps"
     )
     cached_global_views: int = Field(
-        2, ge=1, description="wide views of each crop embedded beforehand; they are most of the time on a CPU"
+        1,
+        ge=1,
+        description="wide views of each crop embedded beforehand, a fifth of a CPU's time each; more gain little",
     )
     cached_local_views: int = Field(
-        4, ge=2, description="narrow views of each crop embedded beforehand; they are most of the time on a CPU"
+        2,
+        ge=2,
+        description="narrow views of each crop embedded beforehand, a fifth of a CPU's time each; more gain little",
     )
     max_crops_per_track: int = Field(
         12,
@@ -131,6 +135,26 @@ class AdaptOptions(_Group):
 
 class ClusterOptions(_Group):
     """Quality, matching and stage 3: parameter-free clustering."""
+
+    merging: Literal["evidence", "literal"] = Field(
+        "evidence",
+        description="evidence: cut where the title's own pairs no longer speak for one character; literal: the paper's "
+        "own-crop thresholds, which chain or never merge",
+    )
+    matching: Literal["members", "gaussian"] = Field(
+        "members",
+        description="who trains together in the next iteration: tracks of one cluster, or the paper's Gaussian matches",
+    )
+    quality_deviation: Literal["mean", "median", "scaled_median"] = Field(
+        "mean", description="which MAD the quality filter uses (S eq. 1 does not say); median drops more tracks"
+    )
+    quality_factor: float = Field(
+        2.7, gt=0, description="tracks this many deviations below the mean quality are filtered out (S eq. 1)"
+    )
+    low_quality: Literal["attach", "unknown"] = Field(
+        "attach",
+        description="filtered tracks join a character where the evidence suffices, or all stay Unknown as in the paper",
+    )
 
 
 class RunOptions(_Group):
@@ -174,6 +198,10 @@ _PAPER: dict[str, Any] = {
     "teacher_momentum": 0.996,
     "head_lr": 1e-4,
     "weight_decay": 0.04,
+    # P 3.5, 3.7, S eq. 1
+    "merging": "literal",
+    "matching": "gaussian",
+    "low_quality": "unknown",
 }
 
 

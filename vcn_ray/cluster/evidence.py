@@ -3,10 +3,14 @@
 The paper's merging needs no threshold but, read literally, either chains or never merges (docs/method.md). Here the
 cut comes from the title itself. The similarities of all pairs of tracks that may be linked are a mixture of two
 groups, pairs of strangers and pairs of one character. How strangers' similarities spread is a property of the face-ID
-network, known beforehand (`Calibration`); how similar one character's tracks are depends on the footage, so that group
-starts at the network's usual place and moves to where the title's pairs say (maximum a posteriori, by expectation
-maximisation); how many pairs are of one character is left to the title altogether. Where nearly all are strangers, a
-pair must be far more similar to be believed than where five people share a hundred tracks.
+network, known beforehand (`Calibration`). How similar one character's tracks are depends on the footage, which can
+only blur them apart: that group starts at the network's usual place and moves down and widens as far as the title's
+pairs say (maximum a posteriori, by expectation maximisation). How many pairs are of one character is left to the title
+altogether. Where nearly all are strangers, a pair must be far more similar to be believed than where five people share
+a hundred tracks.
+
+An adapted network has no such known place. `fuse` carries the calibration over: the base model's evidence says how much
+each pair counts for either group, and that weighting of the same pairs tells where the groups lie in the new space.
 """
 
 from __future__ import annotations
@@ -46,6 +50,11 @@ class Evidence:
         x = np.clip(similarity, low, high)
         return _log_gauss(x, self.same_mean, self.same_std) - _log_gauss(x, self.stranger_mean, self.stranger_std)
 
+    def probability(self, similarity: np.ndarray) -> np.ndarray:
+        """Probability that a pair of this similarity is one character."""
+        odds = self.log_likelihood_ratio(similarity) + self.prior_log_odds
+        return 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+
     @property
     def prior_log_odds(self) -> float:
         """log odds that a pair drawn at random is one character."""
@@ -59,29 +68,62 @@ class Evidence:
         return (turn, np.inf) if a > b else (-np.inf, turn)
 
 
-def fit_evidence(
-    similarities: np.ndarray, n_tracks: int, calibration: Calibration, *, prior_pairs_per_track: float = 1.0
-) -> Evidence:
+def fit_evidence(similarities: np.ndarray, n_tracks: int, calibration: Calibration) -> Evidence:
     """Fit the mixture to the similarities of a title's linkable pairs.
 
     similarities: (pairs,), cannot-link pairs left out. The strangers' group stays at the calibration; the other is
-    fitted with the calibration as a prior that weighs `prior_pairs_per_track` * n_tracks pairs. 100 steps of
-    expectation maximisation from the calibration: deterministic, and far past convergence.
+    fitted with the calibration as a prior that weighs one pair a track, its mean never above the calibration's and its
+    spread never below. 100 steps of expectation maximisation from the calibration: deterministic, and far past
+    convergence.
     """
     c = calibration
     mean, std, share = c.same_mean, c.same_std, 0.1
-    weight = prior_pairs_per_track * n_tracks
     for _ in range(100):
         evidence = Evidence(c.stranger_mean, c.stranger_std, mean, std, share)
-        odds = evidence.log_likelihood_ratio(similarities) + evidence.prior_log_odds
-        same = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        same = evidence.probability(similarities)
         total = same.sum()
         # The prior on the share weighs 20 pairs at 5 %, so that a title of three tracks has an answer too.
         share = float((total + 1) / (len(similarities) + 20))
-        mean = float((weight * c.same_mean + (same * similarities).sum()) / (weight + total))
-        variance = (weight * c.same_std**2 + (same * (similarities - mean) ** 2).sum()) / (weight + total)
-        std = float(np.sqrt(variance))
+        fitted = (n_tracks * c.same_mean + (same * similarities).sum()) / (n_tracks + total)
+        mean = float(min(fitted, c.same_mean))
+        variance = (n_tracks * c.same_std**2 + (same * (similarities - mean) ** 2).sum()) / (n_tracks + total)
+        std = float(max(np.sqrt(variance), c.same_std))
     return Evidence(c.stranger_mean, c.stranger_std, mean, std, share)
+
+
+def fuse(
+    base: np.ndarray, evidence: Evidence, adapted: np.ndarray, linkable: np.ndarray
+) -> tuple[np.ndarray, Calibration] | None:
+    """Similarity of tracks by base and adapted network together, and its calibration.
+
+    Each similarity is counted in standard deviations of strangers from their mean, and the two are averaged. Where the
+    strangers lie in the adapted space, and where both groups lie in the fused one, is the mean and spread of the pairs
+    weighted by the base model's evidence, with one pair a track at the base model's own place as a prior.
+
+    base, adapted: (n, n) similarities; evidence: of the base; linkable: (n, n) bool, upper triangle without
+    cannot-link pairs. Returns None where the title has too few strangers (less than one pair a track) to place them:
+    one character alone; the base model's evidence then stands by itself.
+    """
+    same = evidence.probability(base[linkable])
+    stranger = 1 - same
+    if stranger.sum() < len(base):
+        return None
+    mean, std = _weighted(adapted[linkable], stranger)
+    fused = ((base - evidence.stranger_mean) / evidence.stranger_std + (adapted - mean) / std) / 2
+    prior = len(base), (evidence.same_mean - evidence.stranger_mean) / evidence.stranger_std
+    same_mean, same_std = _weighted(fused[linkable], same, *prior, evidence.same_std / evidence.stranger_std)
+    stranger_mean, stranger_std = _weighted(fused[linkable], stranger)
+    return fused, Calibration(stranger_mean, stranger_std, same_mean, max(same_std, stranger_std))
+
+
+def _weighted(
+    x: np.ndarray, weight: np.ndarray, prior_weight: float = 0.0, prior_mean: float = 0.0, prior_std: float = 0.0
+) -> tuple[float, float]:
+    """Mean and standard deviation of weighted values, with a prior that counts as so much weight."""
+    total = weight.sum() + prior_weight
+    mean = ((weight * x).sum() + prior_weight * prior_mean) / total
+    variance = ((weight * (x - mean) ** 2).sum() + prior_weight * prior_std**2) / total
+    return float(mean), float(np.sqrt(variance))
 
 
 def _log_gauss(x: np.ndarray, mean: float, std: float) -> np.ndarray:
