@@ -214,7 +214,16 @@ def test_collapse_is_reported(cached, track_of_crop, options, caplog):
     metrics = Adaptation.on_cache(cached, track_of_crop, collapsing, 0).finetune(1, _EACH_ITS_OWN)
     assert metrics.collapsed
     assert "collapse" in caplog.text
-    assert not Adaptation.on_cache(cached, track_of_crop, options, 0).finetune(1, _EACH_ITS_OWN).collapsed
+    healthy = Adaptation.on_cache(cached, track_of_crop, options, 0).finetune(1, _EACH_ITS_OWN)
+    assert not healthy.collapsed
+    assert healthy.warning is None
+
+
+def test_outputs_that_say_nothing_are_reported(cached, track_of_crop, options, caplog):
+    silent = options.model_copy(update={"head": "random", "teacher_start": "apart", "teacher_momentum": 0.996})
+    metrics = Adaptation.on_cache(cached, track_of_crop, silent, 0).finetune(1, _EACH_ITS_OWN)
+    assert not metrics.collapsed
+    assert "hardly differ" in caplog.text
 
 
 def test_depth_follows_the_device_unless_it_is_chosen():

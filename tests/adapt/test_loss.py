@@ -73,12 +73,16 @@ def test_statistics_tell_spread_certain_and_collapsed_outputs_apart():
     spread = of(20 * torch.eye(8))
     assert spread.teacher_entropy == pytest.approx(0, abs=0.01)
     assert spread.mean_output_entropy == pytest.approx(math.log(8), abs=0.01)
+    assert spread.information == pytest.approx(math.log(8), abs=0.01)
     assert not spread.collapsed(8)
+    assert not spread.silent
     collapsed = of(20 * torch.eye(8)[:1].repeat(8, 1))
     assert collapsed.mean_output_entropy == pytest.approx(0, abs=0.01)
     assert collapsed.collapsed(8)
     silent = of(torch.zeros(8, 8))
     assert silent.teacher_entropy == pytest.approx(math.log(8), abs=0.01)
+    assert silent.silent
+    assert not silent.collapsed(8)
     assert silent.kl_teacher_student == pytest.approx(0, abs=1e-4)
 
 

@@ -26,7 +26,6 @@ from vcn_ray.adapt.inputs import (
     batches,
 )
 from vcn_ray.adapt.loss import (
-    OutputStatistics,
     combinations,
     output_statistics,
     pair_loss,
@@ -36,6 +35,7 @@ from vcn_ray.adapt.loss import (
     updated_centre,
 )
 from vcn_ray.adapt.pairs import draw_epoch
+from vcn_ray.adapt.results import EpochMetrics, IterationMetrics, Outputs
 from vcn_ray.adapt.schedule import epochs_in_iteration, lr_share, trains_network
 from vcn_ray.adapt.student_teacher import Branch, follow, make_branches, make_optimizer
 from vcn_ray.config import AdaptOptions
@@ -50,44 +50,6 @@ def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
     if options.depth != "auto":
         return options.depth
     return "full" if torch.device(device).type == "cuda" else "head"
-
-
-@dataclass(frozen=True)
-class EpochMetrics:
-    """One epoch of training."""
-
-    iteration: int  # from 1
-    epoch: int  # from 0
-    mean_loss: float  # nats: L_ssl over pairs and combinations of views
-    statistics: OutputStatistics
-
-
-@dataclass(frozen=True)
-class IterationMetrics:
-    """One iteration of training, described by its last epoch."""
-
-    iteration: int
-    epochs: tuple[EpochMetrics, ...]  # those that this call ran; fewer than the iteration's after resuming
-    collapsed: bool  # outputs fall on too few pseudo-classes to tell people apart (X 2)
-
-    @property
-    def mean_loss(self) -> float:
-        """Mean L_ssl in the last epoch, nats."""
-        return self.epochs[-1].mean_loss
-
-    @property
-    def statistics(self) -> OutputStatistics:
-        """Entropies in the last epoch."""
-        return self.epochs[-1].statistics
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a branch says of the n crops, float32; (n, D) or, where there are k views of each, (n, k, D)."""
-
-    embeddings: np.ndarray  # e, unnormalised (S 1.1)
-    probabilities: np.ndarray  # softmax((e - c) / teacher temperature)
-    log_probabilities: np.ndarray  # log softmax(e / student temperature)
 
 
 @dataclass(frozen=True)
@@ -211,22 +173,14 @@ class Adaptation:
         groups = np.asarray(group_of_track, dtype=np.int64)[self._track_of_crop]
         done = []
         while self.epochs_done < epochs:
-            metrics = self._train_epoch(iteration, self.epochs_done, epochs, groups, workers)
+            done.append(self._train_epoch(iteration, self.epochs_done, epochs, groups, workers))
             self.epochs_done += 1
-            done.append(metrics)
             if on_epoch is not None:
-                on_epoch(metrics)
-        collapsed = done[-1].statistics.collapsed(len(self._centre))
-        if collapsed:
-            entropy = done[-1].statistics.mean_output_entropy
-            _log.warning(
-                "iteration %d: outputs collapse (entropy of their mean %.2f of %.2f nats); "
-                "raise teacher_temperature and student_temperature",
-                iteration,
-                entropy,
-                np.log(len(self._centre)),
-            )
-        return IterationMetrics(iteration, tuple(done), collapsed)
+                on_epoch(done[-1])
+        metrics = IterationMetrics(iteration, tuple(done), done[-1].statistics.collapsed(len(self._centre)))
+        if metrics.warning is not None:
+            _log.warning("iteration %d: %s", iteration, metrics.warning)
+        return metrics
 
     def _begin(self, iteration: int, epochs: int) -> None:
         before = epochs_in_iteration(self.iteration, self._options) if self.iteration else 0
