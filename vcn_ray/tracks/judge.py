@@ -42,8 +42,9 @@ def sharpness(picture_bgr: np.ndarray, box: np.ndarray) -> float:
         (_SHARPNESS_SIDE_PX, _SHARPNESS_SIDE_PX),
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
-    contrast = float(patch.std())
-    return float(cv2.Laplacian(patch, cv2.CV_32F).std()) / contrast if contrast > 1 else 0.0
+    contrast = float(cv2.meanStdDev(patch)[1][0, 0])
+    structure = float(cv2.meanStdDev(cv2.Laplacian(patch, cv2.CV_32F))[1][0, 0])
+    return structure / contrast if contrast > 1 else 0.0
 
 
 def judge_face(

@@ -210,7 +210,8 @@ def _lacks_index(path: Path) -> bool:
     """Whether a file of the MP4 and QuickTime family has no 'moov' box, which says where its frames are."""
     size = path.stat().st_size
     with open(path, "rb") as file:
-        position, kinds = 0, []
+        position = 0
+        kinds: list[bytes] = []
         while position + 8 <= size and len(kinds) < 1000:
             file.seek(position)
             head = file.read(16)

@@ -39,6 +39,7 @@ class Lens:
         self.detector: FaceDetector = pack.detector(KEEP_SCORE)
         self.small = Picture(info, options.detect_max_side_px)
         self.full = Picture(info)
+        self.same_size = self.full.bgr_size == self.small.bgr_size
 
 
 class FaceFinder:
@@ -80,7 +81,8 @@ class FaceFinder:
                 continue
             sampler = self._sampler(track, number)
             if sampler.wants(number):
-                whole = lens.full.bgr(frame) if whole is None else whole
+                if whole is None:
+                    whole = picture if lens.same_size else lens.full.bgr(frame)
                 aligned = align_crop(whole, (inside.landmarks[n] * lens.full.scale).astype(np.float32))
                 sampler.add(Crop(number, score, sharp, aligned))
 
