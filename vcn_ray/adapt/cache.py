@@ -147,6 +147,6 @@ def dropout_passes(network: Embedder, features: Tensor, keys: np.ndarray, option
     scale = 256.0 / (256 - dropped)
     passes = []
     for index in range(options.quality_passes):
-        masks = torch.from_numpy(keep_masks(seed, keys, index, features.shape[1], dropped)).to(features.device)
-        passes.append(network.neck(features * masks * scale).float())
+        masks = torch.from_numpy(keep_masks(seed, keys, index, features[0].numel(), dropped)).to(features.device)
+        passes.append(network.neck(features * masks.view_as(features) * scale).float())
     return torch.stack(passes, dim=1)
