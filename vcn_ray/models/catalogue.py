@@ -36,7 +36,6 @@ class PackInfo:
     face_id: ModelFile
     face_id_input: Literal["raw", "centred"]  # see `face_id.load_face_id`
     recognition_threshold: float | None  # cosine from which on its makers call two crops one person
-    archive_sha256: str | None = None  # of the zip that it is downloaded as
     verified_here: bool = True  # False: never run here on its real weights
 
 
@@ -66,7 +65,7 @@ _W600K_MBF = "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f"
 _GLINTR100 = "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf"
 
 
-def _insightface(name: str, description: str, detector: ModelFile, face_id: ModelFile, archive: str) -> PackInfo:
+def _insightface(name: str, description: str, detector: ModelFile, face_id: ModelFile) -> PackInfo:
     return PackInfo(
         name=name,
         description=description,
@@ -79,7 +78,6 @@ def _insightface(name: str, description: str, detector: ModelFile, face_id: Mode
         face_id=face_id,
         face_id_input="centred",
         recognition_threshold=None,
-        archive_sha256=archive,
         verified_here=False,
     )
 
@@ -94,35 +92,30 @@ PACKS: dict[str, PackInfo] = {
             "SCRFD-10G detector and IResNet-50 (512 numbers a face), 289 MB",
             ModelFile("det_10g.onnx", _DET_10G),
             ModelFile("w600k_r50.onnx", _W600K_R50),
-            "80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f",
         ),
         _insightface(
             "buffalo_m",
             "SCRFD-2.5G detector and IResNet-50 (512 numbers a face), 276 MB",
             ModelFile("det_2.5g.onnx", _DET_2_5G),
             ModelFile("w600k_r50.onnx", _W600K_R50),
-            "d98264bd8f2dc75cbc2ddce2a14e636e02bb857b3051c234b737bf3b614edca9",
         ),
         _insightface(
             "buffalo_s",
             "SCRFD-500M detector and MobileFaceNet (512 numbers a face), 122 MB",
             ModelFile("det_500m.onnx", _DET_500M),
             ModelFile("w600k_mbf.onnx", _W600K_MBF),
-            "d85a87f503f691807cd8bb97128bdf7a0660326cd9cd02657127fa978bab8b5e",
         ),
         _insightface(
             "buffalo_sc",
             "the same two networks as buffalo_s and nothing else, 14 MB",
             ModelFile("det_500m.onnx", _DET_500M),
             ModelFile("w600k_mbf.onnx", _W600K_MBF),
-            "57d31b56b6ffa911c8a73cfc1707c73cab76efe7f13b675a05223bf42de47c72",
         ),
         _insightface(
             "antelopev2",
             "SCRFD-10G detector and IResNet-100 (512 numbers a face), 361 MB",
             ModelFile("scrfd_10g_bnkps.onnx", _DET_10G),
             ModelFile("glintr100.onnx", _GLINTR100),
-            "8e182f14fc6e80b3bfa375b33eb6cff7ee05d8ef7633e738d1c89021dcf0c5c5",
         ),
     )
 }

@@ -83,28 +83,29 @@ def load_face_id(path: str | os.PathLike[str], input_range: InputRange = "auto")
     network = read_network(path)
     _check_input(network)
     trunk_layers, neck_layers = split_at_last_linear(network)
-    centred = input_range == "centred" or (input_range == "auto" and not network.normalises_input)
-    trunk = Trunk(trunk_layers, centred)
     # Two different crops: a network that mixes up its batch shows on them.
     crops = torch.linspace(0, 255, 2 * 3 * CROP_SIZE_PX**2).reshape(2, 3, CROP_SIZE_PX, CROP_SIZE_PX)
     try:
         with torch.no_grad():
             features = trunk_layers(crops)
-            one = neck_layers(features[:1])
-            neck = Neck(neck_layers, tuple(features.shape[1:]))
-            both = neck(trunk(crops))
-            alone = torch.cat([neck(trunk(crop[None])) for crop in crops])
+            embeddings = neck_layers(features)
+            alone = neck_layers(trunk_layers(crops[1:]))
     except (RuntimeError, IndexError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"{os.fspath(path)}: cannot be run on a batch of 112x112 crops ({reason}); "
+            f"{os.fspath(path)}: cannot be run on a batch of {CROP_SIZE_PX}x{CROP_SIZE_PX} crops ({reason}); "
             "export it with a free batch size and a fixed image size"
         ) from None
-    if one.flatten(1).shape[1] < 2 or len(both) != 2 or not torch.isfinite(both).all():
-        raise ModelError(f"{os.fspath(path)}: gives no embedding but {list(both.shape)}; is it a face-ID network?")
-    if not torch.allclose(both, alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
+    if len(features) != 2 or len(embeddings) != 2 or embeddings[0].numel() < 2 or not embeddings.isfinite().all():
+        raise ModelError(
+            f"{os.fspath(path)}: gives no embedding but {list(embeddings.shape)}; is it a face-ID network?"
+        )
+    if not torch.allclose(embeddings[1:], alone, rtol=1e-3, atol=1e-3 * float(alone.abs().max())):
         raise ModelError(f"{os.fspath(path)}: mixes up the crops of a batch; export it with a free batch size")
-    return FaceIdNetwork(trunk, neck, features.flatten(1).shape[1], both.shape[1]).eval()
+    centred = input_range == "centred" or (input_range == "auto" and not network.normalises_input)
+    trunk = Trunk(trunk_layers, centred)
+    neck = Neck(neck_layers, tuple(features.shape[1:]))
+    return FaceIdNetwork(trunk, neck, features[0].numel(), embeddings[0].numel()).eval()
 
 
 def _check_input(network: OnnxNetwork) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -19,10 +20,19 @@ from torch import Tensor, nn
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.onnx_file import read_onnx
-from vcn_ray.models.onnx_operators import OPERATORS, Node, UnsupportedError
+from vcn_ray.models.onnx_node import Node, UnsupportedError
+from vcn_ray.models.onnx_operators import OPERATORS
 
 #: Steps that only combine the image with constants: input normalisation, not layers.
 _ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Identity", "Cast", "Transpose"}
+
+#: All real numbers become float32.
+_REAL_TYPES = {
+    onnx.TensorProto.FLOAT,
+    onnx.TensorProto.FLOAT16,
+    onnx.TensorProto.DOUBLE,
+    onnx.TensorProto.BFLOAT16,
+}
 
 #: Inputs, by position, that are weights even where they hold a single number.
 _WEIGHT_INPUTS = {"Conv": (1, 2), "Gemm": (1, 2), "MatMul": (0, 1), "PRelu": (1,), "BatchNormalization": (1, 2)}
@@ -37,7 +47,7 @@ class OnnxNetwork:
 
     source: str  # name of the file, for messages
     nodes: tuple[Node, ...]  # in the order of computation; only what the output needs
-    constants: dict[str, Tensor]  # by name of the value: float32, int64 or bool
+    constants: dict[str, Tensor]  # by name of the value
     input_name: str
     input_shape: tuple[int | None, ...]  # None where the file leaves it open
     output_name: str
@@ -163,19 +173,15 @@ def split_at_last_linear(network: OnnxNetwork) -> tuple[OnnxModule, OnnxModule]:
 
 
 def _tensor(tensor: onnx.TensorProto, source: str) -> Tensor:
-    """A constant as float32, int64 or bool, whatever its precision in the file."""
+    """A constant as float32, int64, bool or, where it may be a quantised weight, as 8-bit numbers."""
     try:
         array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError):
         raise ModelError(f"{source}: weight {tensor.name!r} is damaged; export or download it again") from None
-    kind = array.dtype.kind
-    if (
-        tensor.data_type in (onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE, onnx.TensorProto.BFLOAT16)
-        or kind == "f"
-    ):
-        array = array.astype("float32")
-    elif kind != "b":
-        array = array.astype("int64")  # also the 4-bit types, which numpy has not of its own
+    if tensor.data_type in _REAL_TYPES:
+        array = array.astype(np.float32)
+    elif array.dtype not in (np.bool_, np.int8, np.uint8):
+        array = array.astype(np.int64)  # also the 4-bit types, which numpy has none of its own for
     return torch.from_numpy(array.copy())
 
 
@@ -282,7 +288,7 @@ def _depending_on(network: OnnxNetwork, value: str) -> list[Node]:
     return nodes
 
 
-def _attribute_name(name: str, taken: set[str] | Mapping[str, object]) -> str:
+def _attribute_name(name: str, taken: set[str]) -> str:
     """A name that a parameter may have: no dots, unique."""
     base = re.sub(r"\W", "_", name) or "_"
     own, k = base, 2

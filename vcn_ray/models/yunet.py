@@ -53,12 +53,16 @@ class YuNetDetector:
     def _network_for(self, size: tuple[int, int]) -> cv2.FaceDetectorYN:
         network = self._networks.get(size)
         if network is None:
+            level = cv2.utils.logging.getLogLevel()
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of a setting nobody made
             try:
                 network = cv2.FaceDetectorYN.create(
                     "onnx", self._model, np.zeros(0, np.uint8), size, self._min_score, _NMS_IOU, _MAX_CANDIDATES
                 )
             except cv2.error as error:
                 raise ModelError(f"OpenCV {cv2.__version__} cannot run the YuNet model: {error.err}") from None
+            finally:
+                cv2.utils.logging.setLogLevel(level)
             self._networks[size] = network
             if len(self._networks) > _KEPT_SIZES:
                 self._networks.popitem(last=False)
