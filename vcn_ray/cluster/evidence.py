@@ -30,6 +30,29 @@ class Calibration:
     same_std: float = 0.15
 
 
+#: Calibration of face-ID networks by the SHA-256 of their weights. SFace: measured over the pairs of tracks of labelled
+#: rendered and real footage, 640x360 to 1280x720 (docs/method.md); its makers' own threshold, 0.363, lies midway.
+KNOWN_CALIBRATIONS = {
+    "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee": Calibration(),
+}
+
+
+def guess_calibration(similarities: np.ndarray) -> Calibration:
+    """Calibration of an unknown network, from a title's linkable pairs, most of which must be strangers.
+
+    Strangers: the median, and the spread below it. One character: as many of these spreads above as for SFace. A title
+    of one or two characters is beyond this guess: its median is no stranger's.
+    """
+    if len(similarities) < 2:
+        return Calibration()
+    known = Calibration()
+    mean = float(np.median(similarities))
+    std = float(np.sqrt(np.mean((similarities[similarities <= mean] - mean) ** 2))) or known.stranger_std
+    unit = std / known.stranger_std
+    same_mean = mean + (known.same_mean - known.stranger_mean) * unit
+    return Calibration(mean, std, same_mean, known.same_std * unit)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Two Gaussians and the share of pairs that are one character: turns a similarity into log odds."""

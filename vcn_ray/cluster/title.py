@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from vcn_ray.cluster.evidence import Calibration, Evidence, fit_evidence, fuse
+from vcn_ray.cluster.evidence import Calibration, Evidence, fit_evidence, fuse, guess_calibration
 from vcn_ray.cluster.linkage import link_by_evidence
 from vcn_ray.cluster.literal import merge_literally
 from vcn_ray.cluster.matching import gaussian_matches, member_matches
@@ -37,7 +39,8 @@ class Clustering:
     labels: np.ndarray  # (tracks,) int64
     quality: np.ndarray  # (tracks,) 0..1
     kept: np.ndarray  # (tracks,) bool: passed the quality filter
-    matches: np.ndarray  # (tracks, tracks) bool: pairs that may train together in the next iteration
+    group: np.ndarray  # (tracks,) int64: tracks of one group train together in the next iteration; -1: not trained
+    matched_pairs: int  # pairs of different tracks that match
 
 
 def cluster_title(
@@ -45,14 +48,15 @@ def cluster_title(
     n_tracks: int,
     cannot_link: np.ndarray,
     options: ClusterOptions,
-    calibration: Calibration,
+    calibration: Calibration | None,
     *,
     adapted: bool,
 ) -> Clustering:
     """Judge, filter, cluster and match a title's tracks (S Alg. 1, stage 3 and the end of each iteration).
 
     cannot_link: (n_tracks, n_tracks) bool, symmetric; every track has at least one crop. `adapted` says whether the
-    student has been trained at all; before, the base model stands alone.
+    student has been trained at all; before, the base model stands alone. `calibration` is the base model's, None where
+    it is not known.
     """
     quality = track_quality(outputs.stochastic, outputs.track_of_crop, n_tracks)
     kept = quality >= quality_threshold(quality, options.quality_deviation, options.quality_factor)
@@ -64,14 +68,19 @@ def cluster_title(
         )
     else:
         labels = _cluster_by_evidence(outputs, kept, cannot_link, calibration, adapted, options.low_quality)
-    return Clustering(labels, quality, kept, _matches(outputs, labels, kept, options))
+    matches = _matches(outputs, labels, kept, options)
+    # A track's partners are drawn from all that it is connected with: members of a cluster are so anyway, and
+    # Gaussian matches are far from transitive, which the paper leaves open.
+    _, component = connected_components(coo_array(matches), directed=False)
+    group = np.where(kept, component, -1).astype(np.int64)
+    return Clustering(labels, quality, kept, group, int(matches.sum()) // 2)
 
 
 def _cluster_by_evidence(
     outputs: CropOutputs,
     kept: np.ndarray,
     cannot_link: np.ndarray,
-    calibration: Calibration,
+    calibration: Calibration | None,
     adapted: bool,
     low_quality: str,
 ) -> np.ndarray:
@@ -82,6 +91,8 @@ def _cluster_by_evidence(
     n = len(kept)
     linkable = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
     similarity = cosine_matrix(outputs.base, outputs.track_of_crop, n)
+    if calibration is None:
+        calibration = guess_calibration(similarity[linkable])
     evidence = fit_evidence(similarity[linkable], int(kept.sum()), calibration)
     if adapted:
         student = cosine_matrix(outputs.adapted, outputs.track_of_crop, n)

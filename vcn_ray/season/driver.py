@@ -121,6 +121,7 @@ class _Run:
         unfinished = [slug for slug in self._alive() if not self._finished(slug)]
         missing = self._missing(unfinished)
         if missing:
+            self._stages.check(self._options)
             self._work(missing)
         outcome = SeasonOutcome(
             self._out, list(self._results.values()), list(self._season.refused), time.monotonic() - started

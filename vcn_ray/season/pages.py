@@ -33,7 +33,7 @@ def write_title(
     Returns:
         Counts: tracks, unknown, characters, faces.
     """
-    pack = load_pack(options.models.pack, options.models.face_id_onnx)
+    pack = load_pack(options.models.pack, options.models.face_id_onnx, options.models.face_id_input)
     report = TitleReport(
         title=title,
         videos=[
@@ -78,7 +78,7 @@ def write_season(
     """
     titles = [out.child("titles", slug) for slug in slugs]
     write_season_tables(out, titles)
-    pack = load_pack(options.models.pack, options.models.face_id_onnx)
+    pack = load_pack(options.models.pack, options.models.face_id_onnx, options.models.face_id_input)
     entries = [SeasonEntry.from_dict(title.child("work").read_json(_ENTRY)) for title in titles]
     entries += [failed_entry(error.get("title") or error["input"], error["error"], []) for error in errors]
     report = SeasonReport(

@@ -20,6 +20,7 @@ WORKER_ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "OPENCV_LOG_LEVEL": "ERROR",
     "NO_ALBUMENTATIONS_UPDATE": "1",  # a dependency of insightface asks the network for its latest version otherwise
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from vcn_ray.config import Options
+from vcn_ray.config import ModelOptions, Options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage import Store
 
@@ -23,6 +23,10 @@ _SHARD_TABLES = {"faces": STAGE1_FACES, "shots": SHOTS, "crops": CROPS}
 
 class Stages:
     """The real stages: probe, tracks, views, adaptation with clustering, results."""
+
+    def check(self, options: Options) -> None:
+        """Raise `ModelError` or `OptionError` for what would make every title fail."""
+        _pack(options.models)
 
     def probe(self, path: str) -> Any:
         """`VideoInfo` of a file; `InputError` where it is no video that can be used."""
@@ -63,7 +67,7 @@ class Stages:
 
         cv2.setNumThreads(1)
         result = extract_shard(
-            info, Shard(first_frame, end_frame), _pack(options), options.tracks, on_progress=on_frames
+            info, Shard(first_frame, end_frame), _pack(options.models), options.tracks, on_progress=on_frames
         )
         for name, schema in _SHARD_TABLES.items():
             store.write_table(f"{step}/{name}.parquet", getattr(result, name), schema)
@@ -131,7 +135,7 @@ class Stages:
         from vcn_ray.season.loop import finish_title
         from vcn_ray.season.pages import write_title
 
-        finish_title(store, options, title, results)
+        finish_title(store, title, results, {info.name: 1 / info.fps for info in infos})
         return write_title(results, store, options, title, infos, seconds)
 
     def finish_season(
@@ -144,12 +148,8 @@ class Stages:
 
 
 @lru_cache(maxsize=1)
-def _load_pack(name: str, face_id_onnx: str | None) -> Any:
+def _pack(models: ModelOptions) -> Any:
+    """The face models, verified once in a process."""
     from vcn_ray.models.packs import load_pack
 
-    return load_pack(name, face_id_onnx)
-
-
-def _pack(options: Options) -> Any:
-    """The face models, loaded once in a worker process."""
-    return _load_pack(options.models.pack, options.models.face_id_onnx)
+    return load_pack(models.pack, models.face_id_onnx, models.face_id_input)

@@ -1,0 +1,121 @@
+"""What the loop of a title works on: its crops, cached views, cannot-links and the base network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from vcn_ray.adapt.cache import CachedViews, concat_views, spread_crops
+from vcn_ray.config import Options
+from vcn_ray.models.face_id import FaceIdNetwork
+from vcn_ray.models.packs import FacePack, load_pack
+from vcn_ray.storage import Store, digest
+
+#: Version of the stored steps; raise it whenever what they hold changes.
+_VERSION = 1
+
+#: Crops of one chunk of cached views: some 30 s of one CPU.
+_CHUNK_CROPS = 64
+
+
+@dataclass(frozen=True)
+class TitleCrops:
+    """The crops of a title that adaptation and clustering use, in the order of the title's crops table."""
+
+    rows: np.ndarray  # (n,) int64 row in the crops table; also the crop's key for random numbers
+    track_of_crop: np.ndarray  # (n,) int64 position of the crop's track in `track_id`
+    track_id: np.ndarray  # (tracks,) int64, ascending
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def choose_crops(store: Store, options: Options) -> TitleCrops:
+    """At most `max_crops_per_track` crops of each track."""
+    track = store.read_table("tracks/crops.parquet")["track_id"].to_numpy()
+    rows = spread_crops(track, options.adapt.max_crops_per_track)
+    track_id, position = np.unique(np.asarray(track)[rows], return_inverse=True)
+    return TitleCrops(rows, position.astype(np.int64), track_id)
+
+
+def view_chunks(store: Store, options: Options) -> list[tuple[str, np.ndarray]]:
+    """Key of each chunk of cached views, and its rows of the crops table."""
+    rows = choose_crops(store, options).rows
+    pieces = [rows[i : i + _CHUNK_CROPS] for i in range(0, len(rows), _CHUNK_CROPS)]
+    return [(f"views/{number:05d}", piece) for number, piece in enumerate(pieces)]
+
+
+def load_views(store: Store, options: Options) -> CachedViews:
+    """All chunks of cached views, in the order of `choose_crops`."""
+    chunks = view_chunks(store, options)
+    return concat_views([CachedViews.from_bytes(store.read_bytes(f"{key}.safetensors")) for key, _ in chunks])
+
+
+def load_pixels(store: Store, rows: np.ndarray) -> np.ndarray:
+    """Crops of these rows of the crops table, (n, 3, 112, 112) uint8 RGB."""
+    jpegs = store.read_table("tracks/crops.parquet")["jpeg"].take(pa.array(rows)).to_pylist()
+    images = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1] for jpeg in jpegs]
+    return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+
+
+def load_cannot_link(store: Store, crops: TitleCrops) -> np.ndarray:
+    """(tracks, tracks) bool, symmetric, over the tracks that have crops."""
+    pairs = store.read_table("tracks/cannot_link.parquet")
+    a, b = pairs["track_a"].to_numpy(), pairs["track_b"].to_numpy()
+    known = np.isin(a, crops.track_id) & np.isin(b, crops.track_id)
+    matrix = np.zeros((len(crops.track_id), len(crops.track_id)), bool)
+    matrix[np.searchsorted(crops.track_id, a[known]), np.searchsorted(crops.track_id, b[known])] = True
+    return matrix | matrix.T
+
+
+def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
+    """What a chunk of cached views depends on."""
+    adapt = options.adapt
+    return digest(
+        _VERSION,
+        _tracks_digest(store),
+        pack_of(options).face_id_digest,
+        [options.seed, adapt.cached_global_views, adapt.cached_local_views],
+        [adapt.quality_passes, adapt.quality_dropout],
+        rows.tolist(),
+    )
+
+
+def iterations_digest(store: Store, options: Options, device: str, threads: int) -> str:
+    """What the iterations of a title depend on; sums on other devices or threads differ in their last bits."""
+    return digest(
+        _VERSION,
+        _tracks_digest(store),
+        pack_of(options).face_id_digest,
+        options.digest("adapt", "cluster"),
+        device.partition(":")[0],
+        threads,
+    )
+
+
+def _tracks_digest(store: Store) -> str:
+    return store.read_json("tracks.done.json")["digest"]
+
+
+@lru_cache(maxsize=1)
+def _load_pack(name: str, face_id_onnx: str | None) -> FacePack:
+    return load_pack(name, face_id_onnx)
+
+
+def pack_of(options: Options) -> FacePack:
+    """The face models, looked up once in a process."""
+    return _load_pack(options.models.pack, options.models.face_id_onnx)
+
+
+@lru_cache(maxsize=1)
+def _load_network(name: str, face_id_onnx: str | None) -> FaceIdNetwork:
+    return _load_pack(name, face_id_onnx).face_id()
+
+
+def base_network(options: Options) -> FaceIdNetwork:
+    """The base network, converted once in a process; nobody may train it."""
+    return _load_network(options.models.pack, options.models.face_id_onnx)
