@@ -17,9 +17,8 @@ from vcn_ray import schemas
 from vcn_ray.config import TrackOptions
 from vcn_ray.errors import InputError
 from vcn_ray.tracks.extract import GRID, ShardResult
-from vcn_ray.tracks.judge import track_reason
+from vcn_ray.tracks.judge import BLENDED, track_reason
 from vcn_ray.tracks.probe import VideoInfo
-from vcn_ray.tracks.shots import context_frames
 
 _JOIN_IOU = 0.3
 _SAME_FACE_OVERLAP = 0.5  # of the smaller box: two boxes on one face, not two people
@@ -113,12 +112,12 @@ def _assemble_video(
     crops = crops.set_column(0, "track_id", pa.array(crop_tracks, pa.int64()))
     crops = crops.take(pa.array(np.lexsort((crops["frame"].to_numpy(), crop_tracks))))
     shots = _real_shots(info, piece_starts, transitions, real, first_shot)
-    blended = _near_dissolves(info, shots)
+    clear = np.array([verdict != BLENDED for verdict in faces["verdict"].to_pylist()], bool)
     return _Video(
         faces=faces,
         crops=crops,
         shots=shots,
-        cannot_link=_cannot_links(frames[order], tracks[order], boxes[order], blended),
+        cannot_link=_cannot_links(frames[order], np.where(clear, tracks[order], -1), boxes[order]),
         tracks=_track_table(faces, crops),
     )
 
@@ -215,27 +214,15 @@ def _real_shots(
     )
 
 
-def _near_dissolves(info: VideoInfo, shots: pa.Table) -> np.ndarray:
-    """(frames,) bool: frames where two shots may be seen at once."""
-    near = np.zeros(info.frames + 1, bool)
-    reach = context_frames(info.fps) // 2
-    for row in shots.to_pylist():
-        if row["transition"] == "dissolve":
-            near[max(0, row["first_frame"] - reach) : row["first_frame"] + reach] = True
-    return near
-
-
-def _cannot_links(
-    frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray, blended: np.ndarray
-) -> list[tuple[int, int]]:
+def _cannot_links(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of tracks seen in one frame: two people.
 
-    Not where the boxes lie on one another in most of the frames that they share (one face found twice), and not in
-    the frames of a dissolve, where one person may be seen twice.
+    Not where the boxes lie on one another in most of the frames that they share: one face found twice. Faces in a
+    dissolve, where one person may be seen twice, come without a track (-1).
     """
     shared: dict[tuple[int, int], int] = defaultdict(int)
     doubled: dict[tuple[int, int], int] = defaultdict(int)
-    rows = np.flatnonzero((tracks >= 0) & ~blended[frames]) if len(frames) else np.zeros(0, int)
+    rows = np.flatnonzero(tracks >= 0)
     for group in np.split(rows, np.flatnonzero(np.diff(frames[rows])) + 1):
         for n, i in enumerate(group.tolist()):
             for j in group[n + 1 :].tolist():

@@ -61,12 +61,15 @@ class CropSampler:
             self._early[crop.frame] = crop
             self._quarters.add(self._quarter(crop.frame))
 
-    def chosen(self) -> list[Crop]:
-        """The track's crops in order of frames."""
-        regular = list(self._regular.values())
+    def chosen(self, before_frame: int | None = None) -> list[Crop]:
+        """The track's crops in order of frames; those from `before_frame` on are left out."""
+        regular = [crop for crop in self._regular.values() if before_frame is None or crop.frame < before_frame]
         if len(regular) >= self._min_crops:
             return regular
-        kept = {crop.frame: crop for crop in regular} | self._early
+        early = {n: crop for n, crop in self._early.items() if before_frame is None or n < before_frame}
+        kept = {crop.frame: crop for crop in regular} | early
+        if not kept:
+            return []
         frames = sorted(kept)
         picks = np.linspace(0, len(frames) - 1, min(self._min_crops, len(frames)))
         return [kept[frames[round(float(pick))]] for pick in picks]

@@ -21,7 +21,7 @@ from vcn_ray.tracks.decode import read_frames
 from vcn_ray.tracks.probe import VideoInfo
 from vcn_ray.tracks.shards import Shard
 from vcn_ray.tracks.shotfaces import FaceFinder, Lens, ShotRows
-from vcn_ray.tracks.shots import BoundaryFinder, Thumbnailer, context_frames
+from vcn_ray.tracks.shots import Boundary, BoundaryFinder, Thumbnailer, context_frames
 
 #: How a piece begins that a long take was cut into; `assemble` joins such pieces again.
 GRID = "grid"
@@ -60,17 +60,17 @@ def extract_shard(
     progress = _Progress(on_progress)
     lens: Lens | None = None
     finder: FaceFinder | None = None
-    for number, frame, transition in _judged_frames(info, shard, options, stats, decoder_threads):
-        if transition is not None:
+    for number, frame, boundary in _judged_frames(info, shard, options, stats, decoder_threads):
+        if boundary is not None:
             if finder is not None:
+                finder.blended_from(number - boundary.blended_before)
                 rows.end_shot(number - 1, finder)
                 finder = None
             if number >= shard.end_frame:
                 break
-            if number >= shard.first_frame:
-                rows.begin_shot(number, transition)
-                lens = lens or Lens(info, pack, options)
-                finder = FaceFinder(info, lens, options, stats)
+            rows.begin_shot(number, boundary.transition)
+            lens = lens or Lens(info, pack, options)
+            finder = FaceFinder(info, lens, options, stats, blended_until=number + boundary.blended_after)
         if finder is not None and frame is not None:
             finder.see(number, frame)
         if shard.first_frame <= number < shard.end_frame:
@@ -96,23 +96,23 @@ def grid_frames(info: VideoInfo, options: TrackOptions) -> int:
 
 def _judged_frames(
     info: VideoInfo, shard: Shard, options: TrackOptions, stats: dict[str, float], decoder_threads: int
-) -> Iterator[tuple[int, Any, str | None]]:
+) -> Iterator[tuple[int, Any, Boundary | None]]:
     """(number, frame or None where it cannot be decoded, how a shot begins with it or None), from the shard's start."""
     start = max(0, shard.first_frame - context_frames(info.fps))
     boundaries, thumbnail = BoundaryFinder(info.fps), Thumbnailer()
     grid = grid_frames(info, options)
     waiting: deque[tuple[int, Any]] = deque()
 
-    def judged(verdicts: list[tuple[int, str | None]]) -> Iterator[tuple[int, Any, str | None]]:
-        for number, transition in verdicts:
+    def judged(verdicts: list[tuple[int, Boundary | None]]) -> Iterator[tuple[int, Any, Boundary | None]]:
+        for number, boundary in verdicts:
             frame = waiting.popleft()[1] if waiting and waiting[0][0] == number else None
             if number < shard.first_frame:
                 continue
-            if number == 0 or (number == first_read and start == 0):
-                transition = "start"
-            elif transition is None and number % grid == 0:
-                transition = GRID
-            yield number, frame, transition
+            if start == 0 and number == first_read:
+                boundary = Boundary("start")
+            elif boundary is None and number % grid == 0:
+                boundary = Boundary(GRID)
+            yield number, frame, boundary
 
     first_read: int | None = None
     frames = read_frames(info, start, decoder_threads)

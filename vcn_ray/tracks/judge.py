@@ -18,6 +18,7 @@ TOO_SMALL = "too small"
 TOO_BLURRED = "too blurred"
 TOO_UNSURE = "too unsure"
 CUT_OFF = "cut off by the picture's edge"
+BLENDED = "seen through another shot"
 INTERPOLATED = "between two detections"
 
 _SHARPNESS_SIDE_PX = 32

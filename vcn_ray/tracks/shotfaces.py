@@ -14,7 +14,7 @@ from vcn_ray.models.detection import Detections, FaceDetector
 from vcn_ray.models.packs import FacePack
 from vcn_ray.tracks.crops import Crop, CropSampler
 from vcn_ray.tracks.decode import Picture
-from vcn_ray.tracks.judge import INTERPOLATED, judge_face, sharpness
+from vcn_ray.tracks.judge import BLENDED, INTERPOLATED, judge_face, sharpness
 from vcn_ray.tracks.probe import VideoInfo
 from vcn_ray.tracks.tracker import KEEP_SCORE, ShotTracker
 
@@ -45,7 +45,9 @@ class Lens:
 class FaceFinder:
     """Finds and follows the faces of one shot; feed its frames in order with `see`."""
 
-    def __init__(self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float]):
+    def __init__(
+        self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float], blended_until: int = 0
+    ):
         self._info = info
         self._lens = lens
         self._options = options
@@ -54,6 +56,8 @@ class FaceFinder:
         self._samplers: dict[int, CropSampler] = {}
         self._faces: list[Face] = []
         self._first_frame: int | None = None
+        self._blended_until = blended_until
+        self._blended_from: int | None = None
 
     def see(self, number: int, frame: Any) -> None:
         """Search a frame for faces, unless `detect_every_frames` passes it over."""
@@ -76,6 +80,8 @@ class FaceFinder:
             score = float(inside.scores[n])
             size = (self._info.width_px, self._info.height_px)
             verdict = judge_face(inside.boxes[n], score, sharp, size, self._options)
+            if number < self._blended_until:
+                verdict = BLENDED
             self._faces.append(Face(number, inside.boxes[n], score, inside.landmarks[n], sharp, verdict, track))
             if track is None or verdict is not None:
                 continue
@@ -92,6 +98,10 @@ class FaceFinder:
             self._samplers[track] = CropSampler(number, options.sample_every_frames, options.min_crops)
         return self._samplers[track]
 
+    def blended_from(self, frame: int) -> None:
+        """Tell that from this frame on the next shot shows through."""
+        self._blended_from = frame
+
     def faces(self) -> list[Face]:
         """All faces in order of frames; tracks that did not last are taken from theirs, gaps of stride are filled."""
         lasting = self._tracker.confirmed
@@ -99,12 +109,17 @@ class FaceFinder:
         every = self._options.detect_every_frames
         if every > 1:
             faces += _between(faces, every)
+        end = self._blended_from
+        faces = [
+            replace(f, verdict=BLENDED) if f.frame < self._blended_until or (end is not None and f.frame >= end) else f
+            for f in faces
+        ]
         return sorted(faces, key=lambda f: (f.frame, float(f.box[0]), float(f.box[1])))
 
     def crops(self) -> dict[int, list[Crop]]:
         """The crops of each track that lasted."""
         return {
-            track: self._samplers[track].chosen()
+            track: self._samplers[track].chosen(self._blended_from)
             for track in sorted(self._samplers)
             if track in self._tracker.confirmed
         }

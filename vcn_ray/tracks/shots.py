@@ -21,6 +21,7 @@ _CUT_JUMP = 1.8  # the cut's step over the median step around it; a pan changes 
 _DISSOLVE_CHANGE = 0.5
 _DISSOLVE_CORRELATION = 0.85  # above it the picture is the same in another light
 _DISSOLVE_RESIDUAL = 0.4  # of the blend, relative to the change; motion leaves 0.6 and more
+_FAINT = 0.05
 _DISSOLVE_STEP = 0.34  # the largest share of a blend in one step; more is a cut
 
 
@@ -54,6 +55,18 @@ class Thumbnailer:
 
 
 @dataclass(frozen=True)
+class Boundary:
+    """How a shot begins: `transition` is "cut" or "dissolve" (or what the caller puts there: "start", "grid").
+
+    In a dissolve the last `blended_before` frames of the shot before and the first `blended_after` show both shots.
+    """
+
+    transition: str
+    blended_before: int = 0
+    blended_after: int = 0
+
+
+@dataclass(frozen=True)
 class _Look:
     """A frame's small picture as (3, pixels) float32 and its contrast."""
 
@@ -82,8 +95,8 @@ class BoundaryFinder:
         self._first = 0  # number of the first look that is kept
         self._next = 0  # first frame without a verdict
 
-    def push(self, number: int, thumbnail: np.ndarray) -> list[tuple[int, str | None]]:
-        """Take a frame's small picture; return (frame, "cut", "dissolve" or None) for all that it decides.
+    def push(self, number: int, thumbnail: np.ndarray) -> list[tuple[int, Boundary | None]]:
+        """Take a frame's small picture; return (frame, `Boundary` or None) for all that it decides.
 
         A gap in the numbers (frames that cannot be decoded) counts as a standstill.
         """
@@ -99,7 +112,7 @@ class BoundaryFinder:
             verdicts.append(self._decide())
         return verdicts
 
-    def finish(self) -> list[tuple[int, str | None]]:
+    def finish(self) -> list[tuple[int, Boundary | None]]:
         """The verdicts that still waited for context, at the end of the video."""
         verdicts = []
         while self._next < self._end:
@@ -110,9 +123,13 @@ class BoundaryFinder:
     def _end(self) -> int:
         return self._first + len(self._looks)
 
-    def _decide(self) -> tuple[int, str | None]:
+    def _decide(self) -> tuple[int, Boundary | None]:
         number = self._next
-        verdict = "cut" if self._is_cut(number) else "dissolve" if self._is_dissolve(number) else None
+        verdict: Boundary | None = None
+        if self._is_cut(number):
+            verdict = Boundary("cut")
+        elif self._is_dissolve(number):
+            verdict = Boundary("dissolve", *self._blended(number))
         self._next += 1
         while self._first < self._next - self.context:
             self._looks.popleft()
@@ -164,8 +181,8 @@ class BoundaryFinder:
     def _blend_score(self, number: int, half: int) -> float:
         """How well the frames from `number - half` to `number + half` are a blend from the first to the last.
 
-        Each is projected on the line from the first picture to the last: the share of the last in it has to rise
-        through 1/2 at `number`, without a jump, and what the projection leaves over has to be small.
+        The share of the last in them has to rise through 1/2 at `number`, without a jump, and what the projection on
+        the two leaves over has to be small.
         """
         if number - half < self._first or number + half >= self._end:
             return 0.0
@@ -173,19 +190,30 @@ class BoundaryFinder:
         change = _change(old, new)
         if change < _DISSOLVE_CHANGE or _correlation(old.pixels, new.pixels) > _DISSOLVE_CORRELATION:
             return 0.0
-        way = new.pixels - old.pixels
-        length = float((way * way).sum())
-        middle = self._look(number).pixels - old.pixels
-        if not 0.3 <= float((middle * way).sum()) / length <= 0.7:
-            return 0.0
-        rest = np.stack([self._look(n).pixels - old.pixels for n in range(number - half, number + half + 1)])
-        shares = (rest * way).sum((1, 2)) / length
-        rest -= shares[:, None, None] * way
-        residual = float(np.sqrt((rest * rest).sum((1, 2)).max() / length))
-        jump = float(np.diff(shares).max())
-        if residual > _DISSOLVE_RESIDUAL or jump > _DISSOLVE_STEP:
+        shares, residual = self._shares(number, half)
+        if not 0.3 <= shares[half] <= 0.7 or residual > _DISSOLVE_RESIDUAL or np.diff(shares).max() > _DISSOLVE_STEP:
             return 0.0
         return change * (1 - residual) * (1 - abs(2 * float(shares[half]) - 1))
+
+    def _shares(self, number: int, half: int) -> tuple[np.ndarray, float]:
+        """Share of the last picture in each from `number - half` to `number + half`, and the largest residual.
+
+        Each picture is projected on the line from the first to the last; the residual is what is off that line, over
+        the line's length.
+        """
+        old = self._look(number - half).pixels
+        way = self._look(number + half).pixels - old
+        length = float((way * way).sum()) + 1e-9
+        off = np.stack([self._look(n).pixels - old for n in range(number - half, number + half + 1)])
+        shares = (off * way).sum((1, 2)) / length
+        off -= shares[:, None, None] * way
+        return shares, float(np.sqrt((off * off).sum((1, 2)).max() / length))
+
+    def _blended(self, number: int) -> tuple[int, int]:
+        """How many frames before and from a dissolve's middle on show both shots (a share of 1/20 and more)."""
+        half = max((self._blend * times for times in (1, 2)), key=lambda half: (self._blend_score(number, half), half))
+        shares, _ = self._shares(number, half)
+        return int((shares[:half] > _FAINT).sum()), int((shares[half:] < 1 - _FAINT).sum())
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
