@@ -18,7 +18,7 @@ FACES = pa.schema(
         ("shot", pa.int32()),
         *_BOX,
         ("score", pa.float32()),  # detector's confidence, 0..1
-        ("track_id", pa.int64()),  # unique in the title; null: no track took this face
+        ("track_id", pa.int64()),  # unique in the title; detections that no track took are not delivered
         ("cluster_id", pa.int64()),  # unique in the title; null: Unknown
         ("character", pa.string()),  # a name that people gave; null until then
         ("quality", pa.float32()),  # the track's quality, 0..1, see cluster.quality; null where not measured

@@ -43,8 +43,10 @@ def title_tables(
     frames in which a character has a face, times the video's mean frame duration `frame_s[video]`.
 
     faces, tracks, crops: schemas.STAGE1_FACES, STAGE1_TRACKS, CROPS. Tracks that the labels lack are Unknown for the
-    reason that stage 1 gave.
+    reason that stage 1 gave. Detections that no track took are left out: nearly all are the weak ones that only help
+    the tracker along; stage 1's own table keeps them.
     """
+    faces = faces.filter(pc.is_valid(faces["track_id"]))
     track_ids = tracks["track_id"].to_numpy()
     position = {int(t): i for i, t in enumerate(track_ids)}
     raw = np.full(len(track_ids), -1, np.int64)
@@ -55,9 +57,8 @@ def title_tables(
         raw[row], quality[row] = labels.cluster[i], float(labels.quality[i])
         reason[row] = None if labels.cluster[i] >= 0 else labels.reason[i]
 
-    face_track = faces["track_id"].fill_null(-1).to_numpy()
-    face_row = np.array([position.get(int(t), -1) for t in face_track], np.int64)
-    face_raw = np.where(face_row >= 0, raw[face_row], -1)
+    face_row = np.array([position[t] for t in faces["track_id"].to_pylist()], np.int64)
+    face_raw = raw[face_row]
     number, seconds = _by_screen_time(face_raw, faces, frame_s)
     cluster = _renumber(raw, number)
     face_cluster = _renumber(face_raw, number)
@@ -71,7 +72,7 @@ def title_tables(
                 **{c: faces[c] for c in ("video", "frame", "time_s", "shot", "x", "y", "w", "h", "score", "track_id")},
                 "cluster_id": _nullable(face_cluster),
                 "character": pa.nulls(n_faces, pa.string()),
-                "quality": quality_array.take(pa.array(face_row, mask=face_row < 0)),
+                "quality": quality_array.take(pa.array(face_row)),
             }
         )
         .select(FACES.names)

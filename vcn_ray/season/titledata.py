@@ -36,9 +36,9 @@ class TitleCrops:
 
 def choose_crops(store: Store, options: Options) -> TitleCrops:
     """At most `max_crops_per_track` crops of each track."""
-    track = store.read_table("tracks/crops.parquet")["track_id"].to_numpy()
+    track = np.array(store.read_table("tracks/crops.parquet")["track_id"].to_pylist(), np.int64)
     rows = spread_crops(track, options.adapt.max_crops_per_track)
-    track_id, position = np.unique(np.asarray(track)[rows], return_inverse=True)
+    track_id, position = np.unique(track[rows], return_inverse=True)
     return TitleCrops(rows, position.astype(np.int64), track_id)
 
 
