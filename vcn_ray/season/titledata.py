@@ -58,14 +58,14 @@ def load_views(store: Store, options: Options) -> CachedViews:
 def load_pixels(store: Store, rows: np.ndarray) -> np.ndarray:
     """Crops of these rows of the crops table, (n, 3, 112, 112) uint8 RGB."""
     jpegs = store.read_table("tracks/crops.parquet")["jpeg"].take(pa.array(rows)).to_pylist()
-    images = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1] for jpeg in jpegs]
-    return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))
+    images = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
+    return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))  # type: ignore[arg-type]  # our own JPEGs
 
 
 def load_cannot_link(store: Store, crops: TitleCrops) -> np.ndarray:
     """(tracks, tracks) bool, symmetric, over the tracks that have crops."""
     pairs = store.read_table("tracks/cannot_link.parquet")
-    a, b = pairs["track_a"].to_numpy(), pairs["track_b"].to_numpy()
+    a, b = (np.array(pairs[name].to_pylist(), np.int64) for name in ("track_a", "track_b"))
     known = np.isin(a, crops.track_id) & np.isin(b, crops.track_id)
     matrix = np.zeros((len(crops.track_id), len(crops.track_id)), bool)
     matrix[np.searchsorted(crops.track_id, a[known]), np.searchsorted(crops.track_id, b[known])] = True
