@@ -81,9 +81,14 @@ def test_labels_lie_in_their_video_and_name_nobody_twice(labels: Labels, frames:
             assert -0.1 * h < y < 360 - 0.9 * h
 
 
-def test_each_frame_is_labelled(labels: Labels, frames: dict[str, list[np.ndarray]]) -> None:
+def test_each_frame_is_labelled_and_belongs_to_one_shot(labels: Labels, frames: dict[str, list[np.ndarray]]) -> None:
     for video, images in frames.items():
-        assert all(labels[video, frame] for frame in range(len(images)))
+        shot_of_frame = []
+        for frame in range(len(images)):
+            (shot,) = {shot for _, _, shot in labels[video, frame]}
+            shot_of_frame.append(shot)
+        assert shot_of_frame == sorted(shot_of_frame)
+        assert set(shot_of_frame) == set(range(len(EPISODES[video])))
 
 
 def test_each_episode_has_pairs_dissolves_and_every_difficulty(labels: Labels) -> None:
@@ -108,7 +113,7 @@ def test_dark_shots_are_dark_and_blurred_ones_lose_their_focus(
         of_shot = defaultdict(list)
         for frame, image in enumerate(frames[video]):
             found = {shot for _, _, shot in labels[video, frame]}
-            if len(found) == 1:  # not within a dissolve
+            if frame not in _dissolving(video):
                 of_shot[found.pop()].append(image)
         brightness = {shot: np.mean([image.mean() for image in images]) for shot, images in of_shot.items()}
         median = np.median(list(brightness.values()))
@@ -117,7 +122,7 @@ def test_dark_shots_are_dark_and_blurred_ones_lose_their_focus(
                 assert brightness[number] < 0.6 * median
             if shot.difficulty == "blurred":
                 first, last = of_shot[number][2], of_shot[number][-3]
-                assert _fine_structure(last) < 0.8 * _fine_structure(first)
+                assert _fine_structure(last) < 0.9 * _fine_structure(first)
 
 
 def test_hard_cuts_change_the_picture_at_once_and_dissolves_do_not(
@@ -138,7 +143,7 @@ def test_the_detector_finds_what_is_labelled_and_little_else(
     detector = load_pack("opencv-zoo").detector(0.6)
     labelled = found = false = 0
     for video, images in frames.items():
-        for frame in range(4, len(images), 20):
+        for frame in sorted(set(range(4, len(images), 20)) - _dissolving(video)):
             boxes = detector.detect(images[frame]).boxes
             truth = np.array([box for box, _, _ in labels[video, frame]])
             overlap = np.array([[_iou(box, true) for true in truth] for box in boxes]).reshape(len(boxes), len(truth))
@@ -171,6 +176,17 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, monkeypatch: 
     (tmp_path / "taken").write_text("not a folder")
     with pytest.raises(OutputError, match="taken"):
         render_demo(tmp_path / "taken")
+
+
+def _dissolving(video: str) -> set[int]:
+    """Frames of an episode that show two shots."""
+    frames: set[int] = set()
+    start = 0
+    for shot in EPISODES[video]:
+        if shot.dissolve:
+            frames |= set(range(start, start + 14))
+        start += round(shot.duration_s * 25)
+    return frames
 
 
 def _fine_structure(image: np.ndarray) -> float:

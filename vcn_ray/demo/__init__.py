@@ -37,7 +37,7 @@ def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
     """Render the demo season: two episodes of about 20 s, 640x360, 25 frames a second, H.264, no sound.
 
     The same seed gives the same frames. In the ground truth a face's box is the detector's on the photograph, moved
-    as the picture was moved; in a dissolve a face is labelled while its shot has more than 30 % of the frame.
+    as the picture was moved; in a dissolve only the faces of the shot that has more of the frame are labelled.
 
     Args:
         folder: where to write; made where it does not exist, files of the same names are replaced.
@@ -79,9 +79,9 @@ def _render_episode(
             if k < len(tail):
                 weight = (k + 1) / (len(tail) + 1)
                 image = np.round(weight * image + (1 - weight) * tail[k].image).astype(np.uint8)
-                if 1 - weight > 0.3:
+                if weight < 0.5:
                     labels += [(encoder.frames, box, who, number - 1) for who, box in tail[k].faces.items()]
-            if weight > 0.3:
+            if weight > 0.5:
                 labels += [(encoder.frames, box, who, number) for who, box in frame.faces.items()]
             encoder.add(image)
         tail = kept
