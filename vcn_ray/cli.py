@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vcn_ray.errors import InputError, OptionError, VcnError
+from vcn_ray.errors import InputError, ModelError, OptionError, VcnError
 
 if TYPE_CHECKING:
     from vcn_ray.evaluate.report import Evaluation
-    from vcn_ray.season.driver import SeasonOutcome
+    from vcn_ray.season.outcome import SeasonOutcome
     from vcn_ray.season.progress import Monitor
 
 _HELP = """
@@ -185,19 +186,34 @@ def models(
 ) -> None:
     """List the face models: licence, what is installed; verify or fetch them."""
     with _explained():
-        from vcn_ray.models.packs import fetch_pack, pack_status
+        from vcn_ray.models.packs import describe_packs
+        from vcn_ray.models.packs import fetch as fetch_pack
 
         if fetch is not None:
             fetch_pack(fetch)
-        table = Table("name", "licence", "commercial use", "installed", "what it is")
-        broken = False
-        for status in pack_status(verify=verify):
-            broken = broken or status.broken
+        table = Table("name", "licence", "commercial use", "installed", "tested", "what it is")
+        packs = describe_packs()
+        for pack in packs:
+            installed = "yes" if pack["installed"] else "no"
             table.add_row(
-                status.name, status.licence, "yes" if status.commercial_use else "NO", status.state, status.description
+                pack["name"],
+                pack["licence"],
+                "yes" if pack["commercial_use"] else "NO",
+                installed
+                if not verify
+                else "verified"
+                if pack["verified"]
+                else "DAMAGED"
+                if pack["installed"]
+                else "no",
+                "yes" if pack["tested_on_real_weights"] else "not on the real weights",
+                pack["description"],
             )
         out_console.print(table)
-    raise typer.Exit(2 if broken else 0)
+        if verify:
+            for pack in packs:
+                if pack["installed"] and not pack["verified"]:
+                    raise ModelError(pack["problem"])
 
 
 @app.callback(invoke_without_command=True)
@@ -211,6 +227,7 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Entry point of the command ``vcn-ray``."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # its remarks are not for users
     app(prog_name="vcn-ray")
 
 

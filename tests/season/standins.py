@@ -82,6 +82,9 @@ class StandIn(Stages):
             if folder.name.startswith(prefix)
         }
 
+    def check(self, options: Options) -> None:
+        """Nothing is needed."""
+
     def probe(self, path: str) -> Info:
         self.note(f"probe {Path(path).name}")
         text = Path(path).read_text()
@@ -152,7 +155,8 @@ class StandIn(Stages):
         self, store: Store, options: Options, device: str, threads: int, report: Callable[[dict[str, Any]], None]
     ) -> None:
         before = self.note(f"adapt {store.root.parent.name}")
-        report({"done": 1, "total": 2, "note": "iteration 1"})
+        report({"iteration": 1, "epoch": 3, "loss": 0.5})
+        report({"iteration": 1, "clusters": 4})
         if self.adapt_trouble == "error":
             raise RuntimeError("no adaptation")
         if self.adapt_trouble == "die once" and before == 0:

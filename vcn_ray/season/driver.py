@@ -6,9 +6,7 @@ is given again, and a finished one does nothing, not even start Ray.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import threading
 import time
 import traceback
@@ -16,60 +14,26 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError, OutputError, VcnError
 from vcn_ray.season.adaptation import TitleError
 from vcn_ray.season.engine import Engine, open_engine
+from vcn_ray.season.lock import only_run_in
+from vcn_ray.season.outcome import SeasonOutcome, TitleResult
 from vcn_ray.season.progress import Monitor, Silent
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, ShardStep, TitleState, VideoState
+from vcn_ray.season.tasks import Row
 from vcn_ray.season.titles import Season
 from vcn_ray.storage import Store
 
 Missing = list[tuple[VideoState, ShardStep]]
 
-_LOCK = ".lock"
+_ERROR_LOG = "error.log"
 _RESULTS = "results"  # step of a title whose results are written
-
-
-@dataclass
-class TitleResult:
-    """How a title came out. `counts` has tracks, unknown and characters; `seconds` the wall time of each stage."""
-
-    id: str
-    slug: str
-    videos: list[str]
-    minutes: float = 0.0
-    counts: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    worked: bool = False  # False: all was there from an earlier run
-    error: str | None = None
-    stage: str = ""  # the stage that failed
-    log: str | None = None  # file with the traceback, where the error is no fault of the user
-
-
-@dataclass
-class SeasonOutcome:
-    """How a run came out: its titles in the order given, and the inputs that were no video."""
-
-    out: Store
-    titles: list[TitleResult]
-    refused: list[tuple[str, str]]
-    seconds: float
-
-    @property
-    def failed(self) -> list[TitleResult]:
-        """Titles without results."""
-        return [title for title in self.titles if title.error is not None]
-
-    def errors(self) -> list[dict[str, Any]]:
-        """What `errors.json` holds: one entry a failed title or refused input."""
-        return [{"input": given, "stage": "input", "error": error} for given, error in self.refused] + [
-            {"title": title.id, "stage": title.stage, "error": title.error, "log": title.log} for title in self.failed
-        ]
 
 
 def run_season(
@@ -97,7 +61,7 @@ def run_season(
         OutputError: `out` cannot be written, or another run writes there.
         KeyboardInterrupt: stopped by the user; all finished steps are kept.
     """
-    with _only_run_in(out):
+    with only_run_in(out):
         return _Run(season, out, options, part or Part(), local, monitor or Silent(), stages or Stages()).run()
 
 
@@ -171,6 +135,7 @@ class _Run:
                     self._require_faces(slug)
                 missing[slug] = state.missing_shards()
                 self._results[slug].worked = True
+                state.results.delete(_ERROR_LOG)
         return missing
 
     def _work(self, missing: dict[str, Missing]) -> None:
@@ -196,13 +161,15 @@ class _Run:
 
     def _extract(self, engine: Engine, missing: dict[str, Missing]) -> Iterator[str]:
         """Extract shards of all titles in one stream; gives a title's slug when its last shard has landed."""
-        rows = []
+        rows: list[Row] = []
+        done_before: dict[str, int] = {}
         left = {slug: len(shards) for slug, shards in missing.items()}
         for slug, shards in missing.items():
             state = self._states[slug]
             todo = sum(shard.end_frame - shard.first_frame for _, shard in shards)
             total = sum(video.frames for video in state.videos)
-            self._monitor.start(slug, "tracks", total, "frames", done=total - todo)
+            done_before[slug] = total - todo
+            self._monitor.start(slug, "tracks", total, "frames", done=done_before[slug])
             rows += [
                 {
                     "work": str(state.work.root),
@@ -216,7 +183,7 @@ class _Run:
                 }
                 for video, shard in shards
             ]
-        for landed in engine.extract(rows):
+        for landed in engine.extract(rows, done_before):
             slug = landed["title"]
             left[slug] -= 1
             if landed["error"]:
@@ -339,8 +306,8 @@ class _Run:
         if trace:
             results = self._states[slug].results
             try:
-                results.write_bytes("error.log", trace.encode())
-                result.log = str(results.path("error.log"))
+                results.write_bytes(_ERROR_LOG, trace.encode())
+                result.log = str(results.path(_ERROR_LOG))
             except OutputError:  # the disk may be what is wrong
                 result.log = None
         if not self._gave_up.is_set():
@@ -373,24 +340,3 @@ def _covered(spans: Sequence[tuple[float, float]]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
-
-
-@contextmanager
-def _only_run_in(out: Store) -> Iterator[None]:
-    """Hold the folder for this run; the lock ends with the process, however it ends."""
-    if not out.exists(_LOCK):
-        out.write_bytes(_LOCK, b"")
-    try:
-        descriptor = os.open(out.path(_LOCK), os.O_WRONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise OutputError(f"cannot write {out.root}: {error.strerror}; choose another --out") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(
-                f"{out.root}: another run is writing there; wait for it or choose another --out"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -24,8 +24,8 @@ class Engine(Protocol):
 
     slots: Slots
 
-    def extract(self, rows: Sequence[Row]) -> Iterator[Row]:
-        """Extract shards; rows come back in any order."""
+    def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
+        """Extract shards; rows come back in any order. `done_before`: frames of each title from earlier runs."""
 
     def views(self, slug: str, work: Store) -> dict[str, float]:
         """Compute a title's missing cached views."""
@@ -81,13 +81,18 @@ def _extract_step(stages: Stages, options: Options, row: Row, report: Report) ->
     return {"frames_per_s": frames / max(ended - started, 1e-6), **stats}
 
 
+def adapt_epochs(options: Options, iterations: int) -> int:
+    """Epochs in so many iterations of adaptation."""
+    return options.adapt.first_epochs * (iterations > 0) + options.adapt.later_epochs * max(0, iterations - 1)
+
+
 class _Progress:
     """Turns what workers report into what a monitor shows."""
 
-    def __init__(self, monitor: Monitor):
-        self._monitor = monitor
+    def __init__(self, monitor: Monitor, options: Options):
+        self._monitor, self._options = monitor, options
+        self.done_before: Mapping[str, int] = {}
         self._frames: dict[str, dict[str, int]] = {}
-        self._done_before: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def hear(self, event: Row) -> None:
@@ -97,10 +102,22 @@ class _Progress:
             if stage == "tracks":
                 steps = self._frames.setdefault(title, {})
                 steps[event["step"]] = max(event["done"], steps.get(event["step"], 0))
-                done = sum(steps.values())
-            else:
-                done = int(event.get("done", 0))
-        self._monitor.update(title, stage, done, event.get("total"), str(event.get("note", "")))
+                done = self.done_before.get(title, 0) + sum(steps.values())
+        if stage == "tracks":
+            self._monitor.update(title, stage, done)
+        else:
+            self._hear_adaptation(title, event)
+
+    def _hear_adaptation(self, title: str, event: Row) -> None:
+        """After each epoch: iteration, epoch and loss; after each iteration: its number and that of its clusters."""
+        iteration, options = event["iteration"], self._options
+        if "epoch" in event:
+            epochs_before = adapt_epochs(options, iteration - 1) + event["epoch"] + 1
+            note = f"iteration {iteration}, loss {event['loss']:.4f}"
+        else:
+            epochs_before = adapt_epochs(options, iteration)
+            note = f"iteration {iteration}: {event['clusters']} clusters"
+        self._monitor.update(title, "adapt", epochs_before, note=f"{note}; stops when clusters stay the same")
 
 
 class _Here:
@@ -108,11 +125,12 @@ class _Here:
 
     def __init__(self, options: Options, stages: Stages, monitor: Monitor, run_id: str):
         self._options, self._stages, self._monitor, self._run_id = options, stages, monitor, run_id
-        self._progress = _Progress(monitor)
+        self._progress = _Progress(monitor, options)
         self.slots = Slots(1, None, 1, extracting=False)
 
-    def extract(self, rows: Sequence[Row]) -> Iterator[Row]:
+    def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
         """Extract the shards in order."""
+        self._progress.done_before = done_before
         return run_here(
             rows, lambda row: _extract_step(self._stages, self._options, row, self._progress.hear), self._run_id
         )
@@ -130,8 +148,9 @@ class _Here:
 
     def adapt(self, slug: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
         """Adapt in Ray Train's local mode."""
+        options = self._options
         started = time.monotonic()
-        self._monitor.start(slug, "adapt", 1, "steps")
+        self._monitor.start(slug, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
         adapt_here(
             self._stages,
             work,
@@ -156,7 +175,7 @@ class _OnRay:
     def __init__(self, options: Options, stages: Stages, monitor: Monitor, run_id: str, device: str, slots: Slots):
         self._options, self._stages, self._monitor, self._run_id = options, stages, monitor, run_id
         self._device, self.slots = device, slots
-        self._progress = _Progress(monitor)
+        self._progress = _Progress(monitor, options)
         self._reports = make_reports()
         self._closed = threading.Event()
         # Each Dataset gets an equal share of whole CPUs, none where there are more Datasets than CPUs: one at a time
@@ -168,8 +187,9 @@ class _OnRay:
         """Stop listening to workers."""
         self._closed.set()
 
-    def extract(self, rows: Sequence[Row]) -> Iterator[Row]:
+    def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
         """Extract the shards of all titles in one streaming Dataset."""
+        self._progress.done_before = done_before
         stages, options, reports = self._stages, self._options, self._reports
 
         def step(row: Row) -> Row:
@@ -200,8 +220,9 @@ class _OnRay:
 
     def adapt(self, slug: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
         """Adapt in a Ray Train worker."""
+        options = self._options
         started = time.monotonic()
-        self._monitor.start(slug, "adapt", 1, "steps")
+        self._monitor.start(slug, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
         adapt_on_ray(self._stages, work, self._options, self._device, inputs_digest, cpus, self._reports)
         self._monitor.end(slug, "adapt")
         work.delete("ray")

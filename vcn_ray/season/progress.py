@@ -115,13 +115,13 @@ class Bars:
 
     def __init__(self, console: Console):
         self._progress = Progress(
-            TextColumn("{task.fields[title]}", style="bold"),
+            TextColumn("{task.fields[title]}", style="bold", markup=False),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.completed:.0f}/{task.total:.0f} {task.fields[unit]}"),
             _Rate(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
             console=console,
             expand=True,
         )

@@ -1,0 +1,212 @@
+"""The command line: what a user sees when something is wrong, and that a run can be had, stopped and repeated.
+
+- Whatever a user can cause is one sentence that names the file or option, with an exit code and without a traceback.
+- The other titles go on.
+"""
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from vcn_ray import __version__
+from vcn_ray.cli import app
+from vcn_ray.config import option_names
+
+
+def _cli(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def _complaints(result: Result) -> list[str]:
+    assert "Traceback" not in result.output
+    return [line for line in result.stderr.splitlines() if line.strip()]
+
+
+def _write_video(path: Path, frames: int = 12) -> Path:
+    """A video of moving stripes: nobody in it."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number in range(frames):
+            image = np.zeros((120, 160, 3), np.uint8)
+            image[:, (np.arange(160) + 3 * number) // 8 % 2 == 0] = (90, 140, 200)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _write_sound(path: Path) -> Path:
+    with av.open(path, "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _bad_input(kind: str, folder: Path) -> Path:
+    path = folder / f"{kind}.mp4"
+    if kind == "text":
+        path.write_text("not a video")
+    elif kind == "empty":
+        path.touch()
+    elif kind == "truncated":
+        path.write_bytes(_write_video(folder / "whole.mp4", 100).read_bytes()[:3000])
+    elif kind == "sound":
+        _write_sound(path)
+    elif kind == "nobody":
+        _write_video(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "says"),
+    [
+        ("text", 2, "not a video"),
+        ("empty", 2, "is empty"),
+        ("truncated", 2, "cut short"),
+        ("sound", 2, "only sound"),
+        ("missing", 2, "no such file"),
+        ("nobody", 1, "no face was found"),
+    ],
+)
+def test_bad_video_is_one_sentence_with_its_name(tmp_path: Path, kind: str, code: int, says: str) -> None:
+    path = _bad_input(kind, tmp_path)
+    result = _cli("run", path, "--out", tmp_path / "out", "--local")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == code
+    assert path.name in complaint
+    assert says in complaint
+    assert re.search(r"[;:,] \S+.*$", complaint), "a remedy follows"
+
+
+def test_bad_videos_are_recorded_each_and_do_not_stop_one_another(tmp_path: Path) -> None:
+    kinds = ["empty", "missing", "nobody", "sound", "text"]
+    result = _cli("run", *(_bad_input(kind, tmp_path) for kind in kinds), "--out", tmp_path / "out", "--local")
+    assert result.exit_code == 1
+    errors = json.loads((tmp_path / "out" / "errors.json").read_text())
+    assert sorted(Path(entry.get("title") or entry["input"]).stem for entry in errors) == kinds
+
+
+def test_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "season").mkdir()
+
+    def refuse(path: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    result = _cli("run", tmp_path / "season", "--out", tmp_path / "out")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'season'}: this folder cannot be read (Permission denied)" in complaint
+
+
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", tmp_path / "file" / "out")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 3
+    assert "choose another --out" in complaint
+
+
+@pytest.mark.parametrize(("full_for", "code"), [("/shards/", 1), ("", 3)])
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_for: str, code: int) -> None:
+    replace = os.replace
+
+    def full(source: Any, target: Any) -> None:
+        if full_for in os.fspath(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    video = _write_video(tmp_path / "a.mp4")
+    result = _cli("run", video, "--out", tmp_path / "out", "--local")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == code
+    assert "no space is left on the disk" in complaint
+    monkeypatch.undo()
+    assert "no face was found" in _cli("run", video, "--out", tmp_path / "out", "--local").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--set", "sample_every_frame=6"], "did you mean 'sample_every_frames'"),
+        (["--set", "sample_every_frames"], "NAME=VALUE"),
+        (["--set", "sample_every_frames=often"], "'sample_every_frames'"),
+        (["--pack", "opencv-zo"], "did you mean 'opencv-zoo'"),
+        (["--pack", "buffalo_l"], "vcn-ray models --fetch buffalo_l"),
+        (["--set", "face_id_onnx=/nowhere.onnx"], "/nowhere.onnx"),
+        (["--from", "1:xx"], "--from 1:xx"),
+        (["--from", "2:00", "--to", "60"], "--to 60 is not after --from 2:00"),
+        (["--from", "1:00"], "nothing of it lies between --from and --to"),
+        (["--config", "/nowhere.yaml"], "/nowhere.yaml: cannot be read"),
+        (["--title", " "], "--title is empty"),
+        (["--method", "paperr"], "paperr"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str) -> None:
+    monkeypatch.setenv("INSIGHTFACE_HOME", str(tmp_path / "none"))
+    result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", tmp_path / "out", "--local", *arguments)
+    assert result.exit_code == 2
+    assert says in " ".join(_complaints(result))
+
+
+def test_options_come_from_file_then_set_then_flags(tmp_path: Path) -> None:
+    config = tmp_path / "options.yaml"
+    config.write_text("seed: 1\nmin_crops: 2\ntracks:\n  sample_every_frames: 3\n  detect_every_frames: 2\n")
+    video = _write_video(tmp_path / "a.mp4")
+    _cli(
+        *("run", video, "--out", tmp_path / "out", "--local", "--config", config),
+        *("--set", "seed=2", "--set", "min_crops=5", "--seed", 3),
+    )
+    options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
+    assert options["seed"] == 3
+    tracks = options["tracks"]
+    assert (tracks["min_crops"], tracks["sample_every_frames"], tracks["detect_every_frames"]) == (5, 3, 2)
+
+
+def test_run_that_is_interrupted_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vcn_ray.season.driver.run_season", stop)
+    result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.stderr
+
+
+def test_evaluate_needs_a_run(tmp_path: Path) -> None:
+    result = _cli("evaluate", tmp_path, "--ground-truth", tmp_path / "labels.csv")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 2
+    assert "season.json is missing" in complaint
+
+
+def test_config_prints_every_option_with_its_reason() -> None:
+    output = _cli("config").output
+    assert all(name in output for name in option_names())
+
+
+def test_models_lists_packs_with_licences() -> None:
+    result = _cli("models", "--verify")
+    assert result.exit_code == 0
+    assert "opencv-zoo" in result.output
+    assert "verified" in result.output
+    assert "non-commercial" in result.output
+
+
+def test_version_and_help() -> None:
+    assert __version__ in _cli("--version").output
+    text = " ".join(_cli("--help").output.split())
+    assert "Exit codes: 0 all is done; 1 a title failed" in text
+    assert "--title NAME" in _cli("run", "--help").output
