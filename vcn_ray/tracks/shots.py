@@ -19,9 +19,11 @@ _NOISE_FLOOR = 2.0  # grey levels: keeps compression noise in black frames from 
 _CUT_CHANGE = 0.4  # of every frame before to every frame after
 _CUT_JUMP = 1.8  # the cut's step over the median step around it; a pan changes as fast, but steadily
 _DISSOLVE_CHANGE = 0.5
-_DISSOLVE_CORRELATION = 0.85  # above it the picture is the same in another light
+_DISSOLVE_CORRELATION = 0.5  # above it the picture is the same, shifted or in another light
 _DISSOLVE_RESIDUAL = 0.4  # of the blend, relative to the change; motion leaves 0.6 and more
 _FAINT = 0.05
+_DISSOLVE_CONTRAST = 0.5  # of the contrast that a blend loses and motion does not
+_DISSOLVE_JUMP = 0.3  # the largest change from frame to frame, over the whole change; a flash or cut is larger
 _DISSOLVE_STEP = 0.34  # the largest share of a blend in one step; more is a cut
 
 
@@ -190,7 +192,11 @@ class BoundaryFinder:
         change = _change(old, new)
         if change < _DISSOLVE_CHANGE or _correlation(old.pixels, new.pixels) > _DISSOLVE_CORRELATION:
             return 0.0
+        if max(self._step(n) for n in range(number - half + 1, number + half + 1)) > _DISSOLVE_JUMP * change:
+            return 0.0
         shares, residual = self._shares(number, half)
+        if self._keeps_contrast(number, half) > _DISSOLVE_CONTRAST:
+            return 0.0
         if not 0.3 <= shares[half] <= 0.7 or residual > _DISSOLVE_RESIDUAL or np.diff(shares).max() > _DISSOLVE_STEP:
             return 0.0
         return change * (1 - residual) * (1 - abs(2 * float(shares[half]) - 1))
@@ -208,6 +214,18 @@ class BoundaryFinder:
         shares = (off * way).sum((1, 2)) / length
         off -= shares[:, None, None] * way
         return shares, float(np.sqrt((off * off).sum((1, 2)).max() / length))
+
+    def _keeps_contrast(self, number: int, half: int) -> float:
+        """How much of the contrast that a blend of two unlike pictures loses is there in the middle one after all.
+
+        About 0 in a dissolve; about 1 where the picture moves or the frames are one scene.
+        """
+        old, middle, new = (
+            p - p.mean(1, keepdims=True) for p in (self._look(n).pixels for n in (number - half, number, number + half))
+        )
+        blend = 0.5 * (old + new)
+        lost = float((0.25 * (old - new) ** 2).sum()) + 1e-9
+        return float((middle * middle - blend * blend).sum()) / lost
 
     def _blended(self, number: int) -> tuple[int, int]:
         """How many frames before and from a dissolve's middle on show both shots (a share of 1/20 and more)."""
