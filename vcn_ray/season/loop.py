@@ -17,6 +17,7 @@ import torch
 
 from vcn_ray.adapt.cache import embed_chunk
 from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
+from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.cluster.characters import TrackLabels, title_tables
 from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
 from vcn_ray.cluster.title import LOW_QUALITY, Clustering, CropOutputs, cluster_title
@@ -166,7 +167,8 @@ class _Title:
 
     def _finetune(self, number: int, groups: np.ndarray) -> IterationMetrics:
         def on_epoch(metrics: EpochMetrics) -> None:
-            if self.depth != "head":  # an epoch of the head alone takes less time than storing it
+            # An epoch of the head alone takes less time than storing it; the last one is stored with its clustering.
+            if self.depth != "head" and metrics.epoch + 1 < epochs_in_iteration(number, self.options.adapt):
                 begun = f"{_step(number)}/epoch"
                 self.store.write_bytes(f"{begun}.safetensors", self.adaptation.state_bytes())
                 self.store.mark_done(begun, self.inputs)
