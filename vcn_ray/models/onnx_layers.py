@@ -35,6 +35,10 @@ def conv(node: Node, inputs: Inputs) -> Tensor:
         raise UnsupportedError(f"Conv in {weight.ndim - 2} dimensions")
     strides = node.get("strides", [1, 1])
     top, left, bottom, right = _padding(node, x.shape[2:], weight.shape[2:], strides)
+    if weight.shape[2:] == (1, 1) and not (top or left or bottom or right):
+        # The same, without the strides: oneDNN's backward pass of a strided 1x1 convolution writes beyond its memory
+        # when channels come last and are fewer than 16 (torch 2.13 with AVX-512: the process dies).
+        x, strides = x[:, :, :: strides[0], :: strides[1]], [1, 1]
     padding = (top, left)
     if (top, left) != (bottom, right):
         x, padding = F.pad(x, (left, right, top, bottom)), (0, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -78,7 +78,7 @@ def read_network(path: str | os.PathLike[str]) -> OnnxNetwork:
         raise ModelError(f"{source}: written for ONNX opset {opset}, 7 or later is needed; export it again")
     if not graph.output:
         raise ModelError(f"{source}: a network without an output; export or download it again")
-    nodes = _needed([_node(node, opset, source) for node in graph.node], graph.output[0].name)
+    nodes = tuple(_node(node, opset, source) for node in _needed(graph.node, graph.output[0].name))
     constants = {t.name: _tensor(t, source) for t in graph.initializer}
     # Old files list weights as inputs, too; quantised ones even list weights that are gone.
     used = {name for node in nodes for name in node.inputs} - set(constants)
@@ -198,14 +198,14 @@ def _node(node: onnx.NodeProto, opset: int, source: str) -> Node:
     return Node(node.op_type, attributes, tuple(node.input), tuple(node.output), opset)
 
 
-def _needed(nodes: list[Node], output_name: str) -> tuple[Node, ...]:
+def _needed(nodes: Sequence[onnx.NodeProto], output_name: str) -> list[onnx.NodeProto]:
     """Only the nodes that the output depends on."""
     needed, kept = {output_name}, []
     for node in reversed(nodes):
-        if needed.intersection(node.outputs):
-            needed.update(node.inputs)
+        if needed.intersection(node.output):
+            needed.update(node.input)
             kept.append(node)
-    return tuple(reversed(kept))
+    return kept[::-1]
 
 
 def _folded(network: OnnxNetwork) -> OnnxNetwork:
@@ -244,10 +244,10 @@ def _any_batch(network: OnnxNetwork) -> OnnxNetwork:
     constants, nodes = dict(network.constants), []
     for k, node in enumerate(network.nodes):
         target = constants.get(node.inputs[1]) if node.operator == "Reshape" and len(node.inputs) > 1 else None
-        if target is not None and len(target) > 1 and target[0] == 1 and not node.get("allowzero", 0):
+        if target is not None and len(target) > 1 and target[0] == 1 and (target != 0).all():
             name = f"{node.inputs[1]}/any_batch_{k}"
             constants[name] = torch.cat([torch.zeros(1, dtype=torch.long), target[1:]])  # 0: as the input has it
-            node = replace(node, inputs=(node.inputs[0], name))
+            node = replace(node, inputs=(node.inputs[0], name), attributes={})
         nodes.append(node)
     return replace(network, nodes=tuple(nodes), constants=constants, input_shape=(None, *network.input_shape[1:]))
 
