@@ -10,6 +10,7 @@ from onnx.helper import make_node
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.face_id import load_face_id
+from vcn_ray.models.onnx_dequantise import dequantised
 from vcn_ray.models.onnx_file import onnx_digest, read_onnx, sha256_of
 
 WEIGHT = np.random.default_rng(2).normal(0, 0.01, (5, 3 * 112 * 112)).astype(np.float32)
@@ -85,3 +86,11 @@ def test_a_model_cut_off_is_refused(pack, tmp_path: Path) -> None:
     path.write_bytes(pack.face_id_path.read_bytes()[:1_000_000])
     with pytest.raises(ModelError, match=r"cut\.onnx"):
         read_onnx(path)
+
+
+def test_dequantised_sface_equals_the_quantised_one(pack, run_onnx: Callable, tmp_path: Path, face_crops) -> None:
+    plain = dequantised(pack.face_id_path.read_bytes())
+    assert "DequantizeLinear" not in {node.op_type for node in plain.graph.node}
+    onnx.save(plain, tmp_path / "plain.onnx")
+    images = face_crops[:2].numpy()
+    assert np.allclose(run_onnx(tmp_path / "plain.onnx", images), run_onnx(pack.face_id_path, images), atol=1e-4)

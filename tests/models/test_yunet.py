@@ -30,6 +30,20 @@ def test_finds_faces_with_their_landmarks(pack, astronaut, group) -> None:
         assert (nose[:, 1] < np.minimum(left_mouth[:, 1], right_mouth[:, 1])).all()
 
 
+@pytest.mark.parametrize("size", [(1280, 886), (640, 360), (427, 241), (200, 320), (33, 65)])
+def test_finds_what_opencv_finds(pack, group, size) -> None:
+    image = cv2.resize(group, size)
+    model, nothing = np.frombuffer(pack.detector_path.read_bytes(), np.uint8), np.zeros(0, np.uint8)
+    _, rows = cv2.FaceDetectorYN.create("onnx", model, nothing, size, 0.3, 0.3, 5000).detect(image)
+    theirs = np.zeros((0, 15), np.float32) if rows is None else rows
+    theirs = theirs[np.argsort(-theirs[:, 14], kind="stable")]
+    ours = pack.detector(0.3).detect(image)
+    assert ours.boxes.shape == theirs[:, :4].shape
+    assert np.allclose(ours.scores, theirs[:, 14], atol=1e-4)
+    assert np.allclose(ours.boxes, theirs[:, :4], atol=1e-2)
+    assert np.allclose(ours.landmarks.reshape(-1, 10), theirs[:, 4:14], atol=1e-2)
+
+
 def test_landmarks_are_named_by_the_side_of_the_image_not_of_the_person(pack, astronaut) -> None:
     detector = pack.detector(0.6)
     seen = detector.detect(astronaut).landmarks[0]
@@ -73,6 +87,8 @@ def test_other_arrays_are_refused(pack, image) -> None:
         pack.detector(0.5).detect(image)
 
 
-def test_a_broken_model_is_one_sentence() -> None:
-    with pytest.raises(ModelError, match="YuNet"):
-        YuNetDetector(b"no model", 0.5)
+@pytest.mark.parametrize("content", [b"no model", b"", "sface"])
+def test_what_is_no_yunet_is_one_sentence(pack, content) -> None:
+    with pytest.raises(ModelError, match="YuNet") as caught:
+        YuNetDetector(pack.face_id_path.read_bytes() if content == "sface" else content, 0.5)
+    assert "\n" not in str(caught.value)

@@ -78,8 +78,8 @@ def read_network(path: str | os.PathLike[str]) -> OnnxNetwork:
         raise ModelError(f"{source}: written for ONNX opset {opset}, 7 or later is needed; export it again")
     if not graph.output:
         raise ModelError(f"{source}: a network without an output; export or download it again")
-    nodes = tuple(_node(node, opset, source) for node in _needed(graph.node, graph.output[0].name))
-    constants = {t.name: _tensor(t, source) for t in graph.initializer}
+    nodes = tuple(read_node(node, opset, source) for node in _needed(graph.node, graph.output[0].name))
+    constants = {t.name: read_tensor(t, source) for t in graph.initializer}
     # Old files list weights as inputs, too; quantised ones even list weights that are gone.
     used = {name for node in nodes for name in node.inputs} - set(constants)
     inputs = [i for i in graph.input if i.name in used]
@@ -172,7 +172,7 @@ def split_at_last_linear(network: OnnxNetwork) -> tuple[OnnxModule, OnnxModule]:
 # --- reading the graph ----------------------------------------------------------------------------------------------
 
 
-def _tensor(tensor: onnx.TensorProto, source: str) -> Tensor:
+def read_tensor(tensor: onnx.TensorProto, source: str) -> Tensor:
     """A constant as float32, int64, bool or, where it may be a quantised weight, as 8-bit numbers."""
     try:
         array = numpy_helper.to_array(tensor)
@@ -185,7 +185,8 @@ def _tensor(tensor: onnx.TensorProto, source: str) -> Tensor:
     return torch.from_numpy(array.copy())
 
 
-def _node(node: onnx.NodeProto, opset: int, source: str) -> Node:
+def read_node(node: onnx.NodeProto, opset: int, source: str) -> Node:
+    """A node of an ONNX graph; `ModelError` names an operator that is not converted."""
     if node.domain not in ("", "ai.onnx") or node.op_type not in (*OPERATORS, "Constant"):
         raise ModelError(
             f"{source}: operator {node.domain + '.' if node.domain else ''}{node.op_type} is not converted; "
@@ -194,7 +195,7 @@ def _node(node: onnx.NodeProto, opset: int, source: str) -> Node:
     attributes = {}
     for attribute in node.attribute:
         value = onnx.helper.get_attribute_value(attribute)
-        attributes[attribute.name] = _tensor(value, source) if isinstance(value, onnx.TensorProto) else value
+        attributes[attribute.name] = read_tensor(value, source) if isinstance(value, onnx.TensorProto) else value
     return Node(node.op_type, attributes, tuple(node.input), tuple(node.output), opset)
 
 
