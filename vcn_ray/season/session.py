@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError
 
 _MIB = 2**20
+_CONNECT_S = 10.0
 
 #: The libraries' own thread pools would fight over the cores: a task has one CPU.
 WORKER_ENVIRONMENT = {
@@ -71,18 +74,7 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
                 runtime_env={"env_vars": WORKER_ENVIRONMENT},
             )
         else:
-            try:
-                ray.init(
-                    address=options.address,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    runtime_env={"env_vars": WORKER_ENVIRONMENT},
-                )
-            except ConnectionError as error:
-                raise OptionError(
-                    f"option 'address': no Ray answers at {options.address} ({str(error).splitlines()[0]}); "
-                    "start one with `ray start --head`, or leave the option out"
-                ) from None
+            connect(options.address)
     quiet_ray_logs()
     try:
         resources = ray.cluster_resources()
@@ -90,6 +82,28 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
     finally:
         if started_here:
             ray.shutdown()
+
+
+def connect(address: str) -> None:
+    """Connect this process to a running Ray; `OptionError`, and soon, where none answers."""
+    import ray
+
+    try:
+        host_port = re.fullmatch(r"(.+):(\d+)", address)
+        if host_port is not None and "://" not in address:  # Ray itself would try for a quarter of an hour
+            with socket.create_connection((host_port[1], int(host_port[2])), timeout=_CONNECT_S):
+                pass
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )
+    except (ConnectionError, OSError) as error:
+        raise OptionError(
+            f"option 'address': no Ray answers at {address} ({str(error).splitlines()[0]}); "
+            "start one with `ray start --head`, or leave the option out"
+        ) from None
 
 
 def quiet_ray_logs() -> None:
