@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx.helper import make_node
 
 from vcn_ray.errors import ModelError
@@ -134,6 +136,20 @@ def test_networks_for_other_images_are_refused(make_onnx, tmp_path, shape) -> No
     path = _small(make_onnx, tmp_path / "net.onnx", shape=shape)
     with pytest.raises(ModelError, match=r"net\.onnx.*112"):
         load_face_id(path)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.integers(0, 999), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_damaged_file_is_converted_or_refused_in_one_line(make_onnx, tmp_path, changes) -> None:
+    path = _small(make_onnx, tmp_path / "net.onnx", "Sub", "Mul", shape=(1, 3, 112, 112), reshape=True)
+    content = bytearray(path.read_bytes())
+    for position, value in changes:
+        content[position if position < 500 else position - 1000] = value  # the graph, not the weights in between
+    path.write_bytes(content)
+    try:
+        load_face_id(path)
+    except ModelError as error:
+        assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_a_network_that_mixes_its_batch_is_refused(make_onnx, tmp_path) -> None:

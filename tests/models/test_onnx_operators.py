@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from onnx.helper import make_node
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.onnx_torch import OnnxModule, read_network
+from vcn_ray.models.onnx_graph import read_network
+from vcn_ray.models.onnx_torch import OnnxModule
 
 _F = onnx.TensorProto.FLOAT
 
@@ -183,6 +184,30 @@ def test_uneven_split_without_sizes_and_where(make_onnx: Callable, tmp_path: Pat
     assert np.allclose(ours, theirs, atol=1e-6)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_batchnorm_after_a_convolution_with_or_without_bias_or_other_users(
+    make_onnx: Callable, tmp_path: Path, bias: bool, shared: bool
+) -> None:
+    nodes = [
+        make_node("Conv", ["image", "w", "b"] if bias else ["image", "w"], ["c"], group=2, pads=[1, 1, 1, 1]),
+        make_node("BatchNormalization", ["c", "scale", "shift", "mean", "variance"], ["n"], epsilon=1e-3),
+        make_node("Sub", ["n", "c" if shared else "scale1"], ["embedding"]),
+    ]
+    weights = {
+        "w": _floats(6, 2, 3, 3),
+        "b": _floats(6),
+        "scale": _floats(6),
+        "shift": _floats(6),
+        "mean": _floats(6),
+        "variance": np.abs(_floats(6)) + 0.1,
+        "scale1": np.float32(2),
+    }
+    path = make_onnx(tmp_path / "net.onnx", nodes, weights, shape=IMAGE)
+    ours, theirs = _both(path, _floats(*IMAGE))
+    assert np.allclose(ours, theirs, atol=1e-4)
+
+
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(1, 6),
@@ -241,6 +266,11 @@ def test_dequantised_weights_equal_onnxruntimes(
     [
         ([make_node("Conv", ["image", "w"], ["embedding"])], {"w": np.ones((2, 4, 3), np.float32)}, "Conv"),
         ([make_node("MaxPool", ["image"], ["embedding"], kernel_shape=[2, 2], dilations=[2, 2])], {}, "MaxPool"),
+        (
+            [make_node("BatchNormalization", ["image", "c", "c", "c", "c"], ["embedding", "m", "v"], training_mode=1)],
+            {"c": np.ones(4, np.float32)},
+            "BatchNormalization",
+        ),
         ([make_node("Cast", ["image"], ["embedding"], to=onnx.TensorProto.STRING)], {}, "Cast"),
     ],
 )

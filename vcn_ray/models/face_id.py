@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.alignment import CROP_SIZE_PX
-from vcn_ray.models.onnx_torch import OnnxModule, OnnxNetwork, read_network, split_at_last_linear
+from vcn_ray.models.onnx_graph import OnnxNetwork, read_network
+from vcn_ray.models.onnx_node import BROKEN_NETWORK_ERRORS, first_line
+from vcn_ray.models.onnx_torch import OnnxModule, split_at_last_linear
 
 #: How crops of 0..255 are handed to an ONNX network. 'centred' is insightface's (x - 127.5) / 127.5.
 InputRange = Literal["auto", "raw", "centred"]
@@ -90,10 +92,9 @@ def load_face_id(path: str | os.PathLike[str], input_range: InputRange = "auto")
             features = trunk_layers(crops)
             embeddings = neck_layers(features)
             alone = neck_layers(trunk_layers(crops[1:]))
-    except (RuntimeError, IndexError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except BROKEN_NETWORK_ERRORS as error:
         raise ModelError(
-            f"{os.fspath(path)}: cannot be run on a batch of {CROP_SIZE_PX}x{CROP_SIZE_PX} crops ({reason}); "
+            f"{os.fspath(path)}: cannot be run on a batch of crops ({first_line(error)}); "
             "export it with a free batch size and a fixed image size"
         ) from None
     if len(features) != 2 or len(embeddings) != 2 or embeddings[0].numel() < 2 or not embeddings.isfinite().all():

@@ -11,6 +11,7 @@ from insightface import model_zoo
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.detection import Detections
+from vcn_ray.models.onnx_node import first_line
 
 _STRIDE_PX = 32  # of their coarsest feature map: image sides are padded to a multiple of it
 
@@ -33,7 +34,9 @@ class InsightFaceDetector:
             ModelError: the file is no face detector with landmarks.
         """
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = max(1, cv2.getNumThreads())  # as many as the rest of the image work has
+        options.intra_op_num_threads = (
+            1  # a video is spread by its shards, and one thread gives the same bytes anywhere
+        )
         options.log_severity_level = 3  # errors; it warns of how the files are written
         try:
             network = model_zoo.get_model(
@@ -43,7 +46,7 @@ class InsightFaceDetector:
                 static_shape_sessions=False,  # one session for all image sizes
             )
         except Exception as error:  # insightface, onnx and onnxruntime share no base class for what they raise
-            raise ModelError(f"{os.fspath(path)}: insightface cannot load it ({_first_line(error)})") from None
+            raise ModelError(f"{os.fspath(path)}: insightface cannot load it ({first_line(error)})") from None
         if getattr(network, "taskname", None) != "detection" or not getattr(network, "use_kps", False):
             raise ModelError(f"{os.fspath(path)}: not a SCRFD or RetinaFace detector with five landmarks")
         self._fixed_size: tuple[int, int] | None = getattr(network, "static_input_size", None)
@@ -67,7 +70,3 @@ class InsightFaceDetector:
         corners, landmarks = self._network.detect(image, input_size=size)
         boxes = np.concatenate([corners[:, :2], corners[:, 2:4] - corners[:, :2]], axis=1)
         return Detections.ranked(boxes, corners[:, 4], landmarks.reshape(-1, 5, 2))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

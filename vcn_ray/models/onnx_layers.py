@@ -71,6 +71,15 @@ def batch_normalization(node: Node, inputs: Inputs) -> Tensor:
     return F.batch_norm(x, mean, variance, scale, shift, training=False, eps=node.get("epsilon", 1e-5))
 
 
+def conv_batch_normalization(node: Node, inputs: Inputs) -> Tensor:
+    """Conv, then BatchNormalization of its output: the convolution with weights that are scaled and shifted alike."""
+    x, weight, bias = need(inputs, 0), need(inputs, 1), optional(inputs, 2)
+    scale, shift, mean, variance = (need(inputs, k) for k in range(3, 7))
+    factor = scale * (variance + node.get("epsilon", 1e-5)).rsqrt()
+    offset = shift - mean * factor if bias is None else shift + (bias - mean) * factor
+    return conv(node, [x, weight * factor.reshape(-1, *[1] * (weight.ndim - 1)), offset])
+
+
 def layer_normalization(node: Node, inputs: Inputs) -> Tensor:
     """LayerNormalization over the axes from `axis` on."""
     x, scale, shift = need(inputs, 0), need(inputs, 1), optional(inputs, 2)

@@ -174,6 +174,9 @@ def _two(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
     return lambda _node, inputs: function(need(inputs, 0), need(inputs, 1))
 
 
+#: Not of ONNX: a convolution and the BatchNorm after it; inputs are the first's three and the second's last four.
+CONV_BATCH_NORM = "Conv+BatchNormalization"
+
 #: Every operator that is converted, by its ONNX name. `Constant` is resolved when the graph is read.
 OPERATORS: dict[str, Operator] = {
     "Add": _two(torch.add),
@@ -184,6 +187,7 @@ OPERATORS: dict[str, Operator] = {
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
     "Conv": onnx_layers.conv,
+    CONV_BATCH_NORM: onnx_layers.conv_batch_normalization,
     "DequantizeLinear": onnx_layers.dequantize_linear,
     "Div": _div,
     "Dropout": _one(lambda x: x),

@@ -13,6 +13,7 @@ import onnxruntime
 from vcn_ray.errors import ModelError
 from vcn_ray.models.detection import Detections
 from vcn_ray.models.onnx_dequantise import dequantised
+from vcn_ray.models.onnx_node import first_line
 
 _STRIDES_PX = (8, 16, 32)
 _NMS_IOU = 0.3
@@ -45,8 +46,7 @@ class YuNetDetector:
         except ModelError:
             raise
         except Exception as error:  # onnxruntime's exceptions have no common base class but this one
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"the YuNet model cannot be run ({reason}); install its pack again") from None
+            raise ModelError(f"the YuNet model cannot be run ({first_line(error)}); install its pack again") from None
         if sorted(o.name for o in self._session.get_outputs()) != sorted(_OUTPUTS):
             raise ModelError("the YuNet model is another network; install its pack again")
         self._min_score = min_score
