@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -53,7 +54,8 @@ class Store:
 
     def exists(self, key: str) -> bool:
         """Whether an object of this key has been written."""
-        return self.path(key).is_file()
+        with _explained(self.path(key), "read"):
+            return self.path(key).is_file()
 
     def keys(self, prefix: str = "") -> list[str]:
         """Keys of all objects whose key starts with the prefix, sorted; temporary objects are left out."""
@@ -102,21 +104,45 @@ class Store:
         """Put a value as JSON (sorted keys, so that equal values are equal bytes)."""
         self.write_bytes(key, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n")
 
-    def read_table(self, key: str) -> pa.Table:
-        """An object parsed as Parquet; `OutputError` when it is damaged."""
-        content = self.read_bytes(key)
-        try:
-            return pq.read_table(pa.BufferReader(content))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise OutputError(f"{self.path(key)} is damaged ({error}); delete it and run again") from None
+    def read_table(self, key: str, columns: Sequence[str] | None = None, rows: Sequence[int] | None = None) -> pa.Table:
+        """An object parsed as Parquet; `OutputError` when it is damaged.
 
-    def write_table(self, key: str, table: pa.Table, schema: pa.Schema | None = None) -> None:
-        """Put a table as Parquet, cast to the schema where one is given."""
+        Only the columns named are read, and only the parts of the file that hold the rows asked for; these come back
+        in the order given.
+        """
+        with _explained(self.path(key), "read"), open(self.path(key), "rb") as source:
+            try:
+                file = pq.ParquetFile(source)
+                if rows is None:
+                    return file.read(columns)
+                ends = np.cumsum([file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)])
+                group_of_row = np.searchsorted(ends, rows, side="right")
+                groups = np.unique(group_of_row)
+                sizes = np.diff(ends, prepend=0)[groups]
+                offset = (ends - np.diff(ends, prepend=0))[groups] - (np.cumsum(sizes) - sizes)
+                position = np.asarray(rows, np.int64) - offset[np.searchsorted(groups, group_of_row)]
+                return file.read_row_groups(groups.tolist(), columns).take(pa.array(position))
+            except pa.ArrowException as error:
+                raise OutputError(f"{self.path(key)} is damaged ({error}); delete it and run again") from None
+
+    def write_table(
+        self, key: str, table: pa.Table, schema: pa.Schema | None = None, rows_per_group: int | None = None
+    ) -> None:
+        """Put a table as Parquet, cast to the schema where one is given.
+
+        `rows_per_group` makes small groups of rows, for tables that are read back a few rows at a time.
+        """
         if schema is not None:
             table = table.select(schema.names).cast(schema)
         sink = pa.BufferOutputStream()
-        pq.write_table(table.combine_chunks(), sink, compression="zstd", store_schema=True)
+        pq.write_table(
+            table.combine_chunks(), sink, compression="zstd", store_schema=True, row_group_size=rows_per_group
+        )
         self.write_bytes(key, sink.getvalue().to_pybytes())
+
+    def begin(self, step: str) -> None:
+        """Take away the marker of a step before its first write, so that no old marker vouches for new content."""
+        self.delete(f"{step}.done.json")
 
     def mark_done(self, step: str, inputs_digest: str, **info: Any) -> None:
         """Record that a step has been done for these inputs; `info` (times, counts) is for people and reports."""

@@ -108,6 +108,7 @@ class StandIn(Stages):
         end_frame: int,
         options: Options,
         on_frames: Callable[[int], None],
+        starts: bool = False,
     ) -> dict[str, Any]:
         before = self.note(f"extract {info.name} {first_frame}-{end_frame}")
         for frame in range(first_frame, end_frame):

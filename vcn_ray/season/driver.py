@@ -179,6 +179,7 @@ class _Run:
                     "digest": video.digest,
                     "video": video.key,
                     "first_frame": shard.first_frame,
+                    "starts": shard.starts,
                     "end_frame": shard.end_frame,
                 }
                 for video, shard in shards

@@ -73,7 +73,9 @@ def _extract_step(stages: Stages, options: Options, row: Row, report: Report) ->
             report({"title": row["title"], "stage": "tracks", "step": row["step"], "done": done})
 
     started = time.time()
-    stats = stages.extract(store, row["step"], info, row["first_frame"], row["end_frame"], options, on_frames)
+    stats = stages.extract(
+        store, row["step"], info, row["first_frame"], row["end_frame"], options, on_frames, row["starts"]
+    )
     frames = row["end_frame"] - row["first_frame"]
     ended = time.time()
     store.mark_done(row["step"], row["digest"], started=started, ended=ended, **stats)

@@ -55,10 +55,11 @@ class Stages:
         end_frame: int,
         options: Options,
         on_frames: Callable[[int], None],
+        starts: bool = False,
     ) -> dict[str, Any]:
         """Find one shard's shots, faces, tracks and crops, store them below `step`, give back its numbers.
 
-        `on_frames` hears of each batch of frames done, by its size.
+        `on_frames` hears of each batch of frames done, by its size; `starts` as in `tracks.shards.Shard`.
         """
         import cv2
 
@@ -67,7 +68,7 @@ class Stages:
 
         cv2.setNumThreads(1)
         result = extract_shard(
-            info, Shard(first_frame, end_frame), _pack(options.models), options.tracks, on_progress=on_frames
+            info, Shard(first_frame, end_frame, starts), _pack(options.models), options.tracks, on_progress=on_frames
         )
         for name, schema in _SHARD_TABLES.items():
             store.write_table(f"{step}/{name}.parquet", getattr(result, name), schema)
@@ -101,7 +102,7 @@ class Stages:
             "cannot_link": (tracks.cannot_link, CANNOT_LINK),
         }
         for name, (table, schema) in tables.items():
-            store.write_table(f"tracks/{name}.parquet", table, schema)
+            store.write_table(f"tracks/{name}.parquet", table, schema, rows_per_group=64 if name == "crops" else None)
         return {name: table.num_rows for name, (table, _) in tables.items()}
 
     def view_chunks(self, store: Store, options: Options, device: str) -> list[str]:

@@ -43,6 +43,7 @@ class ShardStep:
     step: str
     first_frame: int
     end_frame: int
+    starts: bool  # at the start of the part that was asked for, see `tracks.shards.Shard`
 
 
 @dataclass
@@ -93,7 +94,9 @@ class TitleState:
             video_digest = digest(STAGE1_VERSION, info.fingerprint, name, self.options.digest("models", "tracks"))
             video = VideoState(name, key, info, first_frame, end_frame, video_digest)
             video.shards = [
-                ShardStep(f"shards/{key}/{a:08d}-{b:08d}", a, b)
+                ShardStep(
+                    f"shards/{key}/{a:08d}-{b:08d}{'-part' if (starts := a == first_frame > 0) else ''}", a, b, starts
+                )
                 for shard in self.stages.shards(info, self.options.run.window_s)
                 if (a := max(shard.first_frame, first_frame)) < (b := min(shard.end_frame, end_frame))
             ]

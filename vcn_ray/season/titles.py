@@ -1,7 +1,6 @@
 """From what a user names on the command line to titles: which videos there are and which belong together.
 
-A title's folder is its slug. The escape is one to one, so two titles never share a folder, also where file names ignore
-case; no text of a user ever becomes a path.
+A title's folder is its slug, a plain file name; no other text of a user ever becomes a path.
 """
 
 from __future__ import annotations
@@ -53,29 +52,19 @@ class Season:
 
 
 def slug(title_id: str) -> str:
-    """Folder name of a title's id: ``a-z``, ``0-9`` and ``-`` stay, all else is escaped by ``_``.
+    """Folder name of a title's id: letters, digits, ``-`` and ``_``, all in lower case.
 
-    ``__`` is an underscore, ``_`` and a letter that letter in upper case, ``_-`` a space, ``_`` and a digit n the
-    character with the n hexadecimal digits that follow. A long name ends in ``_0`` and its digest instead.
+    An id that is such a name already stays as it is. Any other has the rest replaced by ``-`` and ends in a digest of
+    the id, so that no two ids share a folder, also where file names ignore case.
     """
-    parts = []
-    for character in title_id:
-        if re.fullmatch("[a-z0-9-]", character):
-            parts.append(character)
-        elif character == "_":
-            parts.append("__")
-        elif re.fullmatch("[A-Z]", character):
-            parts.append("_" + character.lower())
-        elif character == " ":
-            parts.append("_-")
-        else:
-            code = f"{ord(character):x}"
-            parts.append(f"_{len(code)}{code}")
-    text = "".join(parts)
-    if len(text) <= _LONGEST_SLUG:
-        return text
-    name_digest = hashlib.sha256(title_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return f"{text[: _LONGEST_SLUG - 34]}_0{name_digest}"
+    if (
+        re.fullmatch("[a-z0-9_-]+", title_id)
+        and len(title_id) <= _LONGEST_SLUG
+        and not re.search(r"--[0-9a-f]{12}$", title_id)
+    ):
+        return title_id
+    readable = re.sub("[^a-z0-9_]+", "-", title_id.lower()).strip("-")[: _LONGEST_SLUG - 14]
+    return f"{readable}--{hashlib.sha256(title_id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = None) -> Season:

@@ -108,7 +108,7 @@ def _judged_frames(
             frame = waiting.popleft()[1] if waiting and waiting[0][0] == number else None
             if number < shard.first_frame:
                 continue
-            if start == 0 and number == first_read:
+            if (start == 0 and number == first_read) or (shard.starts and number == shard.first_frame):
                 boundary = Boundary("start")
             elif boundary is None and number % grid == 0:
                 boundary = Boundary(GRID)

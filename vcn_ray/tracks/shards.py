@@ -11,10 +11,15 @@ from vcn_ray.tracks.probe import VideoInfo
 
 @dataclass(frozen=True)
 class Shard:
-    """Owns the shots, and pieces of long shots, that begin in [first_frame, end_frame)."""
+    """Owns the shots, and pieces of long shots, that begin in [first_frame, end_frame).
+
+    With `starts`, what is under way at its first frame counts as a shot that begins there: the start of a part of a
+    video whose beginning nobody asked for.
+    """
 
     first_frame: int
     end_frame: int
+    starts: bool = False
 
 
 def plan_shards(info: VideoInfo, window_s: float) -> list[Shard]:
