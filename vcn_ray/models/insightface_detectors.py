@@ -34,9 +34,7 @@ class InsightFaceDetector:
             ModelError: the file is no face detector with landmarks.
         """
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = (
-            1  # a video is spread by its shards, and one thread gives the same bytes anywhere
-        )
+        options.intra_op_num_threads = 1  # videos are spread by their shards; and the same bytes anywhere
         options.log_severity_level = 3  # errors; it warns of how the files are written
         try:
             network = model_zoo.get_model(

@@ -35,9 +35,7 @@ class YuNetDetector:
             ModelError: this is no YuNet.
         """
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = (
-            1  # a video is spread by its shards, and one thread gives the same bytes anywhere
-        )
+        options.intra_op_num_threads = 1  # videos are spread by their shards; and the same bytes anywhere
         options.log_severity_level = 3  # errors
         try:
             self._session = onnxruntime.InferenceSession(
