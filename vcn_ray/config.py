@@ -84,6 +84,9 @@ class AdaptOptions(_Group):
     """Stage 2: self-supervised adaptation of the face-ID network to the title."""
 
     max_iterations: int = Field(10, ge=0, le=50, description="limit on adaptation iterations; 0 keeps the base model")
+    min_iterations: int = Field(
+        2, ge=0, le=50, description="adapted iterations before the clusters may count as settled (paper, S 8: 5)"
+    )
     depth: Literal["auto", "head", "tail", "full"] = Field(
         "auto",
         description="what is trained: the head on cached views, also the last linear layer, or the whole network; "
@@ -141,7 +144,7 @@ class AdaptOptions(_Group):
     )
     quality_passes: int = Field(5, ge=2, description="dropout passes from which a crop's quality is told")
     quality_dropout: float = Field(
-        0.5, gt=0, lt=1, description="share of the last layer's input that a quality pass leaves out"
+        0.5, ge=0.01, le=0.95, description="share of the last layer's input that a quality pass leaves out"
     )
 
 
@@ -210,6 +213,7 @@ _PAPER: dict[str, Any] = {
     "teacher_momentum": 0.996,
     "head_lr": 1e-4,
     "weight_decay": 0.04,
+    "min_iterations": 5,  # S 8
     # P 3.5, 3.7, S eq. 1
     "merging": "literal",
     "matching": "gaussian",

@@ -133,6 +133,7 @@ ITERATIONS = pa.schema(
         ("kl_teacher_student", pa.float64()),
         ("mean_quality", pa.float64()),
         ("matched_pairs", pa.int64()),
+        ("warning", pa.string()),  # what training noticed, such as a collapse; null where nothing
         ("seconds", pa.float64()),
     ]
 )

@@ -104,7 +104,9 @@ class Store:
         """Put a value as JSON (sorted keys, so that equal values are equal bytes)."""
         self.write_bytes(key, json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode() + b"\n")
 
-    def read_table(self, key: str, columns: Sequence[str] | None = None, rows: Sequence[int] | None = None) -> pa.Table:
+    def read_table(
+        self, key: str, columns: Sequence[str] | None = None, rows: Sequence[int] | np.ndarray | None = None
+    ) -> pa.Table:
         """An object parsed as Parquet; `OutputError` when it is damaged.
 
         Only the columns named are read, and only the parts of the file that hold the rows asked for; these come back

@@ -104,13 +104,16 @@ def _by_screen_time(face_raw: np.ndarray, faces: pa.Table, frame_s: dict[str, fl
     label, first_row = np.unique(face_raw[known], return_index=True)
     appearances = np.unique(seen, axis=0)
     duration = np.array([frame_s[str(v)] for v in videos])[appearances[:, 1]]
-    seconds = np.array([duration[appearances[:, 0] == k].sum() for k in label])
+    seconds = np.bincount(np.searchsorted(label, appearances[:, 0]), weights=duration)
     order = np.lexsort((first_row, -seconds))
     return {int(label[k]): rank for rank, k in enumerate(order)}, [float(seconds[k]) for k in order]
 
 
 def _renumber(raw: np.ndarray, number: dict[int, int]) -> np.ndarray:
-    return np.array([number.get(int(k), -1) for k in raw], np.int64)
+    table = np.full(int(raw.max(initial=-1)) + 2, -1, np.int64)  # its last row, -1, is what Unknown (-1) picks
+    for old, new in number.items():
+        table[old] = new
+    return table[raw]
 
 
 def _nullable(cluster: np.ndarray) -> pa.Array:
@@ -142,15 +145,10 @@ def _clusters(
             "title": pa.array([title] * n, pa.string()),
             "cluster_id": pa.array(range(n), pa.int64()),
             "character": pa.nulls(n, pa.string()),
-            "tracks": pa.array([int((cluster == k).sum()) for k in range(n)], pa.int32()),
-            "faces": pa.array([int((face_cluster == k).sum()) for k in range(n)], pa.int32()),
+            "tracks": pa.array(np.bincount(cluster[cluster >= 0], minlength=n), pa.int32()),
+            "faces": pa.array(np.bincount(face_cluster[face_cluster >= 0], minlength=n), pa.int32()),
             "screen_time_s": pa.array(seconds, pa.float64()),
             "best_track_id": pa.array([best[k][1] if k in best else None for k in range(n)], pa.int64()),
             "best_frame": pa.array([best[k][2] if k in best else None for k in range(n)], pa.int64()),
         }
     ).cast(CLUSTERS)
-
-
-def count_unknown(tracks: pa.Table) -> int:
-    """Number of Unknown tracks in a `schemas.TRACKS` table."""
-    return int(pc.sum(pc.equal(tracks["status"], "unknown")).as_py() or 0)

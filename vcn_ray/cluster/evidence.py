@@ -37,15 +37,19 @@ KNOWN_CALIBRATIONS = {
 }
 
 
+#: One character's pairs lie at least this many spreads of the strangers above them.
+_LEAST_SEPARATION = 2.0
+
+
 def guess_calibration(similarities: np.ndarray) -> Calibration:
     """Calibration of an unknown network, from a title's linkable pairs, most of which must be strangers.
 
     Strangers: the median, and the spread below it. One character: as many of these spreads above as for SFace. A title
     of one or two characters is beyond this guess: its median is no stranger's.
     """
-    if len(similarities) < 2:
-        return Calibration()
     known = Calibration()
+    if len(similarities) < 2:
+        return known
     mean = float(np.median(similarities))
     std = float(np.sqrt(np.mean((similarities[similarities <= mean] - mean) ** 2))) or known.stranger_std
     unit = std / known.stranger_std
@@ -96,12 +100,30 @@ def fit_evidence(similarities: np.ndarray, n_tracks: int, calibration: Calibrati
 
     similarities: (pairs,), cannot-link pairs left out. The strangers' group stays at the calibration; the other is
     fitted with the calibration as a prior that weighs one pair a track, its mean never above the calibration's and its
-    spread never below. 100 steps of expectation maximisation from the calibration: deterministic, and far past
-    convergence.
+    spread never below.
+
+    If that puts one character's pairs nearer to the strangers than two of their spreads, it is the strangers who have
+    moved (faces of one kind, dark footage), and calling them one character would merge the cast. Being most of the
+    pairs, they are then found as `guess_calibration` finds them.
     """
+    evidence = _maximise(similarities, n_tracks, calibration)
+    nearest = calibration.stranger_mean + _LEAST_SEPARATION * calibration.stranger_std
+    if len(similarities) > 1 and evidence.same_mean < nearest:
+        guess = guess_calibration(similarities)
+        mean, std = guess.stranger_mean, guess.stranger_std
+        if mean > calibration.stranger_mean:
+            same_mean = max(calibration.same_mean, mean + _LEAST_SEPARATION * std)
+            moved = Calibration(mean, std, same_mean, max(calibration.same_std, std))
+            return _maximise(similarities, n_tracks, moved)
+    return evidence
+
+
+def _maximise(similarities: np.ndarray, n_tracks: int, calibration: Calibration) -> Evidence:
+    """Expectation maximisation from the calibration until nothing moves by more than 1e-7, 100 steps at most."""
     c = calibration
     mean, std, share = c.same_mean, c.same_std, 0.1
     for _ in range(100):
+        before = np.array([mean, std, share])
         evidence = Evidence(c.stranger_mean, c.stranger_std, mean, std, share)
         same = evidence.probability(similarities)
         total = same.sum()
@@ -111,6 +133,8 @@ def fit_evidence(similarities: np.ndarray, n_tracks: int, calibration: Calibrati
         mean = float(min(fitted, c.same_mean))
         variance = (n_tracks * c.same_std**2 + (same * (similarities - mean) ** 2).sum()) / (n_tracks + total)
         std = float(max(np.sqrt(variance), c.same_std))
+        if np.abs(before - [mean, std, share]).max() < 1e-7:
+            break
     return Evidence(c.stranger_mean, c.stranger_std, mean, std, share)
 
 
@@ -132,6 +156,8 @@ def fuse(
     if stranger.sum() < len(base):
         return None
     mean, std = _weighted(adapted[linkable], stranger)
+    if std < 1e-6:  # the adapted network gives one answer for all: it has nothing to add
+        return None
     fused = ((base - evidence.stranger_mean) / evidence.stranger_std + (adapted - mean) / std) / 2
     prior = len(base), (evidence.same_mean - evidence.stranger_mean) / evidence.stranger_std
     same_mean, same_std = _weighted(fused[linkable], same, *prior, evidence.same_std / evidence.stranger_std)

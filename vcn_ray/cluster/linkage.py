@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from vcn_ray.cluster.evidence import Evidence
+
+class MergeEvidence(Protocol):
+    """What decides whether two clusters are one, see `evidence.Evidence`."""
+
+    @property
+    def prior_log_odds(self) -> float:
+        """log odds that a pair drawn at random is one character."""
+
+    def log_likelihood_ratio(self, similarity: np.ndarray) -> np.ndarray:
+        """How much a similarity speaks for one character; never falls as the similarity grows."""
 
 
-def link_by_evidence(similarity: np.ndarray, cannot_link: np.ndarray, evidence: Evidence) -> np.ndarray:
+def link_by_evidence(similarity: np.ndarray, cannot_link: np.ndarray, evidence: MergeEvidence) -> np.ndarray:
     """Merge the two most similar clusters for which the evidence speaks, until it speaks for none.
 
     The similarity of two clusters is the average over their pairs of tracks. Averages say more than single pairs, yet
@@ -17,42 +28,29 @@ def link_by_evidence(similarity: np.ndarray, cannot_link: np.ndarray, evidence: 
     similarity: (n, n) symmetric; cannot_link: (n, n) bool. Returns (n,) labels 0.. in order of each cluster's first
     track. Ties go to the lower index: the same input gives the same labels.
     """
-    return _agglomerate(similarity, cannot_link, evidence=evidence, threshold=None)
-
-
-def link_by_threshold(similarity: np.ndarray, cannot_link: np.ndarray, threshold: float) -> np.ndarray:
-    """Average linkage cut where the average similarity falls below `threshold`; else as `link_by_evidence`."""
-    return _agglomerate(similarity, cannot_link, evidence=None, threshold=threshold)
-
-
-def _agglomerate(
-    similarity: np.ndarray, cannot_link: np.ndarray, *, evidence: Evidence | None, threshold: float | None
-) -> np.ndarray:
     n = len(similarity)
     average = similarity.astype(np.float64)
     average[cannot_link] = -np.inf
     np.fill_diagonal(average, -np.inf)
     size = np.ones(n)
     owner = np.arange(n)
+    partner = np.zeros(n, np.int64)
+    best = np.full(n, -np.inf)  # similarity of each cluster's best partner, -inf where it has none
 
     def allowed(row: int) -> np.ndarray:
         """The row's similarities where a merge is allowed, else -inf."""
         values = average[row]
-        if evidence is None:
-            return np.where(values >= threshold, values, -np.inf)
         finite = np.isfinite(values)
         odds = np.full(n, -np.inf)
-        pairs = size[row] * size[finite]
-        odds[finite] = np.sqrt(pairs) * evidence.log_likelihood_ratio(values[finite]) + evidence.prior_log_odds
+        ratio = evidence.log_likelihood_ratio(values[finite])
+        odds[finite] = np.sqrt(size[row] * size[finite]) * ratio + evidence.prior_log_odds
         return np.where(odds > 0, values, -np.inf)
 
-    partner = np.zeros(n, np.int64)
-    best = np.full(n, -np.inf)
-
-    def refresh(row: int) -> None:
+    def refresh(row: int) -> np.ndarray:
         values = allowed(row)
         partner[row] = int(np.argmax(values))
         best[row] = values[partner[row]]
+        return values
 
     for row in range(n):
         refresh(row)
@@ -62,28 +60,21 @@ def _agglomerate(
             break
         a, b = sorted((a, int(partner[a])))
         forbidden = ~np.isfinite(average[a]) | ~np.isfinite(average[b])
-        merged = (np.where(forbidden, 0, average[a]) * size[a] + np.where(forbidden, 0, average[b]) * size[b]) / (
-            size[a] + size[b]
-        )
-        merged[forbidden] = -np.inf
+        total = np.where(forbidden, 0, average[a]) * size[a] + np.where(forbidden, 0, average[b]) * size[b]
+        merged = np.where(forbidden, -np.inf, total / (size[a] + size[b]))
         average[a], average[:, a] = merged, merged
         average[b], average[:, b] = -np.inf, -np.inf
         size[a] += size[b]
         owner[owner == b] = a
         best[b] = -np.inf
-        refresh(a)
+        candidates = refresh(a)
         # A row's best changes only where it pointed at a or b, or where the merged cluster now suits it better.
-        candidates = allowed(a)
-        for row in map(int, np.flatnonzero(np.isfinite(best))):
-            if row == a:
-                continue
-            if partner[row] in (a, b):
-                refresh(row)
-            elif candidates[row] > best[row] or (candidates[row] == best[row] and a < partner[row]):
-                partner[row], best[row] = a, candidates[row]
-        for row in map(int, np.flatnonzero(np.isfinite(candidates) & ~np.isfinite(best))):
-            if row != b:
-                partner[row], best[row] = a, candidates[row]
+        others = np.arange(n) != a
+        for row in map(int, np.flatnonzero(others & np.isfinite(best) & ((partner == a) | (partner == b)))):
+            refresh(row)
+        better = others & ((candidates > best) | ((candidates == best) & np.isfinite(candidates) & (a < partner)))
+        better[b] = False
+        partner[better], best[better] = a, candidates[better]
     return relabel(owner)
 
 

@@ -43,13 +43,3 @@ def gaussian_matches(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks:
     matches |= matches.T
     np.fill_diagonal(matches, False)
     return matches
-
-
-def member_matches(labels: np.ndarray) -> np.ndarray:
-    """The robust matching: two tracks match when the current clustering holds them for one character.
-
-    labels: (n,), negative: not clustered. Returns (n, n) bool, symmetric, False on the diagonal.
-    """
-    matches = (labels[:, None] == labels[None]) & (labels >= 0)[:, None]
-    np.fill_diagonal(matches, False)
-    return matches

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from vcn_ray.cluster.evidence import Calibration, Evidence, fit_evidence, fuse, guess_calibration
 from vcn_ray.cluster.linkage import link_by_evidence
 from vcn_ray.cluster.literal import merge_literally
-from vcn_ray.cluster.matching import gaussian_matches, member_matches
+from vcn_ray.cluster.matching import gaussian_matches
 from vcn_ray.cluster.quality import quality_threshold, track_quality
 from vcn_ray.cluster.similarity import cosine_matrix
 from vcn_ray.config import ClusterOptions
@@ -21,15 +21,15 @@ LOW_QUALITY = "low quality: its faces are recognised too unsteadily, and no char
 
 @dataclass(frozen=True)
 class CropOutputs:
-    """What base and adapted network say of a title's n crops, in k views each."""
+    """What base and adapted network say of a title's n crops; `views` in k views of each."""
 
     track_of_crop: np.ndarray  # (n,) position of the crop's track
     base: np.ndarray  # (n, D) embedding by the base model
     adapted: np.ndarray  # (n, D) student output; the base model's own before any adaptation
     stochastic: np.ndarray  # (n, m, D) student outputs of m passes with dropout
-    views: np.ndarray  # (n, k, D) student outputs of the crop's views
-    probabilities: np.ndarray  # (n, k, D) softmax((e - c) / temp) of the views
-    log_probabilities: np.ndarray  # (n, k, D) log softmax(e) of the views
+    views: np.ndarray  # (n, k, D) student outputs of the crop's views; k = 0 where nothing asks for them
+    probabilities: np.ndarray  # (n, D) softmax((e - c) / teacher_temperature)
+    log_probabilities: np.ndarray  # (n, D) log softmax(e / student_temperature)
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,16 @@ def cluster_title(
     quality = track_quality(outputs.stochastic, outputs.track_of_crop, n_tracks)
     kept = quality >= quality_threshold(quality, options.quality_deviation, options.quality_factor)
     if options.merging == "literal":
-        rows, track_of_row = _view_rows(outputs, kept)
+        rows = np.flatnonzero(kept[outputs.track_of_crop])
+        track_of_row = (np.cumsum(kept) - 1)[outputs.track_of_crop[rows]]
         labels = np.full(n_tracks, -1, np.int64)
         labels[kept] = merge_literally(
-            _flat(outputs.probabilities)[rows], _flat(outputs.log_probabilities)[rows], track_of_row, int(kept.sum())
+            outputs.probabilities[rows], outputs.log_probabilities[rows], track_of_row, int(kept.sum())
         )
     else:
         labels = _cluster_by_evidence(outputs, kept, cannot_link, calibration, adapted, options.low_quality)
-    matches = _matches(outputs, labels, kept, options)
-    # A track's partners are drawn from all that it is connected with: members of a cluster are so anyway, and
-    # Gaussian matches are far from transitive, which the paper leaves open.
-    _, component = connected_components(coo_array(matches), directed=False)
-    group = np.where(kept, component, -1).astype(np.int64)
-    return Clustering(labels, quality, kept, group, int(matches.sum()) // 2)
+    group, pairs = _groups(outputs, labels, kept, options)
+    return Clustering(labels, quality, kept, group, pairs)
 
 
 def _cluster_by_evidence(
@@ -132,21 +129,23 @@ def _nearest(
     return best
 
 
-def _matches(outputs: CropOutputs, labels: np.ndarray, kept: np.ndarray, options: ClusterOptions) -> np.ndarray:
+def _groups(
+    outputs: CropOutputs, labels: np.ndarray, kept: np.ndarray, options: ClusterOptions
+) -> tuple[np.ndarray, int]:
+    """Group of each track (-1: filtered out) for the next iteration, and the number of pairs that match.
+
+    Robust: the kept members of a cluster (X 6). Paper: tracks connected by Gaussian matches, which are not transitive;
+    the paper does not say whether a match of a match trains along.
+    """
     if options.matching == "members":
-        return member_matches(np.where(kept, labels, -1))
-    rows, track_of_row = _view_rows(outputs, kept)
-    matches = np.zeros((len(kept), len(kept)), bool)
-    matches[np.ix_(kept, kept)] = gaussian_matches(_flat(outputs.views)[rows], track_of_row, int(kept.sum()))
-    return matches
-
-
-def _view_rows(outputs: CropOutputs, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the flattened views that belong to kept tracks, and the position of each one's track among these."""
-    track = np.repeat(outputs.track_of_crop, outputs.views.shape[1])
-    rows = np.flatnonzero(kept[track])
-    return rows, (np.cumsum(kept) - 1)[track[rows]]
-
-
-def _flat(views: np.ndarray) -> np.ndarray:
-    return views.reshape(-1, views.shape[-1])
+        members = np.bincount(labels[kept & (labels >= 0)])
+        # A kept track outside all clusters would train alone.
+        alone = np.where(labels >= 0, labels, len(members) + np.arange(len(labels)))
+        return np.where(kept, alone, -1), int((members * (members - 1)).sum()) // 2
+    track_of_view = np.repeat(outputs.track_of_crop, outputs.views.shape[1])
+    rows = np.flatnonzero(kept[track_of_view])
+    flat = outputs.views.reshape(-1, outputs.views.shape[-1])[rows]
+    matches = gaussian_matches(flat, (np.cumsum(kept) - 1)[track_of_view[rows]], int(kept.sum()))
+    group = np.full(len(kept), -1, np.int64)
+    group[kept] = connected_components(coo_array(matches), directed=False)[1]
+    return group, int(matches.sum()) // 2

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from threadpoolctl import threadpool_limits
 
 from vcn_ray.adapt.cache import embed_chunk
 from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
 from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.cluster.characters import TrackLabels, title_tables
 from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
+from vcn_ray.cluster.similarity import unit
 from vcn_ray.cluster.title import LOW_QUALITY, Clustering, CropOutputs, cluster_title
 from vcn_ray.config import Options
 from vcn_ray.export.tables import write_tables
@@ -49,6 +51,10 @@ def plan_view_chunks(store: Store, options: Options, device: str) -> list[str]:
     if resolve_depth(options.adapt, device) != "head":
         return []
     chunks = view_chunks(store, options)
+    planned = {key for key, _ in chunks}
+    for key in store.keys("views/"):  # left by other options; they hold embeddings of faces
+        if key.partition(".")[0] not in planned:
+            store.delete(key)
     return [key for key, rows in chunks if not store.is_done(key, views_digest(store, options, rows))]
 
 
@@ -58,6 +64,7 @@ def embed_view_chunk(store: Store, options: Options, key: str, threads: int) -> 
     torch.set_num_threads(threads)
     rows = dict(view_chunks(store, options))[key]
     views = embed_chunk(base_network(options), load_pixels(store, rows), rows, options.adapt, options.seed)
+    store.begin(key)
     store.write_bytes(f"{key}.safetensors", views.to_bytes())
     store.mark_done(key, views_digest(store, options, rows))
     return {"crops": len(rows), "seconds": time.monotonic() - start}
@@ -82,7 +89,10 @@ def adapt_and_cluster(store: Store, options: Options, *, device: str, threads: i
             title = _Title(store, options, crops, device, inputs, report)
             title.resume(len(history) - 1)
         history.append(title.iterate(history))
-        report({"iteration": len(history) - 1, "clusters": _count(history[-1])})
+        report({"iteration": len(history) - 1, "clusters": _count(history[-1]), "warning": title.warning})
+    for key in store.keys("adapt/"):  # left by a longer run of other options
+        if int(key.split("/")[1].partition(".")[0]) >= len(history):
+            store.delete(key)
     store.mark_done("adapt", inputs, iterations=len(history))
 
 
@@ -119,6 +129,7 @@ class _Title:
 
     def __init__(self, store: Store, options: Options, crops: TitleCrops, device: str, inputs: str, report: Report):
         self.store, self.options, self.crops, self.inputs, self.report = store, options, crops, inputs, report
+        self.warning: str | None = None
         self.cannot_link = load_cannot_link(store, crops)
         self.calibration = KNOWN_CALIBRATIONS.get(pack_of(options).face_id_digest)
         self.depth = depth = resolve_depth(options.adapt, device)
@@ -146,15 +157,19 @@ class _Title:
         start, number = time.monotonic(), len(history)
         step = _step(number)
         metrics = self._finetune(number, _groups(history[-1], number)) if number else None
-        clustering = cluster_title(
-            self._outputs(adapted=number > 0),
-            len(self.crops.track_id),
-            self.cannot_link,
-            self.options.cluster,
-            self.calibration,
-            adapted=number > 0,
-        )
+        outputs = self._outputs(adapted=number > 0)
+        with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
+            clustering = cluster_title(
+                outputs,
+                len(self.crops.track_id),
+                self.cannot_link,
+                self.options.cluster,
+                self.calibration,
+                adapted=number > 0,
+            )
+        self.warning = metrics.warning if metrics else None
         row = _iteration_row(number, clustering, history[-1] if history else None, metrics)
+        self.store.begin(step)
         self.store.write_json(f"{step}/clustering.json", _to_json(clustering, self.crops.track_id))
         self.store.write_json(f"{step}/iteration.json", row | {"seconds": time.monotonic() - start})
         if number:
@@ -170,6 +185,7 @@ class _Title:
             # An epoch of the head alone takes less time than storing it; the last one is stored with its clustering.
             if self.depth != "head" and metrics.epoch + 1 < epochs_in_iteration(number, self.options.adapt):
                 begun = f"{_step(number)}/epoch"
+                self.store.begin(begun)
                 self.store.write_bytes(f"{begun}.safetensors", self.adaptation.state_bytes())
                 self.store.mark_done(begun, self.inputs)
             self.report({"iteration": number, "epoch": metrics.epoch, "loss": metrics.mean_loss})
@@ -177,31 +193,25 @@ class _Title:
         return self.adaptation.finetune(number, groups, on_epoch)
 
     def _outputs(self, *, adapted: bool) -> CropOutputs:
-        views, options = self.views, self.options.adapt
-        base = _direction(views.plain) + _direction(views.flipped)
+        views, options, crops = self.views, self.options.adapt, self.crops
+        base = unit(views.plain) + unit(views.flipped)
+        wants_views = self.options.cluster.matching == "gaussian"
         if not adapted:
-            wide = np.concatenate([views.plain[:, None], views.flipped[:, None], views.global_views], axis=1)
-            logits = torch.from_numpy(wide)
-            centre = logits.mean(dim=(0, 1))
-            p = torch.softmax((logits - centre) / options.teacher_temperature, dim=-1)
-            log_q = torch.log_softmax(logits / options.student_temperature, dim=-1)
-            return CropOutputs(self.crops.track_of_crop, base, base, views.dropout, wide, p.numpy(), log_q.numpy())
-        plain, flipped, several = (self.adaptation.embed(which) for which in ("plain", "flipped", "global"))
+            logits = torch.from_numpy(views.plain)
+            p = torch.softmax((logits - logits.mean(dim=0)) / options.teacher_temperature, dim=-1).numpy()
+            log_q = torch.log_softmax(logits / options.student_temperature, dim=-1).numpy()
+            wide = [views.plain[:, None], views.flipped[:, None], views.global_views]
+            several = np.concatenate(wide, axis=1) if wants_views else views.global_views[:, :0]
+            return CropOutputs(crops.track_of_crop, base, base, views.dropout, several, p, log_q)
+        plain, flipped = self.adaptation.embed("plain"), self.adaptation.embed("flipped")
+        student = unit(plain.embeddings) + unit(flipped.embeddings)
+        several = views.global_views[:, :0]
+        if wants_views:
+            wide = [plain.embeddings[:, None], flipped.embeddings[:, None], self.adaptation.embed("global").embeddings]
+            several = np.concatenate(wide, axis=1)
         stochastic = self.adaptation.embed("dropout").embeddings
-
-        def wide_of(name: str) -> np.ndarray:
-            return np.concatenate(
-                [getattr(plain, name)[:, None], getattr(flipped, name)[:, None], getattr(several, name)], axis=1
-            )
-
         return CropOutputs(
-            self.crops.track_of_crop,
-            base,
-            _direction(plain.embeddings) + _direction(flipped.embeddings),
-            stochastic,
-            wide_of("embeddings"),
-            wide_of("probabilities"),
-            wide_of("log_probabilities"),
+            crops.track_of_crop, base, student, stochastic, several, plain.probabilities, plain.log_probabilities
         )
 
 
@@ -238,10 +248,11 @@ def _to_json(clustering: Clustering, track_id: np.ndarray) -> dict[str, Any]:
 
 
 def _finished(history: list[Clustering], options: Options) -> bool:
-    """Whether two adapted clusterings in a row agree, or the limit is reached."""
+    """Whether two adapted clusterings in a row agree, `min_iterations` done, or the limit is reached."""
     if len(history) > options.adapt.max_iterations:
         return True
-    return len(history) > 2 and _changed_tracks(history[-2].labels, history[-1].labels) == 0
+    settled = len(history) > max(options.adapt.min_iterations, 2)
+    return settled and _changed_tracks(history[-2].labels, history[-1].labels) == 0
 
 
 def _groups(clustering: Clustering, number: int) -> np.ndarray:
@@ -277,8 +288,5 @@ def _iteration_row(
         "kl_teacher_student": statistics.kl_teacher_student if statistics else None,
         "mean_quality": float(clustering.quality.mean()),
         "matched_pairs": clustering.matched_pairs,
+        "warning": metrics.warning if metrics else None,
     }
-
-
-def _direction(embeddings: np.ndarray) -> np.ndarray:
-    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-12)

@@ -7,10 +7,10 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import pyarrow as pa
 
 from vcn_ray.adapt.cache import CachedViews, concat_views, spread_crops
-from vcn_ray.config import Options
+from vcn_ray.config import ModelOptions, Options
+from vcn_ray.errors import OutputError
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
 from vcn_ray.storage import Store, digest
@@ -36,7 +36,7 @@ class TitleCrops:
 
 def choose_crops(store: Store, options: Options) -> TitleCrops:
     """At most `max_crops_per_track` crops of each track."""
-    track = np.array(store.read_table("tracks/crops.parquet")["track_id"].to_pylist(), np.int64)
+    track = np.array(store.read_table("tracks/crops.parquet", ["track_id"])["track_id"].to_pylist(), np.int64)
     rows = spread_crops(track, options.adapt.max_crops_per_track)
     track_id, position = np.unique(track[rows], return_inverse=True)
     return TitleCrops(rows, position.astype(np.int64), track_id)
@@ -51,13 +51,17 @@ def view_chunks(store: Store, options: Options) -> list[tuple[str, np.ndarray]]:
 
 def load_views(store: Store, options: Options) -> CachedViews:
     """All chunks of cached views, in the order of `choose_crops`."""
-    chunks = view_chunks(store, options)
-    return concat_views([CachedViews.from_bytes(store.read_bytes(f"{key}.safetensors")) for key, _ in chunks])
+    parts = []
+    for key, rows in view_chunks(store, options):
+        parts.append(CachedViews.from_bytes(store.read_bytes(f"{key}.safetensors")))
+        if not np.array_equal(parts[-1].keys, rows):
+            raise OutputError(f"{store.path(key)}.safetensors is of other crops; delete {store.path('views')}")
+    return concat_views(parts)
 
 
 def load_pixels(store: Store, rows: np.ndarray) -> np.ndarray:
     """Crops of these rows of the crops table, (n, 3, 112, 112) uint8 RGB."""
-    jpegs = store.read_table("tracks/crops.parquet")["jpeg"].take(pa.array(rows)).to_pylist()
+    jpegs = store.read_table("tracks/crops.parquet", ["jpeg"], rows)["jpeg"].to_pylist()
     images = [cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB) for jpeg in jpegs]
     return np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))  # type: ignore[arg-type]  # our own JPEGs
 
@@ -78,7 +82,7 @@ def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
     return digest(
         _VERSION,
         _tracks_digest(store),
-        pack_of(options).face_id_digest,
+        _model_parts(options),
         [options.seed, adapt.cached_global_views, adapt.cached_local_views],
         [adapt.quality_passes, adapt.quality_dropout],
         rows.tolist(),
@@ -90,8 +94,11 @@ def iterations_digest(store: Store, options: Options, device: str, threads: int)
     return digest(
         _VERSION,
         _tracks_digest(store),
-        pack_of(options).face_id_digest,
-        options.digest("adapt", "cluster"),
+        _model_parts(options),
+        # How many iterations there are is no input of any one of them.
+        options.adapt.model_dump(exclude={"max_iterations", "min_iterations"}),
+        options.cluster.model_dump(),
+        options.seed,
         device.partition(":")[0],
         threads,
     )
@@ -101,21 +108,25 @@ def _tracks_digest(store: Store) -> str:
     return store.read_json("tracks.done.json")["digest"]
 
 
+def _model_parts(options: Options) -> list[str]:
+    return [pack_of(options).face_id_digest, options.models.face_id_input]
+
+
 @lru_cache(maxsize=1)
-def _load_pack(name: str, face_id_onnx: str | None) -> FacePack:
-    return load_pack(name, face_id_onnx)
+def _load_pack(models: ModelOptions) -> FacePack:
+    return load_pack(models.pack, models.face_id_onnx, models.face_id_input)
 
 
 def pack_of(options: Options) -> FacePack:
-    """The face models, looked up once in a process."""
-    return _load_pack(options.models.pack, options.models.face_id_onnx)
+    """The face models, verified once in a process."""
+    return _load_pack(options.models)
 
 
 @lru_cache(maxsize=1)
-def _load_network(name: str, face_id_onnx: str | None) -> FaceIdNetwork:
-    return _load_pack(name, face_id_onnx).face_id()
+def _load_network(models: ModelOptions) -> FaceIdNetwork:
+    return _load_pack(models).face_id()
 
 
 def base_network(options: Options) -> FaceIdNetwork:
     """The base network, converted once in a process; nobody may train it."""
-    return _load_network(options.models.pack, options.models.face_id_onnx)
+    return _load_network(options.models)
