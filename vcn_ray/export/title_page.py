@@ -158,7 +158,6 @@ def title_page(report: TitleReport) -> bytes:
         report=report,
         duration_s=sum(v.duration_s for v in report.videos),
         face_count=len(report.faces),
-        untracked_faces=report.faces["track_id"].null_count,
         track_count=len(tracks),
         unknown_count=len(by_cluster[None]),
         characters=[c for c in characters if c.tracks >= TRACKS_FOR_A_ROW],
