@@ -1,8 +1,8 @@
 """Embeddings of crops and their augmented views, computed once: what head-only training and clustering work on.
 
 Computing them is nearly all that adaptation costs on CPUs (a head is 50,000 times smaller than the network), it is a
-pure function of crops, options and seed, and so it spreads over workers in chunks. Stored as float32: 13 vectors of
-128 numbers are 7 KB a crop, too little to save on, and an untrained residual head then gives the base model exactly.
+pure function of crops, options and seed, and so it spreads over workers in chunks. Stored as float32: 10 vectors of
+128 numbers are 5 KB a crop, too little to save on, and an untrained residual head then gives the base model exactly.
 """
 
 from __future__ import annotations

@@ -139,6 +139,8 @@ class Adaptation:
             bfloat16: compute the network in bfloat16; default: on a GPU. The head and the loss stay in float32.
         """
         place = torch.device(device)
+        # cuDNN's fastest convolutions add up in an order of their own each time.
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
         half = place.type == "cuda" if bfloat16 is None else bfloat16
         network.eval().to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
         base = NetworkBackbone(cast(Embedder, network), place, half)
@@ -278,7 +280,8 @@ class Adaptation:
     def load_state_bytes(self, content: bytes) -> None:
         """Go on from what `state_bytes` gave under the same options; `OutputError` for anything else.
 
-        What follows is bit for bit what would have followed without the interruption.
+        On a CPU, what follows is bit for bit what would have followed without the interruption; CUDA has other
+        operations that add up in no fixed order.
         """
         self._centre, (self.iteration, self.epochs_done) = state.from_bytes(
             content, self._student, self._teacher, self._centre, self._optimizer
