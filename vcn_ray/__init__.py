@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "evaluate", "load", "run"]
 
-__version__ = metadata.version("vcn-ray")
+try:
+    __version__ = metadata.version("vcn-ray")
+except metadata.PackageNotFoundError:  # the bare folder, as `ray job submit --working-dir` sends it
+    __version__ = "not installed"
 
 
 def run(

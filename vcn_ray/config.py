@@ -173,7 +173,7 @@ class ClusterOptions(_Group):
 
 
 class RunOptions(_Group):
-    """How the work is spread. Nothing here changes the result."""
+    """How the work is spread. Only `device` and `threads_per_title` change the result, in its last bits."""
 
     window_s: float = Field(
         20.0, ge=1, description="length of a shard of video; shorter spreads better, longer seeks less"

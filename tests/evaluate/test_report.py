@@ -161,6 +161,9 @@ def test_videos_that_do_not_correspond_are_told(tmp_path):
     assert any("b.mp4 is in the ground truth but not" in note for note in notes)
     with pytest.raises(InputError, match=r"labels a.mp4, b.mp4, but the run is of c.mp4"):
         evaluate_run(_table(faces[1:]), path)
+    collapsing = [["t", f"{folder}/a.mp4", 0, 0, 0, 0, 9, 9, k, 0] for k, folder in enumerate(["one", "two"])]
+    with pytest.raises(InputError, match=r"one/a.mp4 and two/a.mp4 of one title have the same file name"):
+        evaluate_run(_table(collapsing), path)
     twice = [["t", "a.mp4", 0, 0, 0, 0, 9, 9, 0, 0], ["u", "x/a.mp4", 0, 0, 0, 0, 9, 9, 0, 0]]
     with pytest.raises(InputError, match=r"a.mp4 is in the titles 't' and 'u'"):
         evaluate_run(_table(twice), path)

@@ -60,10 +60,13 @@ class StandIn(Stages):
     `calls` is a folder in which every call leaves a file, so that repeated work shows, also across processes.
     """
 
-    def __init__(self, calls: Path, trouble: dict[int, str] | None = None, adapt_trouble: str = ""):
+    def __init__(
+        self, calls: Path, trouble: dict[int, str] | None = None, adapt_trouble: str = "", adapt_warning: str = ""
+    ):
         self.calls = str(calls)
         self.trouble = trouble or {}
         self.adapt_trouble = adapt_trouble
+        self.adapt_warning = adapt_warning
 
     def note(self, call: str) -> int:
         """Leave a trace of a call; how often it was made before."""
@@ -157,7 +160,7 @@ class StandIn(Stages):
     ) -> None:
         before = self.note(f"adapt {store.root.parent.name}")
         report({"iteration": 1, "epoch": 3, "loss": 0.5})
-        report({"iteration": 1, "clusters": 4})
+        report({"iteration": 1, "clusters": 4} | ({"warning": self.adapt_warning} if self.adapt_warning else {}))
         if self.adapt_trouble == "error":
             raise RuntimeError("no adaptation")
         if self.adapt_trouble == "die once" and before == 0:

@@ -6,17 +6,21 @@
 """
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 from standins import StandIn, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
-from vcn_ray.season.driver import SeasonOutcome, run_season
+from vcn_ray.season.driver import SeasonOutcome, _Run, run_season
+from vcn_ray.season.progress import Silent
 from vcn_ray.season.state import Part
-from vcn_ray.season.titles import find_season
+from vcn_ray.season.titles import find_season, slug
 from vcn_ray.storage import Store
 
 Run = Callable[..., SeasonOutcome]
@@ -68,7 +72,9 @@ def test_same_command_again_does_nothing(season: Path, tmp_path: Path) -> None:
     ("options", "redone"),
     [
         ({"window_s": 7}, ()),
-        ({"num_cpus": 3, "threads_per_title": 1}, ()),
+        ({"num_cpus": 3}, ()),
+        ({"threads_per_title": 1}, ("adapt", "finish")),
+        ({"device": "cuda"}, ("adapt", "finish")),
         ({"seed": 5}, ("adapt a", "adapt b", "finish a", "finish b", "finish season")),
         (
             {"sample_every_frames": 5},
@@ -86,6 +92,71 @@ def test_changed_option_redoes_what_depends_on_it(
     again = {call for call, times in stages.called().items() if times > before.get(call, 0)}
     assert all(call.startswith(redone) for call in again) if redone else not again
     assert all(any(call.startswith(prefix) for call in again) for prefix in redone)
+
+
+def _write_network(path: Path, version: int) -> None:
+    node = onnx.helper.make_node("Identity", ["in"], ["out"])
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [version]) for name in ("in", "out")]
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", values[:1], values[1:])), path)
+
+
+def test_another_face_id_network_keeps_the_tracks(
+    season: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = StandIn(tmp_path / "calls")
+    _run(season, tmp_path / "out", stages)
+    monkeypatch.chdir(tmp_path)
+    for version in (1, 2):
+        before = stages.called()
+        _write_network(tmp_path / "net.onnx", version)
+        _run(season, tmp_path / "out", stages, face_id_onnx="net.onnx")
+        again = {call for call, times in stages.called().items() if times > before.get(call, 0)}
+        assert again == {"adapt a", "adapt b", "finish a", "finish b", "finish season"}
+    options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
+    assert options["models"]["face_id_onnx"] == str(tmp_path / "net.onnx")
+
+
+def test_record_tells_where_sums_were_made(season: Path, tmp_path: Path) -> None:
+    _run(season, tmp_path / "out", StandIn(tmp_path / "calls"), device="cpu", threads_per_title=3)
+    record = json.loads((tmp_path / "out" / "season.json").read_text())
+    assert (record["device"], record["threads_per_title"]) == ("cpu", 3)
+
+
+@pytest.mark.parametrize(("step", "options"), [("finish", {"seed": 5}), ("assemble", {"sample_every_frames": 5})])
+def test_marker_of_other_options_does_not_vouch_for_what_was_written_since(
+    season: Path, tmp_path: Path, step: str, options: dict[str, int]
+) -> None:
+    class Stopped(StandIn):
+        """Writes, and is stopped before the step is marked."""
+
+        def finish(self, *arguments):
+            super().finish(*arguments)
+            raise KeyboardInterrupt
+
+        def assemble(self, *arguments):
+            counts = super().assemble(*arguments)
+            if step == "assemble":
+                raise KeyboardInterrupt
+            return counts
+
+    _run(season, tmp_path / "out", StandIn(tmp_path / "calls"))
+    results = results_of(tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        _run(season, tmp_path / "out", Stopped(tmp_path / "calls"), **options)
+    _run(season, tmp_path / "out", StandIn(tmp_path / "calls"))
+    assert results_of(tmp_path / "out") == results
+
+
+def test_shard_is_not_done_while_it_is_written_again(season: Path, tmp_path: Path) -> None:
+    class Looking(StandIn):
+        def extract(self, store, step, *rest):
+            assert not store.exists(f"{step}.done.json")
+            return super().extract(store, step, *rest)
+
+    first = _run(season, tmp_path / "out", StandIn(tmp_path / "calls", {45: "error"}))
+    assert [title.id for title in first.failed] == ["a"]
+    assert list(tmp_path.glob("out/titles/a/work/shards/*/*.done.json"))
+    assert not _run(season, tmp_path / "out", Looking(tmp_path / "calls"), sample_every_frames=2).failed
 
 
 def test_changed_video_is_done_again_and_only_that(season: Path, tmp_path: Path) -> None:
@@ -155,6 +226,66 @@ def test_title_without_a_face_says_so_at_once_the_second_time(season: Path, tmp_
     assert stages.called()["assemble empty.mp4"] == 1
 
 
+def test_nothing_of_an_earlier_run_stays_when_all_titles_fail(season: Path, tmp_path: Path) -> None:
+    _run(season, tmp_path / "out", StandIn(tmp_path / "calls"))
+    assert len(json.loads((tmp_path / "out" / "all.json").read_text())) == 2
+    faults = {25: "error", 110: "error"}
+    outcome = _run(season, tmp_path / "out", StandIn(tmp_path / "calls", faults), sample_every_frames=2)
+    assert len(outcome.failed) == 2
+    assert json.loads((tmp_path / "out" / "all.json").read_text()) == []
+
+
+def test_messages_name_the_title_as_its_user_does(season: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    class Heard(Silent):
+        def start(self, title: str, *rest: object, **more: object) -> None:
+            said.append(title)
+
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    stages = StandIn(tmp_path / "calls", adapt_warning="few tracks")
+    run_season(
+        find_season([season], "My Séries"),
+        Store(tmp_path / "out"),
+        make_options(),
+        local=True,
+        stages=stages,
+        monitor=Heard(),
+    )
+    assert "My Séries: few tracks" in said
+    assert not any("my-s-ries" in text.replace(str(tmp_path), "") for text in said if "report.html" not in text)
+
+
+def test_few_titles_are_joined_at_once(season: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Titles follow their shards in threads of their own; no more than two are in memory here at a time."""
+    now, most, lock = 0, 0, threading.Lock()
+
+    class Counting(StandIn):
+        def assemble(self, *arguments):
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.02)
+            with lock:
+                now -= 1
+            return super().assemble(*arguments)
+
+    follow = _Run._follow
+
+    def follow_in_thread(self, *arguments):
+        self._local = False
+        follow(self, *arguments)
+
+    monkeypatch.setattr(_Run, "_follow", follow_in_thread)
+    for n in range(6):
+        video(season, f"c{n}.mp4", [n + 1])
+    assert not _run(season, tmp_path / "out", Counting(tmp_path / "calls")).failed
+    assert most == 2
+
+
 def test_part_works_on_its_frames_only(season: Path, tmp_path: Path) -> None:
     stages = StandIn(tmp_path / "calls")
     outcome = _run(season, tmp_path / "out", stages, Part(10, 35))
@@ -170,7 +301,7 @@ def test_part_beyond_the_end_is_refused_by_name(season: Path, tmp_path: Path) ->
 
 def test_one_title_of_several_videos(season: Path, tmp_path: Path) -> None:
     (result,) = _run(season, tmp_path / "out", StandIn(tmp_path / "calls"), title="Both").titles
-    assert (result.id, result.slug, result.counts["tracks"]) == ("Both", "_both", 80)
+    assert (result.id, result.slug, result.counts["tracks"]) == ("Both", slug("Both"), 80)
 
 
 def test_interrupted_run_goes_on_where_it_was(season: Path, tmp_path: Path) -> None:

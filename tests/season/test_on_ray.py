@@ -5,9 +5,9 @@
 - The same command again does only what is missing.
 """
 
-import time
 from pathlib import Path
 
+import pytest
 from standins import StandIn, results_of, video
 
 from vcn_ray.config import make_options
@@ -20,7 +20,9 @@ def _run(season: Path, out: Path, stages: StandIn, *, local: bool = False) -> Se
     return run_season(find_season([season]), Store(out), make_options(), local=local, stages=stages)
 
 
-def test_deaths_of_workers_change_nothing_but_the_title_that_dies(tmp_path: Path, ray_cluster: None) -> None:
+def test_deaths_of_workers_change_nothing_but_the_title_that_dies(
+    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     season = tmp_path / "videos"
     video(season, "a.mp4", range(1, 51))
     video(season, "b.mp4", range(101, 131))
@@ -42,8 +44,7 @@ def test_deaths_of_workers_change_nothing_but_the_title_that_dies(tmp_path: Path
     _run(season, tmp_path / "here", StandIn(tmp_path / "other calls"), local=True)
     assert results_of(tmp_path / "out") == results_of(tmp_path / "here")
 
-    started = time.monotonic()
     calls = mended.called()
+    monkeypatch.setattr("vcn_ray.season.driver.open_engine", None)  # nothing is left to do it for
     _run(season, tmp_path / "out", mended)
     assert mended.called() == calls
-    assert time.monotonic() - started < 2

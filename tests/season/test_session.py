@@ -1,12 +1,13 @@
 """A Ray to work on: where none answers, one sentence, and soon."""
 
 import socket
+from typing import Any
 
 import pytest
 
 from vcn_ray.config import RunOptions
-from vcn_ray.errors import OptionError
-from vcn_ray.season.session import connect, ray_session
+from vcn_ray.errors import OptionError, VcnError
+from vcn_ray.season.session import connect, ray_session, settled_device
 
 
 def test_address_where_nobody_answers() -> None:
@@ -23,3 +24,28 @@ def test_process_that_has_a_ray_keeps_it(ray_cluster: None) -> None:
     with ray_session(RunOptions()) as cluster:
         assert cluster.cpus == 2
     assert ray.is_initialized()
+    with settled_device(RunOptions(), local=False) as device:
+        assert device == "cpu"
+    assert ray.is_initialized()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "host:port:x", "ftp://x", "127.0.0.1:99999"])
+def test_address_that_is_none(address: str) -> None:
+    with pytest.raises(OptionError, match="option 'address'"):
+        connect(address)
+
+
+def test_ray_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def fail(**_: Any) -> None:
+        raise RuntimeError("no room\nand more")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "init", fail)
+    with (
+        pytest.raises(VcnError, match=r"Ray could not be started on this machine \(no room\)"),
+        ray_session(RunOptions()),
+    ):
+        pass

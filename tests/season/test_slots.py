@@ -5,7 +5,7 @@
 """
 
 import threading
-import time
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -13,12 +13,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcn_ray.season.adaptation import Slots
+from vcn_ray.season.session import Cluster
+
+
+class _Asked(threading.Event):
+    """Never set until it is; counts how often each thread has asked, which is once before each wait for a slot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times: Counter[int] = Counter()
+        self._asked = threading.Condition()
+
+    def is_set(self) -> bool:
+        with self._asked:
+            self._times[threading.get_ident()] += 1
+            self._asked.notify_all()
+        return super().is_set()
+
+    def wait_until_asked(self, threads: int, times: int = 1) -> None:
+        with self._asked:
+            assert self._asked.wait_for(lambda: sum(n >= times for n in self._times.values()) >= threads, timeout=30)
 
 
 def _takes_at_once(slots: Slots, titles: int) -> list[int]:
     """CPUs of the titles that get a slot while nobody gives one back."""
     taken: list[int] = []
-    gave_up = threading.Event()
+    gave_up = _Asked()
     done = threading.Event()
 
     def title() -> None:
@@ -32,7 +52,7 @@ def _takes_at_once(slots: Slots, titles: int) -> list[int]:
     threads = [threading.Thread(target=title) for _ in range(titles)]
     for thread in threads:
         thread.start()
-    time.sleep(0.05)
+    gave_up.wait_until_asked(titles)
     gave_up.set()
     done.set()
     for thread in threads:
@@ -72,13 +92,23 @@ def test_waiting_title_starts_when_extraction_is_over() -> None:
     slots = Slots(1, None, 1, extracting=True)
     started = threading.Event()
 
+    gave_up = _Asked()
+
     def title() -> None:
-        with slots.take(threading.Event()):
+        with slots.take(gave_up):
             started.set()
 
     thread = threading.Thread(target=title)
     thread.start()
-    assert not started.wait(0.05)
+    gave_up.wait_until_asked(1, times=2)  # it has waited in between
+    assert not started.is_set()
     slots.extraction_over()
-    assert started.wait(2)
+    assert started.wait(30)
     thread.join()
+
+
+def test_title_asks_for_no_more_than_one_machine_has() -> None:
+    cluster = Cluster(((3, 0), (2, 1), (4, 0)))
+    assert (cluster.cpus, cluster.gpus) == (9, 1)
+    assert cluster.cpus_on_one_node(gpu=False) == 4
+    assert cluster.cpus_on_one_node(gpu=True) == 2

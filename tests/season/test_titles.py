@@ -94,6 +94,18 @@ def test_pattern_that_the_shell_did_not_expand(tmp_path: Path) -> None:
     assert [title.id for title in find_season([str(tmp_path / "e*.mp4")]).titles] == ["e1", "e2"]
 
 
+def test_pattern_leaves_out_folders_without_videos(tmp_path: Path) -> None:
+    _touch(tmp_path, "s1/e1.mp4", "s2/e2.mp4", "samples/notes.txt")
+    assert [title.id for title in find_season([str(tmp_path / "s*")]).titles] == ["e1", "e2"]
+    with pytest.raises(InputError, match="only folders without a video match"):
+        find_season([str(tmp_path / "sam*")])
+
+
+def test_home_of_nobody_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"~nosuchuser/x\.mkv: .*write the whole path"):
+        find_season(["~nosuchuser/x.mkv"])
+
+
 def test_file_named_twice_is_one_title(tmp_path: Path) -> None:
     (video,) = _touch(tmp_path, "a.mp4")
     os.symlink(video, tmp_path / "link.mp4")

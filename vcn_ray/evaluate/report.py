@@ -227,7 +227,16 @@ def _names(faces: pa.Table) -> np.ndarray:
 
 
 def _videos(faces: pa.Table) -> set[str]:
-    return {file_name(v) for v in pc.unique(faces["video"]).to_pylist()}
+    """File names of a title's videos; `InputError` where two of them have one."""
+    found: dict[str, str] = {}
+    for video in pc.unique(faces["video"]).to_pylist():
+        other = found.setdefault(file_name(video), video)
+        if other != video:
+            raise InputError(
+                f"the videos {other} and {video} of one title have the same file name, by which the ground truth goes; "
+                "rename one, run again, and name it so in the ground truth"
+            )
+    return set(found)
 
 
 def _check_videos(videos: dict[str, set[str]], truth: GroundTruth, path: str | Path) -> None:

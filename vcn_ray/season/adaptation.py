@@ -35,11 +35,11 @@ class Slots:
 
     While anything is being extracted, half of the CPUs stay with extraction and a title gets one; on a single CPU it
     waits. A worker that asked for more would wait for the end of extraction and slow it down meanwhile. When nothing is
-    left to extract, a title gets as many CPUs as it has threads.
+    left to extract, a title gets `cpus_per_title`: as many as it has threads, and no more than one machine has.
     """
 
-    def __init__(self, cpus: int, gpus: int | None, threads: int, *, extracting: bool):
-        self._cpus, self._gpus, self._threads = cpus, gpus, threads
+    def __init__(self, cpus: int, gpus: int | None, cpus_per_title: int, *, extracting: bool):
+        self._cpus, self._gpus, self._per_title = cpus, gpus, cpus_per_title
         self._extracting = extracting
         self._used = self._titles = 0
         self._changed = threading.Condition()
@@ -55,7 +55,7 @@ class Slots:
         """Wait for a slot; gives the number of CPUs to ask for. Raises `InterruptedError` when the run is given up."""
         with self._changed:
             while not gave_up.is_set():
-                wanted = 1 if self._extracting else min(self._threads, self._cpus)
+                wanted = 1 if self._extracting else min(self._per_title, self._cpus)
                 limit = self._cpus // 2 if self._extracting else self._cpus
                 gpu_free = self._gpus is None or self._titles < self._gpus
                 if self._used + wanted <= limit and gpu_free:
@@ -86,12 +86,20 @@ def adapt_here(stages: Stages, work: Store, options: Options, device: str, repor
 
 
 def adapt_on_ray(
-    stages: Stages, work: Store, options: Options, device: str, inputs_digest: str, cpus: int, report_to: Any
+    stages: Stages,
+    title: str,
+    work: Store,
+    options: Options,
+    device: str,
+    inputs_digest: str,
+    cpus: int,
+    report_to: Any,
 ) -> None:
     """Adapt and cluster in a Ray Train worker; blocks until it is over. Raises `TitleError`.
 
     Args:
         stages: what to do.
+        title: the title's id, for messages.
         work: the title's working store.
         options: all options; its `threads_per_title` is the number of threads whatever `cpus` says.
         device: "cpu" or "cuda".
@@ -99,14 +107,14 @@ def adapt_on_ray(
         cpus: CPUs that the worker asks Ray for.
         report_to: `Reports` actor that hears of progress.
     """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.torch import TorchTrainer
 
     slug = work.root.parent.name
 
     def adapt_title() -> dict[str, str]:
         def report(event: dict[str, Any]) -> None:
-            report_to.put.remote({"title": slug, "stage": "adapt", **event})
+            report_to.put.remote({"title": title, "stage": "adapt", **event})
 
         try:
             stages.adapt(work, options, device, options.run.threads_per_title, report)
@@ -114,7 +122,7 @@ def adapt_on_ray(
             return {"error": str(error), "traceback": ""}
         except Exception as error:
             return {
-                "error": f"adaptation: unexpected {type(error).__name__}: {error}",
+                "error": f"{title}: unexpected {type(error).__name__}: {error}",
                 "traceback": traceback.format_exc(),
             }
         return {"error": "", "traceback": ""}
@@ -130,7 +138,15 @@ def adapt_on_ray(
             failure_config=FailureConfig(max_failures=MAX_WORKER_DEATHS),
         ),
     )
-    outcome = cast(Any, trainer.fit()).return_value
+    try:
+        outcome = cast(Any, trainer.fit()).return_value
+    except TrainingFailedError as error:
+        raise TitleError(
+            f"{title}: the worker that adapts it died {MAX_WORKER_DEATHS + 1} times (crash or out of memory); "
+            "the rest of the season went on; free some memory, or try --set max_crops_per_track=6 (on a GPU also "
+            "--set batch_pairs=16), and run the same command again",
+            str(error),
+        ) from error
     if outcome["error"]:
         raise TitleError(outcome["error"], outcome["traceback"])
 

@@ -27,30 +27,29 @@ class Engine(Protocol):
     def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
         """Extract shards; rows come back in any order. `done_before`: frames of each title from earlier runs."""
 
-    def views(self, slug: str, work: Store) -> dict[str, float]:
+    def views(self, title: str, work: Store) -> dict[str, float]:
         """Compute a title's missing cached views."""
 
-    def adapt(self, slug: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
+    def adapt(self, title: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
         """Adapt and cluster a title."""
 
 
 @contextmanager
 def open_engine(
-    options: Options, stages: Stages, monitor: Monitor, run_id: str, *, local: bool, extracting: bool
+    options: Options, stages: Stages, monitor: Monitor, run_id: str, device: str, *, local: bool, extracting: bool
 ) -> Iterator[Engine]:
-    """The engine for a run; a Ray started for it is stopped at the end."""
+    """The engine for a run, with adaptation on "cpu" or "cuda"; a Ray started for it is stopped at the end."""
     if local:
         quiet_ray_logs()
-        yield _Here(options, stages, monitor, run_id)
+        yield _Here(options, stages, monitor, run_id, device)
         return
     monitor.say("starting Ray" if options.run.address is None else f"connecting to Ray at {options.run.address}")
     with ray_session(options.run) as cluster:
-        wanted = options.run.device
-        if wanted == "cuda" and cluster.gpus == 0:
-            raise OptionError("option 'device': cuda was asked for and Ray has no GPU; use auto or cpu")
-        device = "cuda" if wanted != "cpu" and cluster.gpus > 0 else "cpu"
-        threads = options.run.threads_per_title
-        slots = Slots(cluster.cpus, cluster.gpus if device == "cuda" else None, threads, extracting=extracting)
+        gpu = device == "cuda"
+        if gpu and cluster.gpus == 0:
+            raise OptionError("option 'device': cuda was asked for and Ray has no GPU; use cpu")
+        cpus_per_title = min(options.run.threads_per_title, cluster.cpus_on_one_node(gpu=gpu))
+        slots = Slots(cluster.cpus, cluster.gpus if gpu else None, cpus_per_title, extracting=extracting)
         engine = _OnRay(options, stages, monitor, run_id, device, slots)
         try:
             yield engine
@@ -72,6 +71,7 @@ def _extract_step(stages: Stages, options: Options, row: Row, report: Report) ->
             last_said = now
             report({"title": row["title"], "stage": "tracks", "step": row["step"], "done": done})
 
+    store.begin(row["step"])
     started = time.time()
     stats = stages.extract(
         store, row["step"], info, row["first_frame"], row["end_frame"], options, on_frames, row["starts"]
@@ -120,13 +120,16 @@ class _Progress:
             epochs_before = adapt_epochs(options, iteration)
             note = f"iteration {iteration}: {event['clusters']} clusters"
         self._monitor.update(title, "adapt", epochs_before, note=f"{note}; stops when clusters stay the same")
+        if event.get("warning"):
+            self._monitor.say(f"{title}: {event['warning']}")
 
 
 class _Here:
     """Everything in this process, one thing after the other."""
 
-    def __init__(self, options: Options, stages: Stages, monitor: Monitor, run_id: str):
+    def __init__(self, options: Options, stages: Stages, monitor: Monitor, run_id: str, device: str):
         self._options, self._stages, self._monitor, self._run_id = options, stages, monitor, run_id
+        self._device = device
         self._progress = _Progress(monitor, options)
         self.slots = Slots(1, None, 1, extracting=False)
 
@@ -137,38 +140,31 @@ class _Here:
             rows, lambda row: _extract_step(self._stages, self._options, row, self._progress.hear), self._run_id
         )
 
-    def views(self, slug: str, work: Store) -> dict[str, float]:
+    def views(self, title: str, work: Store) -> dict[str, float]:
         """Compute the views in order."""
-        keys = self._stages.view_chunks(work, self._options, self._device())
+        keys = self._stages.view_chunks(work, self._options, self._device)
         started = time.monotonic()
-        self._monitor.start(slug, "views", len(keys), "chunks")
+        self._monitor.start(title, "views", len(keys), "chunks")
         for done, key in enumerate(keys, 1):
             self._stages.embed_views(work, self._options, key)
-            self._monitor.update(slug, "views", done)
-        self._monitor.end(slug, "views")
+            self._monitor.update(title, "views", done)
+        self._monitor.end(title, "views")
         return {"views": time.monotonic() - started}
 
-    def adapt(self, slug: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
+    def adapt(self, title: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
         """Adapt in Ray Train's local mode."""
         options = self._options
         started = time.monotonic()
-        self._monitor.start(slug, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
+        self._monitor.start(title, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
         adapt_here(
             self._stages,
             work,
             self._options,
-            self._device(),
-            lambda event: self._progress.hear({"title": slug, "stage": "adapt", **event}),
+            self._device,
+            lambda event: self._progress.hear({"title": title, "stage": "adapt", **event}),
         )
-        self._monitor.end(slug, "adapt")
+        self._monitor.end(title, "adapt")
         return {"adapt": time.monotonic() - started}
-
-    def _device(self) -> str:
-        if self._options.run.device != "auto":
-            return self._options.run.device
-        import torch
-
-        return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class _OnRay:
@@ -199,34 +195,34 @@ class _OnRay:
 
         return run_on_ray(rows, step, self._run_id, "extract_tracks")
 
-    def views(self, slug: str, work: Store) -> dict[str, float]:
+    def views(self, title: str, work: Store) -> dict[str, float]:
         """Compute the views as tasks spread over the cluster."""
         stages, options = self._stages, self._options
         started = time.monotonic()
         keys = stages.view_chunks(work, options, self._device)
         if keys:
-            rows = [{"work": str(work.root), "title": slug, "what": f"{slug}, {key}", "step": key} for key in keys]
+            rows = [{"work": str(work.root), "title": title, "what": f"{title}, {key}", "step": key} for key in keys]
 
             def step(row: Row) -> Row:
                 return stages.embed_views(Store(row["work"]), options, row["step"])
 
             with self._views:
                 started = time.monotonic()
-                self._monitor.start(slug, "views", len(keys), "chunks")
+                self._monitor.start(title, "views", len(keys), "chunks")
                 for done, landed in enumerate(run_on_ray(rows, step, self._run_id, "embed_views"), 1):
                     if landed["error"]:
                         raise TitleError(landed["error"], landed["traceback"])
-                    self._monitor.update(slug, "views", done)
-                self._monitor.end(slug, "views")
+                    self._monitor.update(title, "views", done)
+                self._monitor.end(title, "views")
         return {"views": time.monotonic() - started}
 
-    def adapt(self, slug: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
+    def adapt(self, title: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
         """Adapt in a Ray Train worker."""
         options = self._options
         started = time.monotonic()
-        self._monitor.start(slug, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
-        adapt_on_ray(self._stages, work, self._options, self._device, inputs_digest, cpus, self._reports)
-        self._monitor.end(slug, "adapt")
+        self._monitor.start(title, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
+        adapt_on_ray(self._stages, title, work, self._options, self._device, inputs_digest, cpus, self._reports)
+        self._monitor.end(title, "adapt")
         work.delete("ray")
         return {"adapt": time.monotonic() - started}
 

@@ -25,9 +25,13 @@ def only_run_in(out: Store) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise OutputError(
                 f"{out.root}: another run is writing there; wait for it or choose another --out"
+            ) from None
+        except OSError as error:
+            raise OutputError(
+                f"{out.root}: its file system cannot lock a file ({error.strerror}); choose an --out on another one"
             ) from None
         yield
     finally:

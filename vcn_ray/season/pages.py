@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
+from vcn_ray import __version__
 from vcn_ray.config import Options
 from vcn_ray.export.season_page import SeasonEntry, SeasonReport, failed_entry, season_entry, write_season_page
 from vcn_ray.export.tables import write_season_tables
@@ -14,7 +15,7 @@ from vcn_ray.models.packs import load_pack
 from vcn_ray.storage import Store
 
 _ENTRY = "season_entry.json"  # what the season's page says of a title, kept with its work
-_SHOWN_VERSIONS = ("vcn-ray", "ray", "torch", "av", "opencv-python", "trackers", "scenedetect")
+_SHOWN_VERSIONS = ("ray", "torch", "av", "opencv-python", "trackers", "scenedetect")
 
 
 def write_title(
@@ -50,7 +51,10 @@ def write_title(
         options=options.model_dump(),
         versions=_versions(),
         timings_s=dict(seconds),
-        warnings=[warning for info in infos for warning in info.warnings],
+        warnings=[
+            *(warning for info in infos for warning in info.warnings),
+            *_training_warnings(results),
+        ],
         season_href="../../index.html",
     )
     write_title_page(results, report)
@@ -94,4 +98,13 @@ def write_season(
 
 
 def _versions() -> dict[str, str]:
-    return {name: metadata.version(name) for name in _SHOWN_VERSIONS}
+    """Of this package and of the installed ones that the result depends on most."""
+    installed = {found.name for found in metadata.distributions()}
+    others = {name: metadata.version(name) for name in _SHOWN_VERSIONS if name in installed}
+    return {"vcn-ray": __version__, **others}
+
+
+def _training_warnings(results: Store) -> list[str]:
+    """What training noticed in the last iteration, such as a collapse."""
+    rows = results.read_table("iterations.parquet", ["warning"])["warning"].to_pylist()
+    return [f"Adaptation: {rows[-1]}"] if rows and rows[-1] else []

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from vcn_ray.errors import InputError
+from vcn_ray.errors import InputError, OutputError
 from vcn_ray.schemas import CLUSTERS, FACES, ITERATION_CLUSTERS, ITERATIONS, TRACKS
 from vcn_ray.storage import Store
 
@@ -55,8 +54,8 @@ class SeasonResult:
         return self._title_tables("iteration_clusters", ITERATION_CLUSTERS)
 
     def _season_table(self, name: str, schema: pa.Schema) -> pa.Table:
-        path = self.out / f"{name}.parquet"
-        return pq.read_table(path) if path.is_file() else schema.empty_table()
+        store, key = Store(self.out), f"{name}.parquet"
+        return store.read_table(key) if store.exists(key) else schema.empty_table()
 
     def _title_tables(self, name: str, schema: pa.Schema) -> pa.Table:
         schema = pa.schema([_TITLE_FIRST, *schema])
@@ -75,4 +74,7 @@ def load_season(out: str | Path) -> SeasonResult:
     if not store.exists("season.json"):
         raise InputError(f"{out}: no finished run is there (season.json is missing); give the folder named by --out")
     record = store.read_json("season.json")
-    return SeasonResult(store.root, record["titles"], record["errors"])
+    try:
+        return SeasonResult(store.root, record["titles"], record["errors"])
+    except (TypeError, KeyError):
+        raise OutputError(f"{store.path('season.json')} is not what a run wrote; run again to write it anew") from None

@@ -7,12 +7,13 @@ import os
 import re
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vcn_ray.config import RunOptions
-from vcn_ray.errors import OptionError
+from vcn_ray.errors import OptionError, VcnError
 
 _MIB = 2**20
 _CONNECT_S = 10.0
@@ -32,6 +33,7 @@ _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": r"A worker died or was killed|There are infinite retries remaining",
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # runs are seen in the dashboard
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # whoever forgets to start Ray gets an error, not a Ray with other settings
 }
 
 # One token a process: Ray caches it. Without one of ours Ray would leave its own in the user's home.
@@ -42,8 +44,43 @@ _TOKEN = secrets.token_hex(32)
 class Cluster:
     """What the Ray in use offers."""
 
-    cpus: int
-    gpus: int
+    nodes: tuple[tuple[int, int], ...]  # (CPUs, GPUs) of each machine
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of all machines."""
+        return max(1, sum(cpus for cpus, _ in self.nodes))
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all machines."""
+        return sum(gpus for _, gpus in self.nodes)
+
+    def cpus_on_one_node(self, *, gpu: bool) -> int:
+        """The most CPUs that one machine has, of those with a GPU where one is needed."""
+        return max([1, *(cpus for cpus, gpus in self.nodes if gpus or not gpu)])
+
+
+@contextmanager
+def settled_device(options: RunOptions, *, local: bool) -> Iterator[str]:
+    """Where adaptation will run, "cpu" or "cuda", known before any work and before a Ray is started on this machine.
+
+    What "auto" means is asked of the Ray at the address, or of this process's own; the connection then lasts for the
+    block. Without either it is this machine's answer.
+    """
+    if options.device != "auto":
+        yield options.device
+    elif not local and (options.address is not None or _has_ray()):
+        with ray_session(options) as cluster:
+            yield "cuda" if cluster.gpus else "cpu"
+    else:
+        import torch
+
+        yield "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _has_ray() -> bool:
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 @contextmanager
@@ -52,7 +89,7 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
 
     A Ray that was started here is stopped at the end, whatever happens. A local one listens with a token of its own,
     keeps little in its object store (only small rows go through it) and says nothing on the terminal.
-    Raises `OptionError` where no Ray answers at the address.
+    Raises `OptionError` where no Ray answers at the address, `VcnError` where none can be started here.
     """
     for name, value in _RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -63,25 +100,40 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
     started_here = not ray.is_initialized()
     if started_here:
         if options.address is None:
-            ray.init(
-                address="local",
-                num_cpus=options.num_cpus,
-                include_dashboard=options.dashboard,
-                dashboard_host="127.0.0.1",
-                object_store_memory=128 * _MIB,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                runtime_env={"env_vars": WORKER_ENVIRONMENT},
-            )
+            _start(options)
         else:
             connect(options.address)
     quiet_ray_logs()
     try:
-        resources = ray.cluster_resources()
-        yield Cluster(cpus=max(1, int(resources.get("CPU", 1))), gpus=int(resources.get("GPU", 0)))
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        yield Cluster(tuple((int(offers.get("CPU", 0)), int(offers.get("GPU", 0))) for offers in alive))
     finally:
         if started_here:
             ray.shutdown()
+
+
+def _start(options: RunOptions) -> None:
+    """Start a Ray on this machine that only this machine can reach."""
+    import ray
+
+    try:
+        ray.init(
+            address="local",
+            num_cpus=options.num_cpus,
+            include_dashboard=options.dashboard,
+            dashboard_host="127.0.0.1",
+            object_store_memory=128 * _MIB,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+            _node_ip_address="127.0.0.1",
+        )
+    except Exception as error:  # Ray raises whatever went wrong in one of its processes
+        ray.shutdown()
+        raise VcnError(
+            f"Ray could not be started on this machine ({_first_line(error)}); "
+            "its logs in /tmp/ray/session_latest/logs say more, and --local works without it"
+        ) from error
 
 
 def connect(address: str) -> None:
@@ -99,11 +151,20 @@ def connect(address: str) -> None:
             logging_level=logging.ERROR,
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
         )
-    except (ConnectionError, OSError) as error:
+    except OSError as error:  # also ConnectionError
         raise OptionError(
-            f"option 'address': no Ray answers at {address} ({str(error).splitlines()[0]}); "
+            f"option 'address': no Ray answers at {address} ({_first_line(error)}); "
             "start one with `ray start --head`, or leave the option out"
         ) from None
+    except (ValueError, RuntimeError, AssertionError, OverflowError) as error:
+        raise OptionError(
+            f"option 'address': {address!r} cannot be used ({_first_line(error)}); give it as HOST:PORT, or auto"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def quiet_ray_logs() -> None:

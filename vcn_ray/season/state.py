@@ -7,16 +7,14 @@ the adaptation keeps. A step counts as done when its marker bears the digest of 
 from __future__ import annotations
 
 import bisect
-import hashlib
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.errors import InputError, ModelError
+from vcn_ray.errors import InputError
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.titles import Title, slug
 from vcn_ray.storage import Store, digest
@@ -73,6 +71,7 @@ class TitleState:
     options: Options
     part: Part
     stages: Stages
+    run_digest: str  # of `results_inputs`
     videos: list[VideoState] = field(default_factory=list)
 
     @property
@@ -91,7 +90,9 @@ class TitleState:
                 raise InputError(
                     f"{path}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
                 )
-            video_digest = digest(STAGE1_VERSION, info.fingerprint, name, self.options.digest("models", "tracks"))
+            video_digest = digest(
+                STAGE1_VERSION, info.fingerprint, name, self.options.models.pack, self.options.digest("tracks")
+            )
             video = VideoState(name, key, info, first_frame, end_frame, video_digest)
             video.shards = [
                 ShardStep(
@@ -104,19 +105,13 @@ class TitleState:
 
     @property
     def tracks_digest(self) -> str:
-        """What the title's tracks depend on: videos, part, face models, options of stage 1; not the shards."""
+        """What the title's tracks depend on: videos, part, detector, options of stage 1; not the shards."""
         return digest([(video.digest, video.first_frame, video.end_frame) for video in self.videos])
 
     @property
     def results_digest(self) -> str:
         """What the title's results depend on."""
-        return digest(
-            RESULTS_VERSION,
-            self.title.id,
-            self.tracks_digest,
-            _weights_digest(self.options.models.face_id_onnx),
-            self.options.digest("models", "tracks", "adapt", "cluster"),
-        )
+        return digest(self.title.id, self.tracks_digest, self.run_digest)
 
     def missing_shards(self) -> list[tuple[VideoState, ShardStep]]:
         """Shards still to be extracted, in order; none once the title's tracks are joined."""
@@ -147,6 +142,7 @@ class TitleState:
         if self.work.is_done(step, seen):
             return stored_info(self.stages, self.work, key)
         info = replace(self.stages.probe(path), name=name)
+        self.work.begin(step)
         self.work.write_json(f"{step}.json", info.to_json())
         self.work.mark_done(step, seen)
         return info
@@ -166,14 +162,22 @@ def _frames_of(info: Any, part: Part) -> tuple[int, int]:
     return bisect.bisect_left(frames, part.from_s, key=info.time_s), end
 
 
-def _weights_digest(face_id_onnx: str | None) -> str | None:
-    """SHA-256 of a network of the user's own; the packs' networks are pinned by their name."""
-    if face_id_onnx is None:
-        return None
-    try:
-        with open(Path(face_id_onnx).expanduser(), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ModelError(
-            f"option 'face_id_onnx': {face_id_onnx} cannot be read ({error.strerror}); check the path"
-        ) from None
+def results_inputs(options: Options, device: str) -> str:
+    """What the results of all titles of a run depend on, beside their tracks: networks, options, where sums are made.
+
+    Sums on another kind of device, or with another number of threads, differ in their last bits. Looks into a network
+    of the user's own once; the packs' networks are pinned by their name. Raises `ModelError` where it is no ONNX.
+    """
+    own_network = None
+    if options.models.face_id_onnx is not None:
+        from vcn_ray.models.onnx_file import onnx_digest
+
+        own_network = [onnx_digest(options.models.face_id_onnx), options.models.face_id_input]
+    return digest(
+        RESULTS_VERSION,
+        options.models.pack,
+        own_network,
+        options.digest("tracks", "adapt", "cluster"),
+        device.partition(":")[0],
+        options.run.threads_per_title,
+    )

@@ -97,16 +97,18 @@ def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = No
 
 
 def _expand(given: str) -> list[str]:
-    path = Path(given).expanduser()
+    endings = " ".join(sorted(VIDEO_SUFFIXES))
     try:
+        path = Path(given).expanduser()
         if path.is_dir():
             found = list(_videos_in(path))
             if not found:
-                endings = " ".join(sorted(VIDEO_SUFFIXES))
                 raise InputError(f"{given}: this folder holds no video ({endings}); name the files themselves")
             return found
         if path.exists():
             return [os.path.abspath(path)]
+    except RuntimeError as error:  # ~ or ~name of nobody
+        raise InputError(f"{given}: {error}; write the whole path") from None
     except PermissionError:
         raise InputError(f"{given}: permission denied; make it readable or run as a user who may read it") from None
     except OSError as error:
@@ -114,7 +116,12 @@ def _expand(given: str) -> list[str]:
     matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(str(path)) else []
     if not matches:
         raise InputError(f"{given}: no such file or folder; check the path")
-    return [video for match in matches for video in _expand(match)]
+    videos: list[str] = []
+    for match in matches:  # folders without videos are left out, as other files in a folder are
+        videos += _videos_in(Path(match)) if os.path.isdir(match) else [os.path.abspath(match)]
+    if not videos:
+        raise InputError(f"{given}: only folders without a video match ({endings}); name the files themselves")
+    return videos
 
 
 def _videos_in(folder: Path) -> Iterable[str]:
