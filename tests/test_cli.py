@@ -151,6 +151,9 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_for: st
         (["--from", "1:00"], "nothing of it lies between --from and --to"),
         (["--config", "/nowhere.yaml"], "/nowhere.yaml: cannot be read"),
         (["--title", " "], "--title is empty"),
+        (["~nosuchuser/x.mkv", "--title", "x"], "~nosuchuser/x.mkv: "),
+        (["--out", "~nosuchuser/out"], "--out ~nosuchuser/out: "),
+        (["--set", "face_id_onnx=~nosuchuser/x.onnx"], "~nosuchuser/x.onnx: "),
         (["--method", "paperr"], "paperr"),
     ],
 )
@@ -183,6 +186,58 @@ def test_run_that_is_interrupted_says_how_to_go_on(tmp_path: Path, monkeypatch: 
     result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert "the same command goes on" in result.stderr
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_fault_is_a_sentence_with_a_file_that_tells_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr("vcn_ray.season.driver.run_season", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "file").touch()
+    out = tmp_path / "out" if writable else tmp_path / "file" / "out"
+    result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", out)
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 4
+    assert "what nobody thought of" in complaint
+    log = Path(complaint.rsplit(" ", 1)[-1])
+    assert log.parent == (out if writable else tmp_path)
+    assert "Traceback" in log.read_text()
+
+
+def test_titles_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    videos = [_write_video(tmp_path / name) for name in ("Show [x265].mp4", "x [b] :smile:.mp4")]
+    result = _cli("run", *videos, "--out", tmp_path / "[out]", "--local")
+    assert result.exit_code == 1
+    assert "Show [x265]" in result.stdout
+    assert "x [b] :smile:" in result.stdout
+    result = _cli("run", *videos, "--title", "x [/b]", "--out", tmp_path / "out", "--local")
+    assert result.exit_code == 1
+    assert "x [/b]" in result.stdout
+    assert len(_complaints(result)) == 1
+
+
+def test_options_file_with_keys_that_are_no_text(tmp_path: Path) -> None:
+    config = tmp_path / "options.yaml"
+    config.write_text("tracks:\n  1: 2\n")
+    result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", tmp_path / "out", "--local", "--config", config)
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 2
+    assert "'1'" in complaint
+
+
+@pytest.mark.parametrize("file", ["faces.parquet", "season.json"])
+def test_evaluate_names_a_damaged_file(tmp_path: Path, file: str) -> None:
+    (tmp_path / "season.json").write_text('{"titles": [], "errors": []}')
+    (tmp_path / file).write_text("[]")
+    (tmp_path / "labels.csv").write_text("video,frame,x,y,w,h,identity\na.mp4,0,0,0,9,9,p\n")
+    result = _cli("evaluate", tmp_path, "--ground-truth", tmp_path / "labels.csv")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 3
+    assert file in complaint
 
 
 def test_evaluate_needs_a_run(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pytest
 
-from vcn_ray.demo import DemoSeason, render_demo
+from vcn_ray.demo import DemoSeason, find_demo, render_demo
 from vcn_ray.demo.portraits import read_picture
 from vcn_ray.demo.screenplay import EPISODES, Shot
 from vcn_ray.errors import ModelError, OutputError
@@ -164,6 +164,16 @@ def test_the_seed_decides_everything(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert first.ground_truth.read_bytes() == again.ground_truth.read_bytes()
     assert first.videos[0].read_bytes() != other.videos[0].read_bytes()
     assert first.ground_truth.read_bytes() != other.ground_truth.read_bytes()
+
+
+def test_what_is_rendered_is_found_again_unless_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vcn_ray.demo.EPISODES", {"s01e01.mp4": (Shot(0.2, (8,), "office"),)})
+    assert find_demo(tmp_path) is None
+    season = render_demo(tmp_path)
+    assert find_demo(tmp_path) == season
+    assert find_demo(tmp_path, seed=1) is None
+    season.ground_truth.write_text("changed")
+    assert find_demo(tmp_path) is None
 
 
 def test_a_missing_photograph_names_its_package() -> None:

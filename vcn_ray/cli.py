@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from vcn_ray.errors import InputError, ModelError, OptionError, VcnError
 
@@ -31,17 +34,19 @@ Your own:  vcn-ray run s01e01.mkv s01e02.mkv --out season1 --title "My series"
 Then open season1/index.html. The same command again goes on where a run was stopped.
 
 Exit codes: 0 all is done; 1 a title failed, the others are done; 2 wrong usage or nothing usable was given;
-3 results cannot be written; 130 interrupted.
+3 results cannot be written; 4 a fault of vcn-ray itself, described in the file that is named; 130 interrupted.
 """
 
+UNEXPECTED = 4
 INTERRUPTED = 130
+_FAULT_LOG = "unexpected-error.log"
 
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 # Wide enough for a path where the output is no terminal; a terminal tells its own width.
-out_console = Console(width=None if Console().is_terminal else 160)
-error_console = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 10_000)
+out_console = Console(width=None if Console().is_terminal else 160, emoji=False)
+error_console = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 10_000, emoji=False)
 
 
 class _Method(StrEnum):
@@ -114,7 +119,7 @@ def run(
         "device": device and device.value,
         "seed": seed,
     }
-    with _explained():
+    with _explained(out):
         settings = _settings(config, set_ or [], flags)
         part = _part(from_, to)
         outcome = _run(list(videos), out, title, settings, part, local)
@@ -129,18 +134,21 @@ def demo(
     num_cpus: NumCpus = None,
 ) -> None:
     """Render a small season, find its characters and measure the result: shows that all works, without a download."""
-    with _explained():
+    with _explained(out):
         settings = _settings(None, set_ or [], {"num_cpus": num_cpus})
-        from vcn_ray.demo import render_demo
+        from vcn_ray.demo import find_demo, render_demo
 
-        out_console.print(f"rendering two episodes into {out / 'season'}", soft_wrap=True, highlight=False)
-        season = render_demo(out / "season")
+        folder = _folder("--out", out) / "season"
+        season = find_demo(folder)
+        if season is None:
+            _say(f"rendering two episodes into {folder}")
+            season = render_demo(folder)
         outcome = _run([str(video) for video in season.videos], out, "demo", settings, (0.0, None), local)
         if not outcome.failed:
             import vcn_ray
 
             _print_evaluation(vcn_ray.evaluate(out, season.ground_truth))
-            out_console.print(f"open {outcome.out.path('index.html')}", soft_wrap=True, highlight=False)
+            _say(f"open {outcome.out.path('index.html')}")
     raise typer.Exit(_exit_code(outcome))
 
 
@@ -156,7 +164,7 @@ def evaluate(
     with _explained():
         import vcn_ray
 
-        evaluation = vcn_ray.evaluate(directory, ground_truth)
+        evaluation = vcn_ray.evaluate(_folder("DIR", directory), ground_truth)
         if as_json:
             typer.echo(evaluation.json())
         else:
@@ -166,17 +174,18 @@ def evaluate(
 @app.command()
 def config() -> None:
     """Print every option with its default and the reason to change it."""
-    from vcn_ray.config import describe_options
+    with _explained():
+        from vcn_ray.config import describe_options
 
-    table = Table("option", "default", "paper", "why", title="Options: --set NAME=VALUE", title_justify="left")
-    group = None
-    for option in describe_options():
-        if option.group != group:
-            table.add_section()
-            group = option.group
-        paper = "" if option.paper_default == option.default else str(option.paper_default)
-        table.add_row(option.name, str(option.default), paper, option.description)
-    out_console.print(table)
+        table = Table("option", "default", "paper", "why", title="Options: --set NAME=VALUE", title_justify="left")
+        group = None
+        for option in describe_options():
+            if option.group != group:
+                table.add_section()
+                group = option.group
+            paper = "" if option.paper_default == option.default else str(option.paper_default)
+            _add_row(table, option.name, str(option.default), paper, option.description)
+        out_console.print(table)
 
 
 @app.command()
@@ -195,7 +204,8 @@ def models(
         packs = describe_packs()
         for pack in packs:
             installed = "yes" if pack["installed"] else "no"
-            table.add_row(
+            _add_row(
+                table,
                 pack["name"],
                 pack["licence"],
                 "yes" if pack["commercial_use"] else "NO",
@@ -246,11 +256,12 @@ def _run(
     from vcn_ray.storage import Store
 
     options = make_options(settings)
+    store = Store(_folder("--out", out))
     season = find_season(videos, title)
     for _, sentence in season.refused:
         _complain(sentence)
     with _monitor() as monitor:
-        outcome = run_season(season, Store(out), options, part=Part(*part), local=local, monitor=monitor)
+        outcome = run_season(season, store, options, part=Part(*part), local=local, monitor=monitor)
     _print_outcome(outcome)
     return outcome
 
@@ -267,8 +278,8 @@ def _monitor() -> Iterator[Monitor]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What a user can cause becomes one sentence and an exit code, without a traceback."""
+def _explained(out: Path | None = None) -> Iterator[None]:
+    """Any error becomes one sentence and an exit code; what no user caused leaves its traceback in a file, in `out`."""
     try:
         yield
     except VcnError as error:
@@ -277,10 +288,49 @@ def _explained() -> Iterator[None]:
     except KeyboardInterrupt:
         _complain("interrupted: finished steps are kept, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # `| head`; typer ends quietly
+        raise
+    except Exception as error:
+        log = _write_fault(out, traceback.format_exc())
+        text = " ".join(str(error).split())
+        _complain(f"this is a fault of vcn-ray: {type(error).__name__}: {text}; please report it with {log}")
+        raise typer.Exit(UNEXPECTED) from None
+
+
+def _write_fault(out: Path | None, trace: str) -> Path:
+    """The file that the traceback is in: in the folder of results or, where that cannot be written, a temporary one."""
+    if out is not None:
+        from vcn_ray.storage import Store
+
+        try:
+            store = Store(_folder("--out", out))
+            store.write_bytes(_FAULT_LOG, trace.encode())
+            return store.path(_FAULT_LOG)
+        except VcnError:
+            pass
+    with tempfile.NamedTemporaryFile("w", prefix="vcn-ray-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.write(trace)
+    return Path(file.name)
+
+
+def _folder(flag: str, path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # ~name of nobody
+        raise OptionError(f"{flag} {path}: {error}; write the whole path") from None
 
 
 def _complain(sentence: str) -> None:
     error_console.print(f"vcn-ray: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    out_console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    """Add cells as they are: titles and file names may look like markup."""
+    table.add_row(*(Text(cell) for cell in cells))
 
 
 def _exit_code(outcome: SeasonOutcome) -> int:
@@ -298,8 +348,6 @@ def _settings(config_file: Path | None, assignments: list[str], flags: dict[str,
             raise OptionError(f"--set {assignment}: write it as NAME=VALUE, such as --set sample_every_frames=6")
         settings[name.strip()] = value.strip()
     settings |= {name: value for name, value in flags.items() if value is not None}
-    if settings.get("face_id_onnx"):  # workers may run in another folder
-        settings["face_id_onnx"] = str(Path(settings["face_id_onnx"]).expanduser().absolute())
     return settings
 
 
@@ -319,7 +367,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise OptionError(f"--config {path}: give options one a line, as `sample_every_frames: 6`")
     flat: dict[str, Any] = {}
     for name, value in content.items():
-        flat |= value if isinstance(value, dict) else {str(name): value}
+        flat |= {str(k): v for k, v in value.items()} if isinstance(value, dict) else {str(name): value}
     return flat
 
 
@@ -352,7 +400,7 @@ def _print_outcome(outcome: SeasonOutcome) -> None:
             row += [str(title.counts[name]) for name in ("tracks", "unknown", "characters")]
         else:
             row += ["failed", "", ""]
-        table.add_row(*row, *(f"{title.seconds[stage]:.1f}" if stage in title.seconds else "" for stage in stages))
+        _add_row(table, *row, *(f"{title.seconds[stage]:.1f}" if stage in title.seconds else "" for stage in stages))
     out_console.print(table)
     for failed in outcome.failed:
         log = f" (details: {failed.log})" if failed.log else ""
@@ -360,23 +408,23 @@ def _print_outcome(outcome: SeasonOutcome) -> None:
     done = len(outcome.titles) - len(outcome.failed)
     if done:
         text = f"{done} of {len(outcome.titles)} titles done in {outcome.seconds:.0f} s; pages: "
-        out_console.print(f"{text}{outcome.out.path('index.html')}", soft_wrap=True, highlight=False)
+        _say(f"{text}{outcome.out.path('index.html')}")
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
     figures = Table("measure", "value", title="Against the ground truth", title_justify="left")
     for name, value in evaluation.summary().items():
-        figures.add_row(name, _figure(value))
+        _add_row(figures, name, _figure(value))
     out_console.print(figures)
     for title, of_title in [("", evaluation), *evaluation.titles.items()]:
         rows = of_title.table()
         if len(rows) > 1:
-            table = Table(*rows[0], title=f"Per iteration {title}".strip(), title_justify="left")
+            table = Table(*rows[0], title=Text(f"Per iteration {title}".strip()), title_justify="left")
             for row in rows:
-                table.add_row(*(_figure(value) for value in row.values()))
+                _add_row(table, *(_figure(value) for value in row.values()))
             out_console.print(table)
     for note in evaluation.notes:
-        out_console.print(f"note: {note}", soft_wrap=True, highlight=False)
+        _say(f"note: {note}")
 
 
 def _figure(value: Any) -> str:

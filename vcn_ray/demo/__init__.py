@@ -7,8 +7,9 @@ rendered here is made on the user's machine, for trying out and testing, and is 
 
 from __future__ import annotations
 
+import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
@@ -18,11 +19,16 @@ from vcn_ray.demo.portraits import Portrait, cut_portraits
 from vcn_ray.demo.render import FPS, HEIGHT_PX, WIDTH_PX, Box, Frame, render_shot
 from vcn_ray.demo.screenplay import EPISODES, Shot
 from vcn_ray.errors import OutputError
-from vcn_ray.storage import Store
+from vcn_ray.storage import Store, digest
 
-__all__ = ["DemoSeason", "render_demo"]
+__all__ = ["DemoSeason", "find_demo", "render_demo"]
 
 _DISSOLVE_FRAMES = 14
+_GROUND_TRUTH = "ground_truth.csv"
+_RENDERED = "rendered"  # step that is done when videos and ground truth are there
+
+#: Raise it when the same seed renders something else.
+_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,18 @@ class DemoSeason:
 
     videos: list[Path]
     ground_truth: Path  # CSV: video, frame, x, y, w, h, identity, shot
+
+
+def find_demo(folder: Path, seed: int = 0) -> DemoSeason | None:
+    """The season that `render_demo` has rendered there from this seed; None where it is missing or has been changed."""
+    store = Store(folder)
+    marker = store.done_info(_RENDERED, _inputs(seed))
+    if marker is None:
+        return None
+    for name, sha256 in marker["sha256"].items():
+        if not store.exists(name) or hashlib.sha256(store.read_bytes(name)).hexdigest() != sha256:
+            return None
+    return _season(store)
 
 
 def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
@@ -48,6 +66,7 @@ def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
         ModelError: a package lacks its photograph.
     """
     store = Store(folder)
+    store.begin(_RENDERED)
     portraits = dict(enumerate(cut_portraits(), start=1))
     rows = ["video,frame,x,y,w,h,identity,shot"]
     for episode, (name, shots) in enumerate(EPISODES.items()):
@@ -55,8 +74,18 @@ def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
         store.write_bytes(name, content)
         for frame, (x, y, w, h), identity, shot in labels:
             rows.append(f"{name},{frame},{x:.1f},{y:.1f},{w:.1f},{h:.1f},{identity},{shot}")
-    store.write_bytes("ground_truth.csv", ("\n".join(rows) + "\n").encode())
-    return DemoSeason([store.path(name) for name in EPISODES], store.path("ground_truth.csv"))
+    store.write_bytes(_GROUND_TRUTH, ("\n".join(rows) + "\n").encode())
+    files = {name: hashlib.sha256(store.read_bytes(name)).hexdigest() for name in [*EPISODES, _GROUND_TRUTH]}
+    store.mark_done(_RENDERED, _inputs(seed), sha256=files)
+    return _season(store)
+
+
+def _season(store: Store) -> DemoSeason:
+    return DemoSeason([store.path(name) for name in EPISODES], store.path(_GROUND_TRUTH))
+
+
+def _inputs(seed: int) -> str:
+    return digest(_VERSION, seed, {name: [asdict(shot) for shot in shots] for name, shots in EPISODES.items()})
 
 
 def _render_episode(
