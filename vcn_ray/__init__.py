@@ -4,6 +4,7 @@
 
     result = vcn_ray.run(["s01e01.mkv", "s01e02.mkv"], "out", title="My series")
     result.clusters.to_pandas()
+    result.evaluate("labels.csv").summary()
 
 does what the command ``vcn-ray run`` does.
 """
@@ -17,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcn_ray.config import Options
-    from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.season.results import SeasonResult
 
-__all__ = ["__version__", "evaluate", "load", "run"]
+__all__ = ["__version__", "load", "run"]
 
 try:
     __version__ = metadata.version("vcn-ray")
@@ -73,11 +73,3 @@ def load(out: str | os.PathLike[str]) -> SeasonResult:
     from vcn_ray.season.results import load_season
 
     return load_season(os.fspath(out))
-
-
-def evaluate(out: str | os.PathLike[str], ground_truth: str | os.PathLike[str]) -> Evaluation:
-    """Measure the results in a folder against a ground-truth CSV."""
-    from vcn_ray.evaluate.report import evaluate_run
-
-    result = load(out)
-    return evaluate_run(result.faces, os.fspath(ground_truth), result.iteration_clusters)

@@ -147,7 +147,7 @@ def demo(
         if not outcome.failed:
             import vcn_ray
 
-            _print_evaluation(vcn_ray.evaluate(out, season.ground_truth))
+            _print_evaluation(vcn_ray.load(out).evaluate(season.ground_truth))
             _say(f"open {outcome.out.path('index.html')}")
     raise typer.Exit(_exit_code(outcome))
 
@@ -164,7 +164,7 @@ def evaluate(
     with _explained():
         import vcn_ray
 
-        evaluation = vcn_ray.evaluate(_folder("DIR", directory), ground_truth)
+        evaluation = vcn_ray.load(_folder("DIR", directory)).evaluate(ground_truth)
         if as_json:
             typer.echo(evaluation.json())
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from vcn_ray.errors import InputError, OutputError
+from vcn_ray.evaluate.report import Evaluation, evaluate_run
 from vcn_ray.schemas import CLUSTERS, FACES, ITERATION_CLUSTERS, ITERATIONS, TRACKS
 from vcn_ray.storage import Store
 
@@ -27,6 +29,10 @@ class SeasonResult:
     out: Path
     titles: list[dict[str, Any]] = field(repr=False)
     errors: list[dict[str, Any]]
+
+    def evaluate(self, ground_truth: str | os.PathLike[str]) -> Evaluation:
+        """Measure this run against a ground-truth CSV, see `evaluate.ground_truth.read_ground_truth`."""
+        return evaluate_run(self.faces, os.fspath(ground_truth), self.iteration_clusters)
 
     @cached_property
     def faces(self) -> pa.Table:
