@@ -36,6 +36,10 @@ _RAY_ENVIRONMENT = {
     "RAY_ENABLE_AUTO_CONNECT": "0",  # whoever forgets to start Ray gets an error, not a Ray with other settings
 }
 
+# On Linux, too, this makes all of a local Ray listen on 127.0.0.1 alone. Ray reads it when it is imported: in a program
+# that has imported Ray before, only the token stands between Ray and the network.
+_ONLY_THIS_MACHINE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
 # One token a process: Ray caches it. Without one of ours Ray would leave its own in the user's home.
 _TOKEN = secrets.token_hex(32)
 
@@ -87,14 +91,15 @@ def _has_ray() -> bool:
 def ray_session(options: RunOptions) -> Iterator[Cluster]:
     """Ray for the time of the block: the one at `options.address`, the process's own if it has one, or a local one.
 
-    A Ray that was started here is stopped at the end, whatever happens. A local one listens with a token of its own,
-    keeps little in its object store (only small rows go through it) and says nothing on the terminal.
+    A Ray that was started here is stopped at the end, whatever happens. A local one listens on 127.0.0.1 with a token
+    of its own, keeps little in its object store (only small rows go through it) and says nothing on the terminal.
     Raises `OptionError` where no Ray answers at the address, `VcnError` where none can be started here.
     """
     for name, value in _RAY_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if options.address is None:
         os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)
+        os.environ.update(_ONLY_THIS_MACHINE)
     import ray
 
     started_here = not ray.is_initialized()
