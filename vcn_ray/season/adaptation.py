@@ -131,6 +131,7 @@ def adapt_on_ray(
     attempt = next(n for n in itertools.count(1) if not storage.path(f"{slug}-{inputs_digest}-{n}").exists())
     trainer = TorchTrainer(
         cast(Any, adapt_title),  # what it returns comes back in the result
+        torch_config=_one_worker(),
         scaling_config=ScalingConfig(num_workers=1, use_gpu=device == "cuda", resources_per_worker={"CPU": cpus}),
         run_config=RunConfig(
             name=f"{slug}-{inputs_digest}-{attempt}",
@@ -149,6 +150,19 @@ def adapt_on_ray(
         ) from error
     if outcome["error"]:
         raise TitleError(outcome["error"], outcome["traceback"])
+
+
+def _one_worker() -> Any:
+    """`TorchConfig` without a process group: one worker has nobody to talk to, and its store would listen to all."""
+    from ray.train.backend import Backend
+    from ray.train.torch import TorchConfig
+
+    class OneWorker(TorchConfig):
+        @property
+        def backend_cls(self) -> type[Backend]:
+            return Backend
+
+    return OneWorker()
 
 
 def make_reports() -> Any:
