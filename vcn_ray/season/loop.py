@@ -93,7 +93,9 @@ def adapt_and_cluster(store: Store, options: Options, *, device: str, threads: i
     for key in store.keys("adapt/"):  # left by a longer run of other options
         if int(key.split("/")[1].partition(".")[0]) >= len(history):
             store.delete(key)
-    store.mark_done("adapt", inputs, iterations=len(history))
+    done = store.done_info("adapt", inputs)
+    if done is None or done["iterations"] != len(history):
+        store.mark_done("adapt", inputs, iterations=len(history))
 
 
 def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str, float]) -> None:
