@@ -281,7 +281,7 @@ def make_options(settings: dict[str, Any] | None = None) -> Options:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise OptionError(f"unknown option {name!r}{hint}; `vcn-ray config` lists all options")
+            raise OptionError(f"unknown option {name!r}{hint or '.'} `vcn-ray config` lists all options")
     nested: dict[str, Any] = {}
     for name, value in ((_PAPER if settings.get("method") == "paper" else {}) | settings).items():
         if isinstance(value, str) and value.lower() in ("none", "null"):
