@@ -178,7 +178,7 @@ def _explained(path: Path, doing: str) -> Iterator[None]:
             errno.EACCES: "permission denied: choose another --out or change its permissions",
             errno.EPERM: "permission denied: choose another --out or change its permissions",
             errno.EROFS: "the file system is read-only: choose another --out",
-            errno.ENOENT: "no such file or folder",
+            errno.ENOENT: "no such file or folder: check the path",
             errno.ENOTDIR: "a part of the path is a file, not a folder: choose another --out",
         }
         reason = remedies.get(error.errno or 0, error.strerror or str(error))

@@ -128,26 +128,31 @@ def adapt_on_ray(
         return {"error": "", "traceback": ""}
 
     storage = work.child("ray")
-    attempt = next(n for n in itertools.count(1) if not storage.path(f"{slug}-{inputs_digest}-{n}").exists())
-    trainer = TorchTrainer(
-        cast(Any, adapt_title),  # what it returns comes back in the result
-        torch_config=_one_worker(),
-        scaling_config=ScalingConfig(num_workers=1, use_gpu=device == "cuda", resources_per_worker={"CPU": cpus}),
-        run_config=RunConfig(
-            name=f"{slug}-{inputs_digest}-{attempt}",
-            storage_path=str(storage.root),
-            failure_config=FailureConfig(max_failures=MAX_WORKER_DEATHS),
-        ),
-    )
-    try:
-        outcome = cast(Any, trainer.fit()).return_value
-    except TrainingFailedError as error:
-        raise TitleError(
-            f"{title}: the worker that adapts it died {MAX_WORKER_DEATHS + 1} times (crash or out of memory); "
-            "the rest of the season went on; free some memory, or try --set max_crops_per_track=6 (on a GPU also "
-            "--set batch_pairs=16), and run the same command again",
-            str(error),
-        ) from error
+    number = next(n for n in itertools.count(1) if not storage.path(f"{slug}-{inputs_digest}-{n}").exists())
+    # A death is answered by a run of its own, not by Ray Train: while a group starts up, it takes a worker's death for
+    # its controller's fault and gives up. Our step markers say where to go on.
+    for attempt in range(MAX_WORKER_DEATHS + 1):
+        trainer = TorchTrainer(
+            cast(Any, adapt_title),  # what it returns comes back in the result
+            torch_config=_one_worker(),
+            scaling_config=ScalingConfig(num_workers=1, use_gpu=device == "cuda", resources_per_worker={"CPU": cpus}),
+            run_config=RunConfig(
+                name=f"{slug}-{inputs_digest}-{number + attempt}",
+                storage_path=str(storage.root),
+                failure_config=FailureConfig(max_failures=0),
+            ),
+        )
+        try:
+            outcome = cast(Any, trainer.fit()).return_value
+            break
+        except TrainingFailedError as error:
+            if attempt == MAX_WORKER_DEATHS:
+                raise TitleError(
+                    f"{title}: the worker that adapts it died {MAX_WORKER_DEATHS + 1} times (crash or out of memory); "
+                    "the rest of the season went on; free some memory, or try --set max_crops_per_track=6 (on a GPU "
+                    "also --set batch_pairs=16), and run the same command again",
+                    str(error),
+                ) from error
     if outcome["error"]:
         raise TitleError(outcome["error"], outcome["traceback"])
 
