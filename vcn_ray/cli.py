@@ -82,7 +82,7 @@ def run(
         ),
     ] = None,
     method: Annotated[
-        _Method | None, typer.Option(help="robust: what was found to work; paper: VideoClusterNet to the letter.")
+        _Method | None, typer.Option(help="robust: what was found to work; paper: VideoClusterNet as published.")
     ] = None,
     pack: Annotated[str | None, typer.Option(metavar="NAME", help="Face models; `vcn-ray models` lists them.")] = None,
     set_: Set = None,

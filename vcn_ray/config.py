@@ -2,7 +2,8 @@
 
 Options come in groups by the stage that they belong to; names are unique across groups, so a user can say
 ``--set sample_every_frames=6`` without naming the group. `method` picks the defaults: ``robust`` is what was found to
-work, ``paper`` is VideoClusterNet to the letter. A stage's digest covers the options that its result depends on.
+work, ``paper`` is VideoClusterNet as published, where docs/method.md names no exception. A stage's digest
+covers the options that its result depends on.
 """
 
 from __future__ import annotations
@@ -224,7 +225,7 @@ _PAPER: dict[str, Any] = {
 class Options(_Group):
     """All options of a run."""
 
-    method: Method = Field("robust", description="robust: what was found to work; paper: VideoClusterNet to the letter")
+    method: Method = Field("robust", description="robust: what was found to work; paper: VideoClusterNet as published")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every random number; same seed, same clusters")
     models: ModelOptions = ModelOptions()
     tracks: TrackOptions = TrackOptions()
