@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-
 #: Where a title is in the season, in order; a title that failed stays there.
 STATES = ("queued", "tracks", "views", "waiting", "adapt", "results", "done", "failed")
 
