@@ -1,10 +1,12 @@
-"""Which titles may have a worker, and how many CPUs.
+"""Which titles may adapt, in what order, and with how many CPUs.
 
 - While anything is extracted, titles get one CPU each, of half of the CPUs; none on a single CPU.
-- Afterwards a title gets its threads, and no more CPUs are promised than there are.
+- Afterwards a title gets its threads, and no more CPUs or GPUs are promised than there are.
+- Of those that wait, the first of the season goes first.
 """
 
 import threading
+import time
 from collections import Counter
 from contextlib import ExitStack
 
@@ -12,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcn_ray.season.adaptation import Slots
 from vcn_ray.season.session import Cluster
+from vcn_ray.season.slots import Slots, TitleNeeds
 
 
 class _Asked(threading.Event):
@@ -35,24 +37,27 @@ class _Asked(threading.Event):
             assert self._asked.wait_for(lambda: sum(n >= times for n in self._times.values()) >= threads, timeout=30)
 
 
-def _takes_at_once(slots: Slots, titles: int) -> list[int]:
-    """CPUs of the titles that get a slot while nobody gives one back."""
+def _takes_at_once(slots: Slots, titles: int, expected: int) -> list[int]:
+    """CPUs of the titles that get a slot while nobody gives one back; waits for the expected number, and a little."""
     taken: list[int] = []
-    gave_up = _Asked()
-    done = threading.Event()
+    gave_up, done = threading.Event(), threading.Event()
 
-    def title() -> None:
+    def title(place: int) -> None:
         try:
-            with slots.take(gave_up) as cpus:
+            with slots.take(place, gave_up) as cpus:
                 taken.append(cpus)
                 done.wait()
         except InterruptedError:
             pass
 
-    threads = [threading.Thread(target=title) for _ in range(titles)]
+    threads = [threading.Thread(target=title, args=(place,)) for place in range(titles)]
     for thread in threads:
         thread.start()
-    gave_up.wait_until_asked(titles)
+    deadline = time.monotonic() + 30
+    while len(taken) + slots.waiting < titles or len(taken) < expected:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(0.05)
     gave_up.set()
     done.set()
     for thread in threads:
@@ -61,41 +66,78 @@ def _takes_at_once(slots: Slots, titles: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("cpus", "gpus", "threads", "extracting", "expected"),
+    ("cpus", "gpus", "needs", "extracting", "expected"),
     [
-        (1, None, 2, True, []),
-        (2, None, 2, True, [1]),
-        (8, None, 2, True, [1, 1, 1, 1]),
-        (1, None, 2, False, [1]),
-        (2, None, 2, False, [2]),
-        (8, None, 2, False, [2, 2, 2, 2]),
-        (8, 1, 2, False, [2]),
+        (1, 0, TitleNeeds(2), True, []),
+        (2, 0, TitleNeeds(2), True, [1]),
+        (8, 0, TitleNeeds(2), True, [1, 1, 1, 1]),
+        (8, 0, TitleNeeds(2, workers=2), True, [1, 1]),
+        (1, 0, TitleNeeds(2), False, [1]),
+        (2, 0, TitleNeeds(2), False, [2]),
+        (8, 0, TitleNeeds(2), False, [2, 2, 2, 2]),
+        (8, 0, TitleNeeds(2, workers=2), False, [2, 2]),
+        (16, 1, TitleNeeds(2, gpus=1), False, [2]),
+        (16, 1, TitleNeeds(2, gpus=0.25), False, [2, 2, 2, 2]),
+        (16, 2, TitleNeeds(2, gpus=0.4), False, [2, 2, 2, 2]),
+        (16, 4, TitleNeeds(2, workers=2, gpus=1), False, [2, 2]),
+        (16, 0, TitleNeeds(2, gpus=1), False, [2]),  # a cluster without a GPU yet grows by being asked
     ],
 )
-def test_slots(cpus: int, gpus: int | None, threads: int, extracting: bool, expected: list[int]) -> None:
-    assert _takes_at_once(Slots(cpus, gpus, threads, extracting=extracting), 6)[: len(expected) + 1] == expected
+def test_slots(cpus: int, gpus: int, needs: TitleNeeds, extracting: bool, expected: list[int]) -> None:
+    assert _takes_at_once(Slots(cpus, gpus, needs, extracting=extracting), 5, len(expected)) == expected
+
+
+def test_limit_that_was_asked_for_holds_whatever_is_there_now() -> None:
+    assert len(_takes_at_once(Slots(1, 0, TitleNeeds(gpus=1), extracting=True, most_titles=3), 5, 3)) == 3
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.booleans())
 def test_slots_are_given_back_and_never_promise_too_much(cpus: int, threads: int, extracting: bool) -> None:
-    slots = Slots(cpus, None, threads, extracting=extracting)
+    slots = Slots(cpus, 0, TitleNeeds(threads), extracting=extracting)
     slots.extraction_over()
     for _ in range(3):
         with ExitStack() as stack:
             taken = 0
             while taken + min(threads, cpus) <= cpus:
-                taken += stack.enter_context(slots.take(threading.Event()))
+                taken += stack.enter_context(slots.take(0, threading.Event()))
             assert 0 < taken <= cpus
 
 
-def test_waiting_title_starts_when_extraction_is_over() -> None:
-    slots = Slots(1, None, 1, extracting=True)
-    started = threading.Event()
+def test_first_of_the_season_goes_first_whoever_asked_before() -> None:
+    slots = Slots(1, 0, TitleNeeds(), extracting=False)
+    order: list[int] = []
+    gave_up = _Asked()
 
+    def title(place: int) -> None:
+        with slots.take(place, gave_up):
+            order.append(place)
+
+    with slots.take(0, threading.Event()):
+        threads = []
+        for asked, place in enumerate((3, 1, 2), 1):
+            threads.append(threading.Thread(target=title, args=(place,)))
+            threads[-1].start()
+            gave_up.wait_until_asked(asked)
+        assert slots.waiting == 3
+    for thread in threads:
+        thread.join()
+    assert order == [1, 2, 3]
+
+
+def test_waiting_titles_start_when_machines_come() -> None:
+    slots = Slots(1, 0, TitleNeeds(), extracting=True)
+    assert _takes_at_once(slots, 3, 0) == []
+    slots.resize(4, 0)
+    assert _takes_at_once(slots, 3, 2) == [1, 1]
+
+
+def test_waiting_title_starts_when_extraction_is_over() -> None:
+    slots = Slots(1, 0, TitleNeeds(), extracting=True)
+    started = threading.Event()
     gave_up = _Asked()
 
     def title() -> None:
-        with slots.take(gave_up):
+        with slots.take(0, gave_up):
             started.set()
 
     thread = threading.Thread(target=title)

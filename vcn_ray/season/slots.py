@@ -1,0 +1,110 @@
+"""Which titles may adapt now, and with how many CPUs: in the order of the season, as many as the machines carry."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TitleNeeds:
+    """What one title's adaptation asks for. `cpus` are those of one worker when nothing is being extracted."""
+
+    cpus: int = 1
+    workers: int = 1
+    gpus: float = 0.0  # of one worker; 0: it runs on CPUs
+
+
+class Slots:
+    """Gives titles leave to adapt, first come by their place in the season.
+
+    While anything is being extracted, half of the CPUs stay with extraction and a worker gets one; on a single CPU
+    titles wait. A worker that asked for more would wait for the end of extraction and slow it down meanwhile. When
+    nothing is left to extract, a worker gets its threads' number. Where machines come and go, `resize` tells.
+
+    Args:
+        cpus: of all machines.
+        gpus: of all machines.
+        needs: of a title.
+        extracting: whether anything is still to be extracted.
+        most_titles: titles that may adapt at once whatever there is now, for clusters that grow when asked; None:
+            as many as fit on what is there.
+    """
+
+    def __init__(self, cpus: int, gpus: int, needs: TitleNeeds, *, extracting: bool, most_titles: int | None = None):
+        self._cpus, self._gpus, self._needs, self._most = cpus, gpus, needs, most_titles
+        self._extracting = extracting
+        self._used = self._titles = 0
+        self._waiting: list[tuple[int, int]] = []  # (place in the season, number of the request)
+        self._requests = 0
+        self._changed = threading.Condition()
+
+    def extraction_over(self) -> None:
+        """From now on all CPUs are for titles."""
+        with self._changed:
+            self._extracting = False
+            self._changed.notify_all()
+
+    def resize(self, cpus: int, gpus: int) -> None:
+        """The machines have so many CPUs and GPUs by now."""
+        with self._changed:
+            self._cpus, self._gpus = cpus, gpus
+            self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """Titles that wait for their turn."""
+        with self._changed:
+            return len(self._waiting)
+
+    @contextmanager
+    def take(self, place: int, gave_up: threading.Event) -> Iterator[int]:
+        """Wait for the title's turn; gives the number of CPUs that each of its workers is to ask for.
+
+        `place` is the title's in the season: of those that wait, the first goes first. Raises `InterruptedError` when
+        the run is given up.
+        """
+        with self._changed:
+            self._requests += 1
+            ticket = (place, self._requests)
+            heapq.heappush(self._waiting, ticket)
+            while not (self._waiting[0] == ticket and self._fits()) and not gave_up.is_set():
+                self._changed.wait(timeout=0.5)
+            self._waiting.remove(ticket)
+            heapq.heapify(self._waiting)
+            if gave_up.is_set():
+                raise InterruptedError
+            cpus = self._cpus_per_worker()
+            taken = cpus * self._needs.workers
+            self._used += taken
+            self._titles += 1
+            self._changed.notify_all()
+        try:
+            yield cpus
+        finally:
+            with self._changed:
+                self._used -= taken
+                self._titles -= 1
+                self._changed.notify_all()
+
+    def _cpus_per_worker(self) -> int:
+        return 1 if self._extracting else max(1, min(self._needs.cpus, self._cpus // self._needs.workers))
+
+    def _fits(self) -> bool:
+        if self._most is not None:
+            return self._titles < self._most
+        if self._needs.gpus and self._titles >= self._titles_on_gpus():
+            return False
+        wanted = self._cpus_per_worker() * self._needs.workers
+        return self._used + wanted <= (self._cpus // 2 if self._extracting else max(self._cpus, wanted))
+
+    def _titles_on_gpus(self) -> int:
+        """Titles that the GPUs carry; a share of one cannot lie on two. One at least: it makes a cluster grow."""
+        if self._needs.gpus < 1:
+            workers = self._gpus * int(1 / self._needs.gpus + 1e-9)
+        else:
+            workers = int(self._gpus / self._needs.gpus)
+        return max(1, workers // self._needs.workers)
