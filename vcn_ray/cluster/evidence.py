@@ -41,20 +41,31 @@ KNOWN_CALIBRATIONS = {
 _LEAST_SEPARATION = 2.0
 
 
-def guess_calibration(similarities: np.ndarray) -> Calibration:
+def guess_calibration(similarities: np.ndarray, counts: np.ndarray | None = None) -> Calibration:
     """Calibration of an unknown network, from a title's linkable pairs, most of which must be strangers.
 
     Strangers: the median, and the spread below it. One character: as many of these spreads above as for SFace. A title
-    of one or two characters is beyond this guess: its median is no stranger's.
+    of one or two characters is beyond this guess: its median is no stranger's. counts: as for `fit_evidence`.
     """
     known = Calibration()
-    if len(similarities) < 2:
+    weight = np.ones(len(similarities), np.int64) if counts is None else counts
+    if weight.sum() < 2:
         return known
-    mean = float(np.median(similarities))
-    std = float(np.sqrt(np.mean((similarities[similarities <= mean] - mean) ** 2))) or known.stranger_std
+    mean = _median(similarities, weight)
+    below = similarities <= mean
+    deviations = (similarities[below] - mean) ** 2 * weight[below]
+    std = float(np.sqrt(deviations.sum() / weight[below].sum())) or known.stranger_std
     unit = std / known.stranger_std
     same_mean = mean + (known.same_mean - known.stranger_mean) * unit
     return Calibration(mean, std, same_mean, known.same_std * unit)
+
+
+def _median(values: np.ndarray, counts: np.ndarray) -> float:
+    """Median of values that occur so many times each, as `np.median` has it."""
+    order = np.argsort(values, kind="stable")
+    ends = np.cumsum(counts[order])
+    middle = np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right")
+    return float(values[order[middle]].mean())
 
 
 @dataclass(frozen=True)
@@ -95,10 +106,13 @@ class Evidence:
         return (turn, np.inf) if a > b else (-np.inf, turn)
 
 
-def fit_evidence(similarities: np.ndarray, n_tracks: int, calibration: Calibration) -> Evidence:
+def fit_evidence(
+    similarities: np.ndarray, n_tracks: int, calibration: Calibration, counts: np.ndarray | None = None
+) -> Evidence:
     """Fit the mixture to the similarities of a title's linkable pairs.
 
-    similarities: (pairs,), cannot-link pairs left out. The strangers' group stays at the calibration; the other is
+    similarities: (pairs,), cannot-link pairs left out; with `counts` (as long, int) different similarities and how
+    many pairs have each. The strangers' group stays at the calibration; the other is
     fitted with the calibration as a prior that weighs one pair a track, its mean never above the calibration's and its
     spread never below.
 
@@ -106,29 +120,30 @@ def fit_evidence(similarities: np.ndarray, n_tracks: int, calibration: Calibrati
     moved (faces of one kind, dark footage), and calling them one character would merge the cast. Being most of the
     pairs, they are then found as `guess_calibration` finds them.
     """
-    evidence = _maximise(similarities, n_tracks, calibration)
+    weight = np.ones(len(similarities), np.int64) if counts is None else counts
+    evidence = _maximise(similarities, weight, n_tracks, calibration)
     nearest = calibration.stranger_mean + _LEAST_SEPARATION * calibration.stranger_std
-    if len(similarities) > 1 and evidence.same_mean < nearest:
-        guess = guess_calibration(similarities)
+    if weight.sum() > 1 and evidence.same_mean < nearest:
+        guess = guess_calibration(similarities, weight)
         mean, std = guess.stranger_mean, guess.stranger_std
         if mean > calibration.stranger_mean:
             same_mean = max(calibration.same_mean, mean + _LEAST_SEPARATION * std)
             moved = Calibration(mean, std, same_mean, max(calibration.same_std, std))
-            return _maximise(similarities, n_tracks, moved)
+            return _maximise(similarities, weight, n_tracks, moved)
     return evidence
 
 
-def _maximise(similarities: np.ndarray, n_tracks: int, calibration: Calibration) -> Evidence:
+def _maximise(similarities: np.ndarray, counts: np.ndarray, n_tracks: int, calibration: Calibration) -> Evidence:
     """Expectation maximisation from the calibration until nothing moves by more than 1e-7, 100 steps at most."""
     c = calibration
     mean, std, share = c.same_mean, c.same_std, 0.1
     for _ in range(100):
         before = np.array([mean, std, share])
         evidence = Evidence(c.stranger_mean, c.stranger_std, mean, std, share)
-        same = evidence.probability(similarities)
+        same = evidence.probability(similarities) * counts
         total = same.sum()
         # The prior on the share weighs 20 pairs at 5 %, so that a title of three tracks has an answer too.
-        share = float((total + 1) / (len(similarities) + 20))
+        share = float((total + 1) / (counts.sum() + 20))
         fitted = (n_tracks * c.same_mean + (same * similarities).sum()) / (n_tracks + total)
         mean = float(min(fitted, c.same_mean))
         variance = (n_tracks * c.same_std**2 + (same * (similarities - mean) ** 2).sum()) / (n_tracks + total)

@@ -21,12 +21,17 @@ def track_means(values: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> 
     return sums / np.maximum(np.bincount(track_of_row, minlength=n_tracks), 1)[:, None]
 
 
-def cosine_matrix(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
-    """Cosine (n_tracks, n_tracks) of the tracks' mean directions.
+def mean_directions(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
+    """Mean direction (n_tracks, D) of each track's crops, length one, float64.
 
     Crops are normalised before they are averaged, so that a crop's norm does not decide what its track looks like.
     """
-    means = unit(track_means(unit(embeddings.astype(np.float64)), track_of_row, n_tracks))
+    return unit(track_means(unit(embeddings.astype(np.float64)), track_of_row, n_tracks))
+
+
+def cosine_matrix(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
+    """Cosine (n_tracks, n_tracks) of the tracks' mean directions."""
+    means = mean_directions(embeddings, track_of_row, n_tracks)
     return means @ means.T
 
 
