@@ -25,10 +25,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # its own folder, also where it is imported
 
+from processes import Watch
 from rich.console import Console
 from rich.table import Table
 from simulation import schedule, standins
-from simulation.processes import Watch
 from simulation.schedule import Machine, TitleWork, both_s, draw_work, list_schedule, lower_bounds
 
 from vcn_ray.config import make_options

@@ -73,7 +73,7 @@ def scale(video: str, target: Path, height_px: int) -> None:
                 scaled = frame.reformat(width_px, height_px, format="yuv420p")
                 sink.mux(stream.encode(scaled))
             sink.mux(stream.encode(None))
-    except (OSError, IndexError) as error:
+    except (av.FFmpegError, OSError, IndexError) as error:
         target.unlink(missing_ok=True)
         raise InputError(f"{video}: cannot be scaled ({error}); name a video file") from None
 
