@@ -98,6 +98,11 @@ class StandIn(Stages):
     def load_info(self, content: dict[str, Any]) -> Info:
         return Info(**content | {"values": tuple(content["values"]), "warnings": tuple(content["warnings"])})
 
+    views_memory_bytes = title_memory_bytes = 0
+
+    def shard_memory_bytes(self, info: Info, options: Options) -> int:
+        return 0
+
     def shards(self, info: Info, window_s: float) -> list[Piece]:
         step = int(window_s)
         return [Piece(a, min(a + step, info.frames)) for a in range(0, info.frames, step)]
@@ -148,6 +153,12 @@ class StandIn(Stages):
         keys = ["views/0000", "views/0001"]
         return [key for key in keys if not store.exists(f"{key}.json")]
 
+    def views_left(self, store: Store, options: Options, device: str) -> tuple[int, int]:
+        return len(self.view_chunks(store, options, device)), 2
+
+    def is_adapted(self, store: Store, options: Options, device: str) -> bool:
+        return store.exists("clustering/sum.json")
+
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         self.note(f"views {store.root.parent.name} {key}")
         if self.adapt_trouble == "views":
@@ -156,7 +167,13 @@ class StandIn(Stages):
         return {}
 
     def adapt(
-        self, store: Store, options: Options, device: str, threads: int, report: Callable[[dict[str, Any]], None]
+        self,
+        store: Store,
+        options: Options,
+        device: str,
+        threads: int,
+        report: Callable[[dict[str, Any]], None],
+        workers: Any = None,
     ) -> None:
         before = self.note(f"adapt {store.root.parent.name}")
         report({"iteration": 1, "epoch": 3, "loss": 0.5})

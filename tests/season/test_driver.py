@@ -6,8 +6,6 @@
 """
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from standins import StandIn, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
-from vcn_ray.season.driver import SeasonOutcome, _Run, run_season
+from vcn_ray.season.driver import SeasonOutcome, run_season
 from vcn_ray.season.progress import Silent
 from vcn_ray.season.state import Part
 from vcn_ray.season.titles import find_season, slug
@@ -256,34 +254,6 @@ def test_messages_name_the_title_as_its_user_does(season: Path, tmp_path: Path) 
     )
     assert "My Séries: few tracks" in said
     assert not any("my-s-ries" in text.replace(str(tmp_path), "") for text in said if "report.html" not in text)
-
-
-def test_few_titles_are_joined_at_once(season: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Titles follow their shards in threads of their own; no more than two are in memory here at a time."""
-    now, most, lock = 0, 0, threading.Lock()
-
-    class Counting(StandIn):
-        def assemble(self, *arguments):
-            nonlocal now, most
-            with lock:
-                now += 1
-                most = max(most, now)
-            time.sleep(0.02)
-            with lock:
-                now -= 1
-            return super().assemble(*arguments)
-
-    follow = _Run._follow
-
-    def follow_in_thread(self, *arguments):
-        self._local = False
-        follow(self, *arguments)
-
-    monkeypatch.setattr(_Run, "_follow", follow_in_thread)
-    for n in range(6):
-        video(season, f"c{n}.mp4", [n + 1])
-    assert not _run(season, tmp_path / "out", Counting(tmp_path / "calls")).failed
-    assert most == 2
 
 
 def test_part_works_on_its_frames_only(season: Path, tmp_path: Path) -> None:

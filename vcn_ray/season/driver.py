@@ -1,7 +1,7 @@
 """Runs a season: several titles in flight, extraction and adaptation busy side by side, each title failing alone.
 
-All state is on disk after every step, so a run that was stopped in any way goes on where it was when the same command
-is given again, and a finished one does nothing, not even start Ray.
+All state is in the store after every step, so a run that was stopped in any way goes on where it was when the same
+command is given again, and a finished one does nothing, not even start Ray.
 """
 
 from __future__ import annotations
@@ -11,32 +11,33 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError, OptionError, OutputError, VcnError
 from vcn_ray.season.adaptation import TitleError
-from vcn_ray.season.engine import Engine, open_engine
-from vcn_ray.season.lock import only_run_in
+from vcn_ray.season.engine import Engine, Took, open_engine
+from vcn_ray.season.lock import Lock, only_run_in
 from vcn_ray.season.outcome import SeasonOutcome, TitleResult
 from vcn_ray.season.progress import Monitor, Silent
+from vcn_ray.season.record import title_record, write_season_record
+from vcn_ray.season.reports import tell_landed
 from vcn_ray.season.session import settled_device
 from vcn_ray.season.stages import Stages
-from vcn_ray.season.state import Part, ShardStep, TitleState, VideoState, results_inputs
-from vcn_ray.season.tasks import Row
+from vcn_ray.season.state import Part, ProbeStep, ShardStep, TitleState, VideoState, results_inputs
+from vcn_ray.season.steps import RESULTS, TRACKS, Steps, assemble_row, finish_row, probe_rows, shard_rows
+from vcn_ray.season.tasks import Row, run_here
 from vcn_ray.season.titles import Season
 from vcn_ray.storage import Store
 
 Missing = list[tuple[VideoState, ShardStep]]
 
 _ERROR_LOG = "error.log"
-_RESULTS = "results"  # step of a title whose results are written
-_JOINED_AT_ONCE = 2  # titles whose tables are held in memory here; the work of many takes minutes, this takes seconds
+_LOOKS_AT_ONCE = 8  # at stores and files, from here; each takes milliseconds, or a while in an object store
+_INTERRUPTED = "interrupted; the same command goes on from here"
 
 
 def run_season(
@@ -48,6 +49,7 @@ def run_season(
     local: bool = False,
     monitor: Monitor | None = None,
     stages: Stages | None = None,
+    title_options: Mapping[str, Options] | None = None,
 ) -> SeasonOutcome:
     """Do what is missing of a season and write its results.
 
@@ -59,14 +61,17 @@ def run_season(
         local: everything in this process, one thing after the other, without Ray: for debugging.
         monitor: told about progress.
         stages: what is done to a title; other ones are for tests.
+        title_options: options of titles that differ from the others', by title; those on how work is spread do not.
 
     Raises:
         OutputError: `out` cannot be written, or another run writes there.
         KeyboardInterrupt: stopped by the user; all finished steps are kept.
     """
+    monitor = monitor or Silent()
     options = _with_absolute_paths(options)
-    with only_run_in(out), settled_device(options.run, local=local) as device:
-        return _Run(season, out, options, part or Part(), local, device, monitor or Silent(), stages or Stages()).run()
+    with only_run_in(out) as lock, settled_device(options.run, local=local) as device, ExitStack() as stack:
+        run = _Run(season, out, options, title_options or {}, part or Part(), local, device, monitor, stages, lock)
+        return run.run(stack)
 
 
 class _Run:
@@ -75,109 +80,155 @@ class _Run:
         season: Season,
         out: Store,
         options: Options,
+        title_options: Mapping[str, Options],
         part: Part,
         local: bool,
         device: str,
         monitor: Monitor,
-        stages: Stages,
+        stages: Stages | None,
+        lock: Lock,
     ):
         self._season, self._out, self._options, self._local, self._device = season, out, options, local, device
-        self._monitor, self._stages = monitor, stages
+        self._monitor, self._lock = monitor, lock
+        self._stages = stages or Stages()
         self._run_id = uuid.uuid4().hex
         self._gave_up = threading.Event()
-        self._joining = threading.BoundedSemaphore(_JOINED_AT_ONCE)
-        inputs = results_inputs(options, device)
+        self._opened: Engine | None = None
+        of_title = {title.id: title_options.get(title.id, options) for title in season.titles}
+        self._steps = Steps(self._stages, of_title)
         self._states = {
-            title.id: TitleState(title, out.child("titles", title.slug), options, part, stages, inputs)
-            for title in season.titles
+            title.id: TitleState(
+                title,
+                out.child("titles", title.slug),
+                of_title[title.id],
+                part,
+                self._stages,
+                results_inputs(of_title[title.id], device),
+                place,
+            )
+            for place, title in enumerate(season.titles)
         }
         self._results = {title.id: TitleResult(title.id, title.slug, list(title.videos)) for title in season.titles}
 
-    def run(self) -> SeasonOutcome:
+    def run(self, stack: ExitStack) -> SeasonOutcome:
+        """Do what is missing; the engine, if one is needed, lasts as long as the stack."""
         started = time.monotonic()
-        self._probe()
+        self._probe(stack)
         unfinished = [title for title in self._alive() if not self._finished(title)]
         missing = self._missing(unfinished)
         if missing:
             self._stages.check(self._options)
-            self._work(missing)
+            self._work(missing, self._engine(stack, extracting=any(missing.values())))
         outcome = SeasonOutcome(
             self._out, list(self._results.values()), list(self._season.refused), time.monotonic() - started
         )
-        self._write_season(outcome)
+        self._lock.check()
+        write_season_record(outcome, self._states, self._options, self._device, self._stages)
         return outcome
+
+    def _engine(self, stack: ExitStack, *, extracting: bool) -> Engine:
+        """The engine of this run, opened when it is first needed."""
+        if self._opened is None:
+            engine = open_engine(
+                self._steps,
+                self._options,
+                self._monitor,
+                self._run_id,
+                self._device,
+                local=self._local,
+                extracting=extracting,
+            )
+            self._opened = stack.enter_context(engine)
+        return self._opened
 
     def _alive(self) -> list[str]:
         return [title for title, result in self._results.items() if result.error is None]
 
-    def _probe(self) -> None:
-        """Look at all videos, several at a time."""
-        self._monitor.start("season", "probe", len(self._states), "titles")
-        with ThreadPoolExecutor(4) as pool:
-            for done, _ in enumerate(pool.map(self._probe_title, self._states), 1):
-                self._monitor.update("season", "probe", done)
-        self._monitor.end("season", "probe")
+    def _probe(self, stack: ExitStack) -> None:
+        """Look at all videos that nobody has looked at yet: on the cluster's machines where there is one, or here."""
+        found: dict[str, list[ProbeStep]] = {}
+        rows: list[Row] = []
 
-    def _probe_title(self, title: str) -> None:
-        with self._failing_alone(title, "probe"):
-            state = self._states[title]
-            state.probe()
-            result = self._results[title]
-            result.minutes = (
-                sum(float(video.info.duration_s) * video.frames / max(video.info.frames, 1) for video in state.videos)
-                / 60
-            )
-            state.results.write_json("title.json", _title_record(state))
-            for warning in (warning for video in state.videos for warning in video.info.warnings):
+        def look(title: str) -> None:
+            with self._failing_alone(title, "probe"):
+                steps = self._states[title].probes()
+                missing = self._states[title].missing_probes(steps)
+                found[title] = steps
+                rows.extend(probe_rows(self._states[title], missing))
+
+        def plan(title: str) -> None:
+            with self._failing_alone(title, "probe"):
+                self._states[title].plan_shards(found[title])
+
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+            list(pool.map(look, self._states))
+            if rows:
+                self._monitor.start("season", "probe", len(rows), "videos")
+                if self._local or self._options.run.address is None:
+                    landed = pool.map(lambda row: next(run_here([row], self._steps.probe, self._run_id)), rows)
+                else:
+                    rows.sort(key=lambda row: self._states[row["title"]].place)
+                    landed = self._engine(stack, extracting=True).probe(rows)
+                for done, row in enumerate(landed, 1):
+                    if row["error"]:
+                        self._fail(row["title"], "probe", row["error"], row["traceback"])
+                    self._monitor.update("season", "probe", done)
+                self._monitor.end("season", "probe")
+            list(pool.map(plan, self._alive()))
+        for title in self._alive():
+            self._results[title].minutes = sum(video.minutes for video in self._states[title].videos)
+            for warning in (warning for video in self._states[title].videos for warning in video.warnings):
                 self._monitor.say(f"{title}: {warning}")
 
     def _finished(self, title: str) -> bool:
         state, result = self._states[title], self._results[title]
-        info = state.work.done_info(_RESULTS, state.results_digest)
-        if info is None:
-            return False
-        result.counts, result.seconds = info["counts"], info["seconds"]
-        return True
+        with self._failing_alone(title, "results"):
+            info = state.work.done_info(RESULTS, state.results_digest)
+            if info is not None:
+                result.counts, result.seconds = info["counts"], info["seconds"]
+                return True
+        return False
 
     def _missing(self, titles: Sequence[str]) -> dict[str, Missing]:
-        """Missing shards of each title that there is something to do for."""
+        """Missing shards of each title that there is something to do for, in the season's order."""
         missing: dict[str, Missing] = {}
-        for title in titles:
+
+        def look(title: str) -> None:
             with self._failing_alone(title, "tracks"):
                 state = self._states[title]
-                if state.work.is_done("tracks", state.tracks_digest):
-                    self._require_faces(title)
-                missing[title] = state.missing_shards()
-                self._results[title].worked = True
+                info = state.work.done_info(TRACKS, state.tracks_digest)
+                if info is not None:
+                    self._require_faces(title, info)
+                state.results.write_json("title.json", title_record(state))
+                shards = state.missing_shards()
                 state.results.delete(_ERROR_LOG)
-        return missing
+                self._results[title].worked = True
+                missing[title] = shards
 
-    def _work(self, missing: dict[str, Missing]) -> None:
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+            list(pool.map(look, titles))
+        for title in missing:
+            self._monitor.moved(title, "queued")
+        return {title: missing[title] for title in titles if title in missing}
+
+    def _work(self, missing: dict[str, Missing], engine: Engine) -> None:
         """Extract what is missing and take each title on to its end the moment its last shard has landed."""
         followers: list[threading.Thread] = []
-        extracting = any(missing.values())
-        with open_engine(
-            self._options,
-            self._stages,
-            self._monitor,
-            self._run_id,
-            self._device,
-            local=self._local,
-            extracting=extracting,
-        ) as engine:
-            try:
-                for title in [title for title, shards in missing.items() if not shards]:
+        try:
+            for title in [title for title, shards in missing.items() if not shards]:
+                self._follow(engine, title, followers)
+            shards = {title: shards for title, shards in missing.items() if shards}
+            if shards:
+                for title in self._extract(engine, shards):
                     self._follow(engine, title, followers)
-                if extracting:
-                    for title in self._extract(engine, {title: shards for title, shards in missing.items() if shards}):
-                        self._follow(engine, title, followers)
-                engine.slots.extraction_over()
-                for thread in followers:
-                    while thread.is_alive():  # in short waits, so that Ctrl-C is heard
-                        thread.join(0.2)
-            except BaseException:
-                self._gave_up.set()
-                raise
+            engine.slots.extraction_over()
+            for thread in followers:
+                while thread.is_alive():  # in short waits, so that Ctrl-C is heard
+                    thread.join(0.2)
+                    self._lock.check()
+        except BaseException:
+            self._gave_up.set()
+            raise
 
     def _extract(self, engine: Engine, missing: dict[str, Missing]) -> Iterator[str]:
         """Extract shards of all titles in one stream; gives a title's id when its last shard has landed."""
@@ -185,28 +236,20 @@ class _Run:
         done_before: dict[str, int] = {}
         left = {title: len(shards) for title, shards in missing.items()}
         for title, shards in missing.items():
-            state = self._states[title]
-            todo = sum(shard.end_frame - shard.first_frame for _, shard in shards)
-            total = sum(video.frames for video in state.videos)
-            done_before[title] = total - todo
+            total = sum(video.frames for video in self._states[title].videos)
+            done_before[title] = total - sum(shard.end_frame - shard.first_frame for _, shard in shards)
             self._monitor.start(title, "tracks", total, "frames", done=done_before[title])
-            rows += [
-                {
-                    "work": str(state.work.root),
-                    "title": title,
-                    "what": f"{video.name}, frames {shard.first_frame} to {shard.end_frame}",
-                    "step": shard.step,
-                    "digest": video.digest,
-                    "video": video.key,
-                    "first_frame": shard.first_frame,
-                    "starts": shard.starts,
-                    "end_frame": shard.end_frame,
-                }
-                for video, shard in shards
-            ]
-        for landed in engine.extract(rows, done_before):
+            rows += shard_rows(self._states[title], shards)
+        memory_bytes = max(video.shard_memory_bytes for title in missing for video in self._states[title].videos)
+        seen: set[str] = set()
+        for landed in engine.extract(rows, memory_bytes, done_before):
+            self._lock.check()
             title = landed["title"]
+            if title not in seen:
+                seen.add(title)
+                self._monitor.moved(title, "tracks")
             left[title] -= 1
+            tell_landed(self._monitor, "tracks", landed)
             if landed["error"]:
                 self._fail(title, "tracks", landed["error"], landed["traceback"])
             if left[title] == 0:
@@ -226,85 +269,50 @@ class _Run:
 
     def _title(self, engine: Engine, title: str) -> None:
         state, result = self._states[title], self._results[title]
-        work = state.work
-        with self._failing_alone(title, "tracks"), self._joining:
-            self._assemble(state)
-            self._require_faces(title)
+        with self._failing_alone(title, "tracks"):
+            info = state.work.done_info(TRACKS, state.tracks_digest)
+            if info is None:
+                info = self._stats(engine.assemble(assemble_row(state)))
+            self._require_faces(title, info)
         if result.error is not None:
             return
-        with self._failing_alone(title, "adapt"), engine.slots.take(self._gave_up) as cpus:
-            result.seconds |= engine.views(title, work) | engine.adapt(title, work, state.results_digest, cpus)
+        with self._failing_alone(title, "adapt"):
+            self._monitor.moved(title, "waiting")
+            took: dict[str, Took] = {}
+            if not engine.views_need_slot:
+                took["views"] = engine.views(state)
+                self._monitor.moved(title, "waiting")
+            with engine.slots.take(state.place, self._gave_up) as cpus:
+                if engine.views_need_slot:
+                    took["views"] = engine.views(state)
+                took["adapt"] = engine.adapt(state, cpus)
+            result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
         if result.error is not None:
             return
-        with self._failing_alone(title, "results"), self._joining:
-            started = time.monotonic()
-            work.begin(_RESULTS)
-            result.counts = self._stages.finish(
-                work,
-                state.results,
-                self._options,
-                state.title.id,
-                [video.info for video in state.videos],
-                result.seconds,
-            )
-            result.seconds["results"] = time.monotonic() - started
-            work.mark_done(_RESULTS, state.results_digest, counts=result.counts, seconds=result.seconds)
-            self._monitor.say(
-                f"{title}: {result.counts.get('characters', 0)} characters, {state.results.root / 'report.html'}"
-            )
+        with self._failing_alone(title, "results"):
+            self._monitor.moved(title, "results")
+            cpu_s = {stage: of_stage.cpu_s for stage, of_stage in took.items()}
+            stats = self._stats(engine.finish(finish_row(state, self._device, result.seconds, cpu_s)))
+            result.counts, result.seconds = stats["counts"], stats["seconds"]
+            self._monitor.moved(title, "done")
+            page = state.results.where("report.html")
+            self._monitor.say(f"{title}: {result.counts.get('characters', 0)} characters, {page}")
 
-    def _require_faces(self, title: str) -> None:
+    @staticmethod
+    def _stats(landed: Row) -> Row:
+        """The numbers of a piece; `TitleError` where it failed."""
+        if landed["error"]:
+            raise TitleError(landed["error"], landed["traceback"])
+        return json.loads(landed["stats"])
+
+    def _require_faces(self, title: str, info: Row) -> None:
         """`InputError` where the joined tracks of a title hold no face."""
-        state = self._states[title]
-        info = state.work.done_info("tracks", state.tracks_digest) or {}
         self._results[title].seconds["tracks"] = info["seconds"]
         if info["counts"]["faces"] == 0:
-            names = ", ".join(state.title.names)
+            names = ", ".join(self._states[title].title.names)
             raise InputError(
                 f"{names}: no face was found; if there are faces, try --set detect_max_side_px=1280 for small ones"
             )
-
-    def _assemble(self, state: TitleState) -> None:
-        """Join the title's shards to tracks, if that has not been done."""
-        if state.work.is_done("tracks", state.tracks_digest):
-            return
-        shards = [shard for video in state.videos for shard in video.shards]
-        state.work.begin("tracks")
-        started = time.monotonic()
-        counts = self._stages.assemble(
-            state.work, [(video.info, [shard.step for shard in video.shards]) for video in state.videos], self._options
-        )
-        spans = []
-        for video in state.videos:
-            for shard in video.shards:
-                info = state.work.done_info(shard.step, video.digest) or {}
-                spans.append((info["started"], info["ended"]))
-        seconds = _covered(spans) + time.monotonic() - started
-        state.work.mark_done("tracks", state.tracks_digest, counts=counts, seconds=seconds)
-        state.prune(shards)
-
-    def _write_season(self, outcome: SeasonOutcome) -> None:
-        """Write the season's record, errors, tables and page; not when all is there already."""
-        errors = outcome.errors()
-        record = {
-            "titles": [asdict(title) | {"worked": None} for title in outcome.titles],
-            "options": self._options.model_dump(exclude={"run"}),
-            "device": self._device,
-            "threads_per_title": self._options.run.threads_per_title,
-        }
-        done = [title for title in outcome.titles if title.error is None]
-        season_digest = {title.slug: self._states[title.id].results_digest for title in done}
-        if (
-            not any(title.worked for title in outcome.titles)
-            and self._out.exists("season.json")
-            and json.dumps(self._out.read_json("season.json"), sort_keys=True)
-            == json.dumps(record | {"digests": season_digest, "errors": errors}, sort_keys=True)
-        ):
-            return
-        self._out.delete("season.json")  # until all that it vouches for is there
-        self._out.write_json("errors.json", errors)
-        self._stages.finish_season(self._out, [title.slug for title in done], self._options, errors, outcome.seconds)
-        self._out.write_json("season.json", record | {"digests": season_digest, "errors": errors})
 
     @contextmanager
     def _failing_alone(self, title: str, stage: str) -> Iterator[None]:
@@ -312,14 +320,14 @@ class _Run:
         try:
             yield
         except InterruptedError:
-            self._fail(title, stage, "interrupted; the same command goes on from here", "")
+            self._fail(title, stage, _INTERRUPTED, "")
         except TitleError as error:
             self._fail(title, stage, str(error), error.trace)
         except VcnError as error:
             self._fail(title, stage, str(error), "")
         except Exception as error:
             if self._gave_up.is_set():
-                self._fail(title, stage, "interrupted; the same command goes on from here", "")
+                self._fail(title, stage, _INTERRUPTED, "")
             else:
                 self._fail(title, stage, f"{title}: unexpected {type(error).__name__}: {error}", traceback.format_exc())
 
@@ -332,10 +340,12 @@ class _Run:
             results = self._states[title].results
             try:
                 results.write_bytes(_ERROR_LOG, trace.encode())
-                result.log = str(results.path(_ERROR_LOG))
+                result.log = results.where(_ERROR_LOG)
             except OutputError:  # the disk may be what is wrong
                 result.log = None
         if not self._gave_up.is_set():
+            self._monitor.moved(title, "failed")
+            self._monitor.failed(title, stage, sentence)
             self._monitor.say(f"{title}: failed: {sentence}")
 
 
@@ -349,31 +359,3 @@ def _with_absolute_paths(options: Options) -> Options:
     except RuntimeError as error:
         raise OptionError(f"option 'face_id_onnx': {network}: {error}; write the whole path") from None
     return options.model_copy(update={"models": options.models.model_copy(update={"face_id_onnx": path})})
-
-
-def _title_record(state: TitleState) -> dict[str, Any]:
-    return {
-        "title": state.title.id,
-        "videos": [
-            {
-                "path": path,
-                "video": video.name,
-                "fingerprint": video.info.fingerprint,
-                "frames": video.info.frames,
-                "first_frame": video.first_frame,
-                "end_frame": video.end_frame,
-                "duration_s": float(video.info.duration_s),
-                "warnings": list(video.info.warnings),
-            }
-            for path, video in zip(state.title.videos, state.videos, strict=True)
-        ],
-    }
-
-
-def _covered(spans: Sequence[tuple[float, float]]) -> float:
-    """Length of the union of intervals: the time during which at least one shard was worked on."""
-    total, reached = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return total

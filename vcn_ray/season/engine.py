@@ -4,235 +4,275 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from vcn_ray.config import Options
+from vcn_ray.config import Options, RunOptions
 from vcn_ray.errors import OptionError
-from vcn_ray.season.adaptation import Slots, TitleError, adapt_here, adapt_on_ray, make_reports
+from vcn_ray.season.adaptation import Resources, TitleError, adapt_here, adapt_on_ray
 from vcn_ray.season.progress import Monitor
-from vcn_ray.season.session import quiet_ray_logs, ray_session
-from vcn_ray.season.stages import Report, Stages
-from vcn_ray.season.state import stored_info
-from vcn_ray.season.tasks import Row, run_here, run_on_ray
-from vcn_ray.storage import Store
+from vcn_ray.season.reports import Hearer, adapt_epochs, make_reports, tell_landed
+from vcn_ray.season.session import Cluster, quiet_ray_logs, ray_session
+from vcn_ray.season.slots import Slots, TitleNeeds
+from vcn_ray.season.state import TitleState
+from vcn_ray.season.steps import Steps, view_rows
+from vcn_ray.season.tasks import Row, run_here, run_on_ray, run_task
+from vcn_ray.season.waves import Waves
+
+_LOOK_EVERY_S = 5.0  # for machines that have come or gone
+_SMALL_CPUS = 4  # below, a title's views wait for its turn: two Datasets and a trainer would starve one another
+
+
+class Took(NamedTuple):
+    """What a stage took: wall time, and CPU time as reserved."""
+
+    wall_s: float
+    cpu_s: float
 
 
 class Engine(Protocol):
-    """What the driver asks for. Each method blocks; stages that take long give their seconds."""
+    """What the driver asks for. Each method blocks; rows of pieces come back with their error, if any."""
 
     slots: Slots
 
-    def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
+    def probe(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Look at videos; rows come back in any order."""
+
+    def extract(self, rows: Sequence[Row], memory_bytes: int, done_before: Mapping[str, int]) -> Iterator[Row]:
         """Extract shards; rows come back in any order. `done_before`: frames of each title from earlier runs."""
 
-    def views(self, title: str, work: Store) -> dict[str, float]:
-        """Compute a title's missing cached views."""
+    def assemble(self, row: Row) -> Row:
+        """Join a title's shards."""
 
-    def adapt(self, title: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
-        """Adapt and cluster a title."""
+    def views(self, state: TitleState) -> Took:
+        """Compute a title's missing cached views. `TitleError` where one fails."""
+
+    def adapt(self, state: TitleState, cpus: int) -> Took:
+        """Adapt and cluster a title with so many CPUs a worker. Raises `TitleError`."""
+
+    def finish(self, row: Row) -> Row:
+        """Write a title's results."""
+
+    @property
+    def views_need_slot(self) -> bool:
+        """Whether a title's views are to wait for its turn to adapt."""
 
 
 @contextmanager
 def open_engine(
-    options: Options, stages: Stages, monitor: Monitor, run_id: str, device: str, *, local: bool, extracting: bool
+    steps: Steps, options: Options, monitor: Monitor, run_id: str, device: str, *, local: bool, extracting: bool
 ) -> Iterator[Engine]:
     """The engine for a run, with adaptation on "cpu" or "cuda"; a Ray started for it is stopped at the end."""
     if local:
         quiet_ray_logs()
-        yield _Here(options, stages, monitor, run_id, device)
+        yield _Here(steps, monitor, run_id, device)
         return
     monitor.say("starting Ray" if options.run.address is None else f"connecting to Ray at {options.run.address}")
     with ray_session(options.run) as cluster:
         gpu = device == "cuda"
-        if gpu and cluster.gpus == 0:
-            raise OptionError("option 'device': cuda was asked for and Ray has no GPU; use cpu")
-        cpus_per_title = min(options.run.threads_per_title, cluster.cpus_on_one_node(gpu=gpu))
-        slots = Slots(cluster.cpus, cluster.gpus if gpu else None, cpus_per_title, extracting=extracting)
-        engine = _OnRay(options, stages, monitor, run_id, device, slots)
+        if gpu and cluster.gpus == 0 and options.run.max_titles_adapting is None:
+            raise OptionError(
+                "option 'device': cuda was asked for and Ray has no GPU; use cpu or, on a cluster that starts machines "
+                "with GPUs when asked, say with --set max_titles_adapting=N how many titles may ask for one"
+            )
+        engine = _OnRay(steps, options.run, monitor, run_id, device, cluster, extracting=extracting)
         try:
             yield engine
         finally:
             engine.close()
 
 
-def _extract_step(stages: Stages, options: Options, row: Row, report: Report) -> Row:
-    """Extract one shard, write it, mark it done."""
-    store = Store(row["work"])
-    info = stored_info(stages, store, row["video"])
-    done, last_said = 0, time.monotonic()
-
-    def on_frames(more: int) -> None:
-        nonlocal done, last_said
-        done += more
-        now = time.monotonic()
-        if now - last_said >= 1.0:
-            last_said = now
-            report({"title": row["title"], "stage": "tracks", "step": row["step"], "done": done})
-
-    store.begin(row["step"])
-    started = time.time()
-    stats = stages.extract(
-        store, row["step"], info, row["first_frame"], row["end_frame"], options, on_frames, row["starts"]
-    )
-    frames = row["end_frame"] - row["first_frame"]
-    ended = time.time()
-    store.mark_done(row["step"], row["digest"], started=started, ended=ended, **stats)
-    report({"title": row["title"], "stage": "tracks", "step": row["step"], "done": frames})
-    return {"frames_per_s": frames / max(ended - started, 1e-6), **stats}
-
-
-def adapt_epochs(options: Options, iterations: int) -> int:
-    """Epochs in so many iterations of adaptation."""
-    return options.adapt.first_epochs * (iterations > 0) + options.adapt.later_epochs * max(0, iterations - 1)
-
-
-class _Progress:
-    """Turns what workers report into what a monitor shows."""
-
-    def __init__(self, monitor: Monitor, options: Options):
-        self._monitor, self._options = monitor, options
-        self.done_before: Mapping[str, int] = {}
-        self._frames: dict[str, dict[str, int]] = {}
-        self._lock = threading.Lock()
-
-    def hear(self, event: Row) -> None:
-        """An event of a worker: its title, its stage and how far it is."""
-        title, stage = event["title"], event["stage"]
-        with self._lock:
-            if stage == "tracks":
-                steps = self._frames.setdefault(title, {})
-                steps[event["step"]] = max(event["done"], steps.get(event["step"], 0))
-                done = self.done_before.get(title, 0) + sum(steps.values())
-        if stage == "tracks":
-            self._monitor.update(title, stage, done)
-        else:
-            self._hear_adaptation(title, event)
-
-    def _hear_adaptation(self, title: str, event: Row) -> None:
-        """After each epoch: iteration, epoch and loss; after each iteration: its number and that of its clusters."""
-        iteration, options = event["iteration"], self._options
-        if "epoch" in event:
-            epochs_before = adapt_epochs(options, iteration - 1) + event["epoch"] + 1
-            note = f"iteration {iteration}, loss {event['loss']:.4f}"
-        else:
-            epochs_before = adapt_epochs(options, iteration)
-            note = f"iteration {iteration}: {event['clusters']} clusters"
-        self._monitor.update(title, "adapt", epochs_before, note=f"{note}; stops when clusters stay the same")
-        if event.get("warning"):
-            self._monitor.say(f"{title}: {event['warning']}")
-
-
 class _Here:
     """Everything in this process, one thing after the other."""
 
-    def __init__(self, options: Options, stages: Stages, monitor: Monitor, run_id: str, device: str):
-        self._options, self._stages, self._monitor, self._run_id = options, stages, monitor, run_id
-        self._device = device
-        self._progress = _Progress(monitor, options)
-        self.slots = Slots(1, None, 1, extracting=False)
+    views_need_slot = True
 
-    def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
+    def __init__(self, steps: Steps, monitor: Monitor, run_id: str, device: str):
+        self._steps, self._monitor, self._run_id, self._device = steps, monitor, run_id, device
+        self._hearer = Hearer(monitor, steps.options)
+        self.slots = Slots(1, 0, TitleNeeds(), extracting=False)
+
+    def probe(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Look at the videos in order."""
+        return run_here(rows, self._steps.probe, self._run_id)
+
+    def extract(self, rows: Sequence[Row], memory_bytes: int, done_before: Mapping[str, int]) -> Iterator[Row]:
         """Extract the shards in order."""
-        self._progress.done_before = done_before
-        return run_here(
-            rows, lambda row: _extract_step(self._stages, self._options, row, self._progress.hear), self._run_id
-        )
+        self._hearer.done_before = done_before
+        return run_here(rows, lambda row: self._steps.extract(row, self._hearer.hear), self._run_id)
 
-    def views(self, title: str, work: Store) -> dict[str, float]:
+    def assemble(self, row: Row) -> Row:
+        """Join a title's shards."""
+        return next(run_here([row], self._steps.assemble, self._run_id))
+
+    def views(self, state: TitleState) -> Took:
         """Compute the views in order."""
-        keys = self._stages.view_chunks(work, self._options, self._device)
         started = time.monotonic()
-        self._monitor.start(title, "views", len(keys), "chunks")
-        for done, key in enumerate(keys, 1):
-            self._stages.embed_views(work, self._options, key)
-            self._monitor.update(title, "views", done)
-        self._monitor.end(title, "views")
-        return {"views": time.monotonic() - started}
+        keys = self._steps.stages.view_chunks(state.work, state.options, self._device)
+        with _Shown(state, len(keys), self._monitor) as shown:
+            for row in run_here(view_rows(state, keys), self._steps.views, self._run_id):
+                shown.landed(row)
+        return Took(time.monotonic() - started, shown.cpu_s)
 
-    def adapt(self, title: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
+    def adapt(self, state: TitleState, cpus: int) -> Took:
         """Adapt in Ray Train's local mode."""
-        options = self._options
-        started = time.monotonic()
-        self._monitor.start(title, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
-        adapt_here(
-            self._stages,
-            work,
-            self._options,
-            self._device,
-            lambda event: self._progress.hear({"title": title, "stage": "adapt", **event}),
-        )
-        self._monitor.end(title, "adapt")
-        return {"adapt": time.monotonic() - started}
+        with _adapting(state, self._monitor, cpus=1, gpus=0) as took:
+            adapt_here(
+                self._steps.stages,
+                state.work,
+                state.options,
+                self._device,
+                lambda event: self._hearer.hear({"title": state.title.id, "stage": "adapt", **event}),
+            )
+        return took()
+
+    def finish(self, row: Row) -> Row:
+        """Write a title's results."""
+        return next(run_here([row], self._steps.finish, self._run_id))
 
 
 class _OnRay:
-    """Extraction and views as Ray Data Datasets, adaptation as Ray Train runs."""
+    """Extraction and views as Ray Data Datasets, adaptation as Ray Train runs, the rest as tasks."""
 
-    def __init__(self, options: Options, stages: Stages, monitor: Monitor, run_id: str, device: str, slots: Slots):
-        self._options, self._stages, self._monitor, self._run_id = options, stages, monitor, run_id
-        self._device, self.slots = device, slots
-        self._progress = _Progress(monitor, options)
-        self._reports = make_reports()
+    def __init__(
+        self,
+        steps: Steps,
+        run: RunOptions,
+        monitor: Monitor,
+        run_id: str,
+        device: str,
+        cluster: Cluster,
+        *,
+        extracting: bool,
+    ):
+        self._steps, self._monitor, self._run_id, self._device = steps, monitor, run_id, device
+        gpus = run.gpus_per_title if device == "cuda" else 0.0
+        cpus = min(run.threads_per_title, cluster.cpus_on_one_node(gpu=bool(gpus)))
+        self._needs = TitleNeeds(cpus, run.workers_per_title, gpus)
+        self.slots = Slots(
+            cluster.cpus, cluster.gpus, self._needs, extracting=extracting, most_titles=run.max_titles_adapting
+        )
+        self.views_need_slot = cluster.cpus < _SMALL_CPUS
+        self._cluster = cluster
+        self._waves = Waves(self._run_views, 1 if self.views_need_slot else 2)
+        self._hearer = Hearer(monitor, steps.options)
+        self._reports = make_reports(run_id)
         self._closed = threading.Event()
-        # Each Dataset gets an equal share of whole CPUs, none where there are more Datasets than CPUs: one at a time
-        # beside extraction.
-        self._views = threading.Lock()
         threading.Thread(target=self._listen, name="reports", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening to workers."""
         self._closed.set()
 
-    def extract(self, rows: Sequence[Row], done_before: Mapping[str, int]) -> Iterator[Row]:
+    def probe(self, rows: Sequence[Row]) -> Iterator[Row]:
+        """Look at the videos, spread over the cluster."""
+        return run_on_ray(rows, self._steps.probe, self._run_id, "probe_videos")
+
+    def extract(self, rows: Sequence[Row], memory_bytes: int, done_before: Mapping[str, int]) -> Iterator[Row]:
         """Extract the shards of all titles in one streaming Dataset."""
-        self._progress.done_before = done_before
-        stages, options, reports = self._stages, self._options, self._reports
+        self._hearer.done_before = done_before
+        steps, reports = self._steps, self._reports
 
         def step(row: Row) -> Row:
-            return _extract_step(stages, options, row, reports.put.remote)
+            return steps.extract(row, reports.put.remote)
 
-        return run_on_ray(rows, step, self._run_id, "extract_tracks")
+        return run_on_ray(rows, step, self._run_id, "extract_tracks", self._cluster.fitting(memory_bytes))
 
-    def views(self, title: str, work: Store) -> dict[str, float]:
+    def assemble(self, row: Row) -> Row:
+        """Join a title's shards in a task."""
+        memory_bytes = self._cluster.fitting(self._steps.stages.title_memory_bytes)
+        return run_task(row, self._steps.assemble, self._run_id, "assemble_tracks", memory_bytes)
+
+    def views(self, state: TitleState) -> Took:
         """Compute the views as tasks spread over the cluster."""
-        stages, options = self._stages, self._options
         started = time.monotonic()
-        keys = stages.view_chunks(work, options, self._device)
+        keys = self._steps.stages.view_chunks(state.work, state.options, self._device)
+        shown = _Shown(state, len(keys), self._monitor)
         if keys:
-            rows = [{"work": str(work.root), "title": title, "what": f"{title}, {key}", "step": key} for key in keys]
+            with shown:
+                self._waves.do(state.place, view_rows(state, keys), shown.landed)
+        return Took(time.monotonic() - started, shown.cpu_s)
 
-            def step(row: Row) -> Row:
-                return stages.embed_views(Store(row["work"]), options, row["step"])
+    def adapt(self, state: TitleState, cpus: int) -> Took:
+        """Adapt in Ray Train workers."""
+        trainer = self._steps.stages.trainer or adapt_on_ray
+        needs = self._needs
+        with _adapting(state, self._monitor, cpus * needs.workers, needs.gpus * needs.workers) as took:
+            trainer(
+                self._steps.stages,
+                state.title.id,
+                state.title.slug,
+                state.work,
+                state.options,
+                self._device,
+                state.results_digest,
+                Resources(needs.workers, cpus, needs.gpus),
+                self._reports,
+            )
+        return took()
 
-            with self._views:
-                started = time.monotonic()
-                self._monitor.start(title, "views", len(keys), "chunks")
-                for done, landed in enumerate(run_on_ray(rows, step, self._run_id, "embed_views"), 1):
-                    if landed["error"]:
-                        raise TitleError(landed["error"], landed["traceback"])
-                    self._monitor.update(title, "views", done)
-                self._monitor.end(title, "views")
-        return {"views": time.monotonic() - started}
+    def finish(self, row: Row) -> Row:
+        """Write a title's results in a task."""
+        memory_bytes = self._cluster.fitting(self._steps.stages.title_memory_bytes)
+        return run_task(row, self._steps.finish, self._run_id, "write_results", memory_bytes)
 
-    def adapt(self, title: str, work: Store, inputs_digest: str, cpus: int) -> dict[str, float]:
-        """Adapt in a Ray Train worker."""
-        options = self._options
-        started = time.monotonic()
-        self._monitor.start(title, "adapt", adapt_epochs(options, options.adapt.max_iterations), "epochs")
-        adapt_on_ray(self._stages, title, work, self._options, self._device, inputs_digest, cpus, self._reports)
-        self._monitor.end(title, "adapt")
-        work.delete("ray")
-        return {"adapt": time.monotonic() - started}
+    def _run_views(self, rows: Sequence[Row]) -> Iterator[Row]:
+        memory_bytes = self._cluster.fitting(self._steps.stages.views_memory_bytes)
+        return run_on_ray(rows, self._steps.views, self._run_id, "embed_views", memory_bytes)
 
     def _listen(self) -> None:
         import ray
 
+        looked = time.monotonic()
         while not self._closed.wait(0.5):
             try:
-                events = ray.get(self._reports.take.remote())
+                for event in ray.get(self._reports.take.remote()):
+                    self._hearer.hear(event)
+                if time.monotonic() - looked > _LOOK_EVERY_S:
+                    looked = time.monotonic()
+                    now = Cluster.of_ray()
+                    self.slots.resize(now.cpus, now.gpus)
+            except ray.exceptions.ActorUnavailableError:  # it is started again
+                continue
             except Exception:  # Ray is being stopped
                 return
-            for event in events:
-                self._progress.hear(event)
+
+
+class _Shown:
+    """A title's views on the monitor: how many chunks have landed. `TitleError` for one that failed."""
+
+    def __init__(self, state: TitleState, chunks: int, monitor: Monitor):
+        self._title, self._chunks, self._monitor, self._done = state.title.id, chunks, monitor, 0
+        self.cpu_s = 0.0
+
+    def __enter__(self) -> _Shown:
+        self._monitor.moved(self._title, "views")
+        self._monitor.start(self._title, "views", self._chunks, "chunks")
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._monitor.end(self._title, "views")
+
+    def landed(self, row: Row) -> None:
+        tell_landed(self._monitor, "views", row)
+        if row["error"]:
+            raise TitleError(row["error"], row["traceback"])
+        self._done += 1
+        self.cpu_s += row["ended"] - row["started"]
+        self._monitor.update(self._title, "views", self._done)
+
+
+@contextmanager
+def _adapting(state: TitleState, monitor: Monitor, cpus: int, gpus: float) -> Iterator[Callable[[], Took]]:
+    """A title's adaptation on the monitor; what is given tells afterwards what it took."""
+    title = state.title.id
+    monitor.moved(title, "adapt")
+    monitor.start(title, "adapt", adapt_epochs(state.options, state.options.adapt.max_iterations), "epochs")
+    started = time.time()
+    ended = started
+    yield lambda: Took(ended - started, (ended - started) * cpus)
+    ended = time.time()
+    monitor.landed(title, "adapt", "adapt", {"started": started, "ended": ended, "cpus": cpus, "gpus": gpus})
+    monitor.end(title, "adapt")

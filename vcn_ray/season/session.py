@@ -34,6 +34,7 @@ _RAY_ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": r"A worker died or was killed|There are infinite retries remaining",
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # runs are seen in the dashboard
     "RAY_ENABLE_AUTO_CONNECT": "0",  # whoever forgets to start Ray gets an error, not a Ray with other settings
+    "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",  # a submitted job may name a variable that is set here, too
 }
 
 # On Linux, too, this makes all of a local Ray listen on 127.0.0.1 alone. Ray reads it when it is imported: in a program
@@ -49,6 +50,22 @@ class Cluster:
     """What the Ray in use offers."""
 
     nodes: tuple[tuple[int, int], ...]  # (CPUs, GPUs) of each machine
+    memory_bytes: int | None = None  # that one machine with a CPU offers, the most; None: there is none yet
+
+    @classmethod
+    def of_ray(cls) -> Cluster:
+        """The machines that Ray has now."""
+        import ray
+
+        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        memory = [int(offers.get("memory", 0)) for offers in alive if offers.get("CPU")]
+        return cls(
+            tuple((int(offers.get("CPU", 0)), int(offers.get("GPU", 0))) for offers in alive), max(memory, default=None)
+        )
+
+    def fitting(self, memory_bytes: int) -> int:
+        """The memory to ask for: no more than some machine has, or the task would never run."""
+        return memory_bytes if self.memory_bytes is None else min(memory_bytes, self.memory_bytes)
 
     @property
     def cpus(self) -> int:
@@ -99,7 +116,8 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
         os.environ.setdefault(name, value)
     if options.address is None:
         os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)
-        os.environ.update(_ONLY_THIS_MACHINE)
+    if options.address is None or options.address.startswith(("127.0.0.1:", "localhost:")):
+        os.environ.update(_ONLY_THIS_MACHINE)  # Ray would look for a local address at the network's
     import ray
 
     started_here = not ray.is_initialized()
@@ -110,8 +128,7 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
             connect(options.address)
     quiet_ray_logs()
     try:
-        alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        yield Cluster(tuple((int(offers.get("CPU", 0)), int(offers.get("GPU", 0))) for offers in alive))
+        yield Cluster.of_ray()
     finally:
         if started_here:
             ray.shutdown()

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from vcn_ray.config import ModelOptions, Options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage import Store
+
+if TYPE_CHECKING:  # the driver's process does without torch
+    from vcn_ray.adapt.workers import Workers
+    from vcn_ray.season.adaptation import Trainer
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -23,6 +27,14 @@ _SHARD_TABLES = {"faces": STAGE1_FACES, "shots": SHOTS, "crops": CROPS}
 
 class Stages:
     """The real stages: probe, tracks, views, adaptation with clustering, results."""
+
+    #: Memory of one task that computes views, and of one that joins a title's tracks or writes its results; measured
+    #: with a fifth on top (docs/clusters.md).
+    views_memory_bytes: int = 1_000_000_000
+    title_memory_bytes: int = 1_000_000_000
+
+    #: What runs a title's adaptation on Ray; None: `adaptation.adapt_on_ray`.
+    trainer: Trainer | None = None
 
     def check(self, options: Options) -> None:
         """Raise `ModelError` or `OptionError` for what would make every title fail."""
@@ -45,6 +57,16 @@ class Stages:
         from vcn_ray.tracks.shards import plan_shards
 
         return plan_shards(info, window_s)
+
+    def shard_memory_bytes(self, info: Any, options: Options) -> int:
+        """Memory of a task that extracts a shard of the video: the libraries, and frames that wait for their verdict.
+
+        Measured at 640x360, 1920x1080 and 3840x2160 (docs/clusters.md), a quarter on top.
+        """
+        from vcn_ray.tracks.shots import context_frames
+
+        frame_bytes = info.width_px * info.height_px * (1.5 if info.transfer == "sdr" else 3.0)
+        return round(1.25 * (500_000_000 + (2 * context_frames(info.fps) + 32) * frame_bytes))
 
     def extract(
         self,
@@ -111,17 +133,45 @@ class Stages:
 
         return plan_view_chunks(store, options, device)
 
+    def views_left(self, store: Store, options: Options, device: str) -> tuple[int, int]:
+        """Cached views that are still to be computed, and all of them, in chunks; changes nothing."""
+        from vcn_ray.adapt.finetune import resolve_depth
+        from vcn_ray.season.titledata import view_chunks, views_digest
+
+        if resolve_depth(options.adapt, device) != "head":
+            return 0, 0
+        chunks = view_chunks(store, options)
+        return sum(not store.is_done(key, views_digest(store, options, rows)) for key, rows in chunks), len(chunks)
+
+    def is_adapted(self, store: Store, options: Options, device: str) -> bool:
+        """Whether the title has been adapted and clustered with these options."""
+        from vcn_ray.season.titledata import iterations_digest
+
+        return store.is_done("adapt", iterations_digest(store, options, device, options.run.threads_per_title))
+
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         """Compute and store one chunk of cached views, on one thread."""
         from vcn_ray.season.loop import embed_view_chunk
 
         return embed_view_chunk(store, options, key, 1)
 
-    def adapt(self, store: Store, options: Options, device: str, threads: int, report: Report) -> None:
-        """Adapt and cluster until nothing changes; every step stored, so that it resumes by itself."""
+    def adapt(
+        self,
+        store: Store,
+        options: Options,
+        device: str,
+        threads: int,
+        report: Report,
+        workers: Workers | None = None,
+    ) -> None:
+        """Adapt and cluster until nothing changes; every step stored, so that it resumes by itself.
+
+        `workers`: those that share the title and all call this; None: this one alone.
+        """
+        from vcn_ray.adapt.workers import ALONE
         from vcn_ray.season.loop import adapt_and_cluster
 
-        adapt_and_cluster(store, options, device=device, threads=threads, report=report)
+        adapt_and_cluster(store, options, device=device, threads=threads, report=report, workers=workers or ALONE)
 
     def finish(
         self,

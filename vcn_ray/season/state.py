@@ -7,9 +7,9 @@ the adaptation keeps. A step counts as done when its marker bears the digest of 
 from __future__ import annotations
 
 import bisect
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from vcn_ray.config import Options
 from vcn_ray.errors import InputError
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.titles import Title, slug
+from vcn_ray.sources import stat_source
 from vcn_ray.storage import Store, digest
 
 #: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
@@ -24,6 +25,8 @@ STAGE1_VERSION = 1
 
 #: The same for a title's results.
 RESULTS_VERSION = 1
+
+_MARKER = ".done.json"
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,36 @@ class ShardStep:
     starts: bool  # at the start of the part that was asked for, see `tracks.shards.Shard`
 
 
+@dataclass(frozen=True)
+class ProbeStep:
+    """Looking at a video: what to look at, and the digest that says whether that has been done."""
+
+    url: str
+    name: str
+    key: str  # of the video in its title's working store
+    digest: str
+
+    @property
+    def step(self) -> str:
+        """The step that does it."""
+        return f"probe/{self.key}"
+
+
 @dataclass
 class VideoState:
-    """A probed video of a title."""
+    """A probed video of a title: what the season has to know of it. Its frame list stays in the store."""
 
     name: str
     key: str
-    info: Any
+    url: str
+    fingerprint: str
+    duration_s: float
+    frames_in_file: int
+    warnings: tuple[str, ...]
     first_frame: int
     end_frame: int
     digest: str
+    shard_memory_bytes: int
     shards: list[ShardStep] = field(default_factory=list)
 
     @property
@@ -61,10 +84,15 @@ class VideoState:
         """Frames of the part that is worked on."""
         return self.end_frame - self.first_frame
 
+    @property
+    def minutes(self) -> float:
+        """Length of the part that is worked on."""
+        return self.duration_s * self.frames / max(self.frames_in_file, 1) / 60
+
 
 @dataclass
 class TitleState:
-    """A title in work. `videos` is filled by `probe`."""
+    """A title in work. `videos` is filled by `plan_shards`."""
 
     title: Title
     results: Store
@@ -72,6 +100,7 @@ class TitleState:
     part: Part
     stages: Stages
     run_digest: str  # of `results_inputs`
+    place: int = 0  # in the season
     videos: list[VideoState] = field(default_factory=list)
 
     @property
@@ -79,29 +108,61 @@ class TitleState:
         """Where the steps' results are kept."""
         return self.results.child("work")
 
-    def probe(self) -> None:
-        """Look at every video, or read back what was found if it has not changed since. `InputError` names the file."""
+    def probes(self) -> list[ProbeStep]:
+        """One for each video of the title, in order. `InputError` names a file that is not there."""
+        steps = []
+        for url, name in zip(self.title.videos, self.title.names, strict=True):
+            found = stat_source(url)
+            seen = digest(STAGE1_VERSION, name, found.url, found.size_bytes, found.version)
+            steps.append(ProbeStep(url, name, slug(name), seen))
+        return steps
+
+    def missing_probes(self, steps: Sequence[ProbeStep]) -> list[ProbeStep]:
+        """Those of videos that nobody has looked at since they last changed."""
+        return [step for step in steps if not self.work.is_done(step.step, step.digest)]
+
+    def plan_shards(self, steps: Sequence[ProbeStep], infos: Mapping[str, Any] | None = None) -> None:
+        """Fill `videos` from what looking at them found: given by key, or stored.
+
+        `InputError` where the part that was asked for holds nothing of one.
+        """
         self.videos = []
-        for path, name in zip(self.title.videos, self.title.names, strict=True):
-            key = slug(name)
-            info = self._probed(path, key, name)
+        for step in steps:
+            info = stored_info(self.stages, self.work, step.key) if infos is None else infos[step.key]
             first_frame, end_frame = _frames_of(info, self.part)
             if first_frame >= end_frame:
                 raise InputError(
-                    f"{path}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
+                    f"{step.url}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
                 )
             video_digest = digest(
-                STAGE1_VERSION, info.fingerprint, name, self.options.models.pack, self.options.digest("tracks")
+                STAGE1_VERSION, info.fingerprint, step.name, self.options.models.pack, self.options.digest("tracks")
             )
-            video = VideoState(name, key, info, first_frame, end_frame, video_digest)
-            video.shards = [
+            shards = [
                 ShardStep(
-                    f"shards/{key}/{a:08d}-{b:08d}{'-part' if (starts := a == first_frame > 0) else ''}", a, b, starts
+                    f"shards/{step.key}/{a:08d}-{b:08d}{'-part' if (starts := a == first_frame > 0) else ''}",
+                    a,
+                    b,
+                    starts,
                 )
                 for shard in self.stages.shards(info, self.options.run.window_s)
                 if (a := max(shard.first_frame, first_frame)) < (b := min(shard.end_frame, end_frame))
             ]
-            self.videos.append(video)
+            self.videos.append(
+                VideoState(
+                    name=step.name,
+                    key=step.key,
+                    url=step.url,
+                    fingerprint=info.fingerprint,
+                    duration_s=float(info.duration_s),
+                    frames_in_file=info.frames,
+                    warnings=tuple(info.warnings),
+                    first_frame=first_frame,
+                    end_frame=end_frame,
+                    digest=video_digest,
+                    shard_memory_bytes=self.stages.shard_memory_bytes(info, self.options),
+                    shards=shards,
+                )
+            )
 
     @property
     def tracks_digest(self) -> str:
@@ -117,35 +178,28 @@ class TitleState:
         """Shards still to be extracted, in order; none once the title's tracks are joined."""
         if self.work.is_done("tracks", self.tracks_digest):
             return []
-        return [
-            (video, shard)
-            for video in self.videos
-            for shard in video.shards
-            if not self.work.is_done(shard.step, video.digest)
-        ]
+        marked = {key.removesuffix(_MARKER) for key in self.work.keys("shards/") if key.endswith(_MARKER)}
+        asked = [(video, shard) for video in self.videos for shard in video.shards if shard.step in marked]
+        with ThreadPoolExecutor(8) as pool:  # in an object store each look takes a while
+            done = pool.map(lambda both: self.work.is_done(both[1].step, both[0].digest), asked)
+            done_steps = {shard.step for (_, shard), is_done in zip(asked, done, strict=True) if is_done}
+        return [(video, shard) for video in self.videos for shard in video.shards if shard.step not in done_steps]
 
-    def prune(self, keep: Iterable[ShardStep]) -> None:
-        """Delete shards of other options or windows, which nothing will ask for again."""
-        kept = {shard.step for shard in keep}
-        for key in self.work.keys("shards/"):
-            belongs_to = re.match(r"shards/[^/]+/[^./]+", key)
-            if belongs_to is None or belongs_to.group() not in kept:
-                self.work.delete(key)
 
-    def _probed(self, path: str, key: str, name: str) -> Any:
-        try:
-            status = os.stat(path)
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-        seen = digest(STAGE1_VERSION, name, os.path.abspath(path), status.st_size, status.st_mtime_ns)
-        step = f"probe/{key}"
-        if self.work.is_done(step, seen):
-            return stored_info(self.stages, self.work, key)
-        info = replace(self.stages.probe(path), name=name)
-        self.work.begin(step)
-        self.work.write_json(f"{step}.json", info.to_json())
-        self.work.mark_done(step, seen)
-        return info
+def prune_shards(work: Store, keep: Container[str]) -> None:
+    """Delete shards of other options or windows, which nothing will ask for again; `keep` names the present steps."""
+    for key in work.keys("shards/"):
+        belongs_to = re.match(r"shards/[^/]+/[^./]+", key)
+        if belongs_to is None or belongs_to.group() not in keep:
+            work.delete(key)
+
+
+def probe_step(stages: Stages, store: Store, step: ProbeStep) -> None:
+    """Look at a video and keep what was found in its title's working store. `InputError` where it cannot be used."""
+    info = replace(stages.probe(step.url), name=step.name)
+    store.begin(step.step)
+    store.write_json(f"{step.step}.json", info.to_json())
+    store.mark_done(step.step, step.digest)
 
 
 def stored_info(stages: Stages, work: Store, key: str) -> Any:

@@ -1,4 +1,4 @@
-"""Small pieces of work by the hundred: one streaming Ray Data Dataset, or a plain loop in this process.
+"""Pieces of work: by the hundred in one streaming Ray Data Dataset, single ones as Ray tasks, or all in this process.
 
 A piece is a row: ``{"work": root of its title's working store, "step": key, ...}``. It writes its result into the store
 itself and gives back a small row, also when it failed: nothing large moves through Ray, and one bad piece costs no
@@ -42,20 +42,21 @@ def attempt(step: Callable[[Row], Row], row: Row, run_id: str, alive_nodes: Call
 
     Returns:
         ``title``, ``step``, ``error`` ('' or one sentence), ``traceback`` ('' where the user can mend it), ``stats``
-        (JSON), ``started`` and ``ended`` (seconds since 1970, for run times).
+        (JSON), ``retries`` (attempts before this one whose worker died or was lost), ``node`` (its id), ``started``
+        and ``ended`` (seconds since 1970, for run times).
     """
     started = time.time()
     stats: Row = {}
-    error = trace = ""
+    error = trace = this_node = ""
+    nodes: list[str] = []
     try:
         store, record = Store(row["work"]), f"{row['step']}.attempts.json"
         nodes = _earlier_attempts(store, record, run_id)
-        this_node, alive = alive_nodes() if nodes else ("", set())
+        this_node, alive = alive_nodes()
         if sum(node in alive for node in nodes) >= MAX_DEATHS:
             error = f"{row['what']}: its worker died {MAX_DEATHS} times (crash or out of memory); "
             error += "the rest of the season went on; run the same command again to try it once more"
         else:
-            this_node = this_node or alive_nodes()[0]
             store.write_json(record, {"run": run_id, "nodes": [*nodes, this_node]})
             stats = step(row)
             store.delete(record)
@@ -70,6 +71,8 @@ def attempt(step: Callable[[Row], Row], row: Row, run_id: str, alive_nodes: Call
         "error": error,
         "traceback": trace,
         "stats": json.dumps(stats),
+        "retries": len(nodes),
+        "node": this_node,
         "started": started,
         "ended": time.time(),
     }
@@ -81,10 +84,13 @@ def run_here(rows: Sequence[Row], step: Callable[[Row], Row], run_id: str) -> It
         yield attempt(step, row, run_id, lambda: ("here", set()))
 
 
-def run_on_ray(rows: Sequence[Row], step: Callable[[Row], Row], run_id: str, name: str) -> Iterator[Row]:
+def run_on_ray(
+    rows: Sequence[Row], step: Callable[[Row], Row], run_id: str, name: str, memory_bytes: int = 0
+) -> Iterator[Row]:
     """Do the pieces as tasks of one CPU each in one streaming Dataset; rows come back as they finish, in any order.
 
-    `name` is what Ray's dashboard shows. A Dataset under way takes no new rows: later pieces need another call.
+    `name` is what Ray's dashboard shows, `memory_bytes` what Ray keeps free for each task. A Dataset under way takes no
+    new rows: later pieces need another call.
     """
     import ray
     from ray.data import DataContext, TaskPoolStrategy
@@ -100,10 +106,28 @@ def run_on_ray(rows: Sequence[Row], step: Callable[[Row], Row], run_id: str, nam
         context.execution_no_progress_timeout_s = -1  # one long take, or a cluster that scales up from nothing
         context.execution_options.preserve_order = False
         pieces = ray.data.from_items(list(rows), override_num_blocks=len(rows))
-        dataset = pieces.map(work, num_cpus=1, compute=TaskPoolStrategy())
-        dataset.set_name(name)
+        dataset = pieces.map(work, num_cpus=1, memory=memory_bytes or None, compute=TaskPoolStrategy())
+        dataset.set_name(f"{name}_{run_id[:8]}")
     for batch in dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
         yield from cast(pa.Table, batch).to_pylist()
+
+
+def run_task(row: Row, step: Callable[[Row], Row], run_id: str, name: str, memory_bytes: int = 0) -> Row:
+    """Do one piece as a Ray task of one CPU, and wait for it; what dies on the way counts as in a Dataset.
+
+    Raises `InterruptedError` when Ray goes away meanwhile.
+    """
+    import ray
+
+    def work(row: Row) -> Row:
+        return attempt(step, row, run_id, _alive_nodes)
+
+    work.__name__ = work.__qualname__ = name
+    task = ray.remote(num_cpus=1, memory=memory_bytes or None, max_retries=-1, scheduling_strategy="SPREAD")(work)
+    try:
+        return ray.get(task.options(name=f"{name} {row['title']}").remote(row))
+    except ray.exceptions.RayError as error:
+        raise InterruptedError(str(error)) from error
 
 
 def _earlier_attempts(store: Store, record: str, run_id: str) -> list[str]:
