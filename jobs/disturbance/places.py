@@ -16,7 +16,7 @@ class ThisMachine:
     """Every run starts its own Ray, which ends with it."""
 
     name = "this machine"
-    kinds = ("worker", "driver")
+    kinds: tuple[str, ...] = ("worker", "driver")
 
     def __init__(self, cpus: int):
         self.arguments = ["--num-cpus", str(cpus)]

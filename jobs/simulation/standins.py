@@ -13,8 +13,11 @@ from typing import Any
 from simulation.schedule import TitleWork
 
 from vcn_ray.config import Options
+from vcn_ray.season.adaptation import Resources
 from vcn_ray.season.stages import Report, Stages
 from vcn_ray.storage import Store
+
+_MEMORY_BYTES = 1_000_000  # that a task asks for
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,16 @@ class Piece:
 class Simulated(Stages):
     """Sleeps through the work; every piece leaves a line in the file of events: kind, title, start, end (Unix seconds).
 
-    The events are kept apart from what the driver tells, so that its reports are not what it is judged by.
+    The events are kept apart from what the driver tells, so that its reports are not what it is judged by. Adaptation
+    is run by `sleep_on_ray` in the place of Ray Train.
     """
+
+    views_memory_bytes = title_memory_bytes = _MEMORY_BYTES
 
     def __init__(self, work: Sequence[TitleWork], events: Path):
         self._work = {title_name(number): title for number, title in enumerate(work)}
         self._events = str(events)
+        self.trainer = sleep_on_ray
 
     def _sleep(self, kind: str, title: str, seconds: float) -> None:
         started = time.time()
@@ -95,6 +102,10 @@ class Simulated(Stages):
     def shards(self, info: SimulatedVideo, window_s: float) -> list[Piece]:
         """One a frame, whatever the window."""
         return [Piece(frame, frame + 1) for frame in range(info.frames)]
+
+    def shard_memory_bytes(self, info: SimulatedVideo, options: Options) -> int:
+        """Next to nothing: memory is not to hold back CPUs that are not there."""
+        return _MEMORY_BYTES
 
     def extract(
         self,
@@ -130,7 +141,9 @@ class Simulated(Stages):
         store.write_json(f"{key}.json", {})
         return {"crops": 1}
 
-    def adapt(self, store: Store, options: Options, device: str, threads: int, report: Report) -> None:
+    def adapt(
+        self, store: Store, options: Options, device: str, threads: int, report: Report, workers: Any = None
+    ) -> None:
         """Sleep as long as the title's adaptation takes, telling of one epoch."""
         title = self._title(store)
         report({"iteration": 1, "epoch": 0, "loss": 0.5})
@@ -163,3 +176,28 @@ class Simulated(Stages):
 def title_name(number: int) -> str:
     """Id, folder and file stem of a title."""
     return f"title-{number:04d}"
+
+
+def sleep_on_ray(
+    stages: Stages,
+    title: str,
+    slug: str,
+    work: Store,
+    options: Options,
+    device: str,
+    inputs_digest: str,
+    resources: Resources,
+    report_to: Any,
+) -> None:
+    """A `Trainer`: one actor that holds the title's resources and runs `Simulated.adapt`, without Ray Train."""
+    import ray
+
+    def tell(event: dict[str, Any]) -> None:
+        report_to.put.remote({"title": title, "stage": "adapt", **event})
+
+    class Sleeper:
+        def adapt(self) -> None:
+            stages.adapt(work, options, device, 1, tell)
+
+    kind: Any = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(Sleeper)
+    ray.get(kind.options(name=f"adapt {slug}").remote().adapt.remote())
