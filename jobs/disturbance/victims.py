@@ -11,12 +11,16 @@ from pathlib import Path
 from processes import descendants, processes
 
 
+# Parts of a machine's raylet that only look like workers: it ends with them, which is another kind of loss.
+_NO_WORKERS = ("IDLE", "RuntimeEnvAgent", "DashboardAgent")
+
+
 def workers() -> list[tuple[int, str]]:
     """(id, title) of the Ray workers below this process that have something to do: tasks, actors, train workers."""
     found = []
     for pid in descendants(os.getpid(), processes()):
         title = _title(pid)
-        if title.startswith("ray::") and not title.startswith("ray::IDLE"):
+        if title.startswith("ray::") and not title.removeprefix("ray::").startswith(_NO_WORKERS):
             found.append((pid, title.removeprefix("ray::")))
     return sorted(found)
 
