@@ -148,7 +148,7 @@ def demo(
             import vcn_ray
 
             _print_evaluation(vcn_ray.load(out).evaluate(season.ground_truth))
-            _say(f"open {outcome.out.path('index.html')}")
+            _say(f"open {outcome.out.where('index.html')}")
     raise typer.Exit(_exit_code(outcome))
 
 
@@ -305,7 +305,7 @@ def _write_fault(out: Path | None, trace: str) -> Path:
         try:
             store = Store(_folder("--out", out))
             store.write_bytes(_FAULT_LOG, trace.encode())
-            return store.path(_FAULT_LOG)
+            return Path(store.where(_FAULT_LOG))
         except VcnError:
             pass
     with tempfile.NamedTemporaryFile("w", prefix="vcn-ray-", suffix=".log", delete=False, encoding="utf-8") as file:
@@ -408,7 +408,7 @@ def _print_outcome(outcome: SeasonOutcome) -> None:
     done = len(outcome.titles) - len(outcome.failed)
     if done:
         text = f"{done} of {len(outcome.titles)} titles done in {outcome.seconds:.0f} s; pages: "
-        _say(f"{text}{outcome.out.path('index.html')}")
+        _say(f"{text}{outcome.out.where('index.html')}")
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:

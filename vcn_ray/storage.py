@@ -1,27 +1,28 @@
 """Where results live: one small class over a folder of objects, with atomic writes and done-markers.
 
-A write is one object put whole: on a file system a temporary name in the same folder, then a rename. A step is done
-when its marker exists and bears the digest of its inputs and options; anything else is redone.
+A write is one object put whole: on a file system a temporary name in the same folder, then a rename; in an object
+store one PUT. A step is done when its marker exists and bears the digest of its inputs and options; anything else is
+redone.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
+import io
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vcn_ray import objectstore
 from vcn_ray.errors import OutputError
+from vcn_ray.folder import Folder
+from vcn_ray.objectstore import Location
 
 
 def digest(*parts: Any) -> str:
@@ -30,75 +31,95 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class Store:
-    """A folder of objects, addressed by '/'-separated keys.
+class _Place(Protocol):
+    """What a kind of place has to offer; errors are `OutputError`."""
 
-    Only this class touches the place where results are kept, so that another kind of place needs another Store and
-    nothing else. It pickles as its root, so Ray workers can be handed one. Errors of the file system surface as
-    `OutputError` with the path and the remedy.
+    url: str
+
+    def where(self, key: str) -> str: ...
+    def exists(self, key: str) -> bool: ...
+    def keys(self, prefix: str) -> list[str]: ...
+    def read_if_there(self, key: str) -> bytes | None: ...
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]: ...
+    def write_bytes(self, key: str, content: bytes) -> None: ...
+    def write_file(self, key: str, source: str) -> None: ...
+    def delete(self, key: str) -> None: ...
+    def delete_below(self, key: str) -> None: ...
+
+
+class Store:
+    """A folder of objects, addressed by '/'-separated keys: on this machine, or ``s3://bucket/prefix``.
+
+    Only this class touches the place where results are kept, so that another kind of place needs another `_Place` and
+    nothing else. It pickles as its URL, so Ray workers can be handed one. Errors surface as `OutputError` with the
+    path or URL and the remedy.
+
+    `url` is the absolute path or the URL; ``Store(store.url)`` is the same store.
     """
 
     def __init__(self, root: str | os.PathLike[str]):
-        self.root = Path(root).expanduser().absolute()
+        text = os.fspath(root)
+        self._place: _Place = _Bucket(text) if objectstore.is_object_url(text) else Folder(text)
+        self.url = self._place.url
 
     def __repr__(self) -> str:
-        return f"Store({str(self.root)!r})"
+        return f"Store({self.url!r})"
+
+    def __reduce__(self) -> tuple[type[Store], tuple[str]]:
+        return Store, (self.url,)
+
+    @property
+    def name(self) -> str:
+        """Last part of the URL."""
+        return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine's file system."""
+        return not objectstore.is_object_url(self.url)
 
     def child(self, *names: str) -> Store:
         """The store below this one."""
-        return Store(self.root.joinpath(*names))
+        return Store("/".join([self.url.rstrip("/"), *names]))
 
-    def path(self, key: str) -> Path:
-        """Local path of an object; for messages and for libraries that want a file name."""
-        return self.root / key
+    def where(self, key: str) -> str:
+        """Path or URL of an object; for messages and links."""
+        return self._place.where(key)
 
     def exists(self, key: str) -> bool:
         """Whether an object of this key has been written."""
-        with _explained(self.path(key), "read"):
-            return self.path(key).is_file()
+        return self._place.exists(key)
 
     def keys(self, prefix: str = "") -> list[str]:
         """Keys of all objects whose key starts with the prefix, sorted; temporary objects are left out."""
-        if not self.root.is_dir():
-            return []
-        found = (p.relative_to(self.root).as_posix() for p in self.root.rglob("*") if p.is_file())
-        return sorted(k for k in found if k.startswith(prefix) and not k.rsplit("/", 1)[-1].startswith(".tmp-"))
+        return self._place.keys(prefix)
 
     def read_bytes(self, key: str) -> bytes:
         """An object's content; `OutputError` when it is missing or unreadable."""
-        with _explained(self.path(key), "read"):
-            return self.path(key).read_bytes()
+        content = self._place.read_if_there(key)
+        if content is None:
+            raise OutputError(f"cannot read {self.where(key)}: no such file or folder: check the path")
+        return content
 
     def write_bytes(self, key: str, content: bytes) -> None:
         """Put an object whole: readers see the old content or the new, never a part."""
-        target = self.path(key)
-        with _explained(target, "write"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
-            try:
-                with open(temporary, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.replace(temporary, target)
-            finally:
-                temporary.unlink(missing_ok=True)
+        self._place.write_bytes(key, content)
+
+    def write_file(self, key: str, source: str | os.PathLike[str]) -> None:
+        """Put the content of a local file whole, without holding it in memory."""
+        self._place.write_file(key, os.fspath(source))
 
     def delete(self, key: str) -> None:
-        """Remove an object, or everything below a folder; nothing happens where there is none."""
-        target = self.path(key)
-        with _explained(target, "delete"):
-            if target.is_dir():
-                shutil.rmtree(target)
-            else:
-                target.unlink(missing_ok=True)
+        """Remove an object, and everything below a folder of that name; nothing happens where there is none."""
+        self._place.delete_below(key)
+        self._place.delete(key)
 
     def read_json(self, key: str) -> Any:
         """An object parsed as JSON; `OutputError` when it is damaged."""
         try:
             return json.loads(self.read_bytes(key))
         except ValueError as error:
-            raise OutputError(f"{self.path(key)} is damaged ({error}); delete it and run again") from None
+            raise OutputError(f"{self.where(key)} is damaged ({error}); delete it and run again") from None
 
     def write_json(self, key: str, value: Any) -> None:
         """Put a value as JSON (sorted keys, so that equal values are equal bytes)."""
@@ -112,7 +133,7 @@ class Store:
         Only the columns named are read, and only the parts of the file that hold the rows asked for; these come back
         in the order given.
         """
-        with _explained(self.path(key), "read"), open(self.path(key), "rb") as source:
+        with self._place.open(key) as source:
             try:
                 file = pq.ParquetFile(source)
                 if rows is None:
@@ -125,7 +146,7 @@ class Store:
                 position = np.asarray(rows, np.int64) - offset[np.searchsorted(groups, group_of_row)]
                 return file.read_row_groups(groups.tolist(), columns).take(pa.array(position))
             except pa.ArrowException as error:
-                raise OutputError(f"{self.path(key)} is damaged ({error}); delete it and run again") from None
+                raise OutputError(f"{self.where(key)} is damaged ({error}); delete it and run again") from None
 
     def write_table(
         self, key: str, table: pa.Table, schema: pa.Schema | None = None, rows_per_group: int | None = None
@@ -144,7 +165,7 @@ class Store:
 
     def begin(self, step: str) -> None:
         """Take away the marker of a step before its first write, so that no old marker vouches for new content."""
-        self.delete(f"{step}.done.json")
+        self._place.delete(f"{step}.done.json")
 
     def mark_done(self, step: str, inputs_digest: str, **info: Any) -> None:
         """Record that a step has been done for these inputs; `info` (times, counts) is for people and reports."""
@@ -152,12 +173,10 @@ class Store:
 
     def done_info(self, step: str, inputs_digest: str) -> dict[str, Any] | None:
         """The marker's content when the step has been done for exactly these inputs, else None."""
-        key = f"{step}.done.json"
-        if not self.exists(key):
-            return None
+        content = self._place.read_if_there(f"{step}.done.json")
         try:
-            marker = self.read_json(key)
-        except OutputError:
+            marker = None if content is None else json.loads(content)
+        except ValueError:  # not ours, or damaged: the step is done again
             return None
         return marker if isinstance(marker, dict) and marker.get("digest") == inputs_digest else None
 
@@ -166,20 +185,49 @@ class Store:
         return self.done_info(step, inputs_digest) is not None
 
 
-@contextmanager
-def _explained(path: Path, doing: str) -> Iterator[None]:
-    """Turn errors of the file system into sentences."""
-    try:
-        yield
-    except OSError as error:
-        remedies = {
-            errno.ENOSPC: "no space is left on the disk: free some and run the same command again",
-            errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
-            errno.EACCES: "permission denied: choose another --out or change its permissions",
-            errno.EPERM: "permission denied: choose another --out or change its permissions",
-            errno.EROFS: "the file system is read-only: choose another --out",
-            errno.ENOENT: "no such file or folder: check the path",
-            errno.ENOTDIR: "a part of the path is a file, not a folder: choose another --out",
-        }
-        reason = remedies.get(error.errno or 0, error.strerror or str(error))
-        raise OutputError(f"cannot {doing} {path}: {reason}") from error
+class _Bucket:
+    """``s3://bucket/prefix`` as a place for objects."""
+
+    def __init__(self, url: str):
+        self._root = objectstore.parse_url(url)
+        self.url = self._root.url.rstrip("/")
+
+    def where(self, key: str) -> str:
+        return self._at(key).url
+
+    def exists(self, key: str) -> bool:
+        with objectstore.explained(self.where(key), "read"):
+            return objectstore.look(self._at(key)) is not None
+
+    def keys(self, prefix: str) -> list[str]:
+        root = self._at("").key
+        with objectstore.explained(self.where(prefix), "list"):
+            return [key[len(root) :] for key in objectstore.list_keys(self._at(prefix))]
+
+    def read_if_there(self, key: str) -> bytes | None:
+        with objectstore.explained(self.where(key), "read"):
+            found = objectstore.read(self._at(key))
+        return None if found is None else found[0]
+
+    @contextmanager
+    def open(self, key: str) -> Iterator[BinaryIO]:
+        yield cast(BinaryIO, io.BufferedReader(objectstore.RangedFile(self._at(key), OutputError), 1 << 16))
+
+    def write_bytes(self, key: str, content: bytes) -> None:
+        with objectstore.explained(self.where(key), "write"):
+            objectstore.write(self._at(key), content)
+
+    def write_file(self, key: str, source: str) -> None:
+        with objectstore.explained(self.where(key), "write"):
+            objectstore.write_file(self._at(key), source)
+
+    def delete(self, key: str) -> None:
+        with objectstore.explained(self.where(key), "delete"):
+            objectstore.delete(self._at(key))
+
+    def delete_below(self, key: str) -> None:
+        with objectstore.explained(self.where(key), "delete"):
+            objectstore.delete_below(self._at(key))
+
+    def _at(self, key: str) -> Location:
+        return Location(self._root.bucket, f"{self._root.key}/{key}" if self._root.key else key)

@@ -160,7 +160,7 @@ class StandIn(Stages):
         return store.exists("clustering/sum.json")
 
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
-        self.note(f"views {store.root.parent.name} {key}")
+        self.note(f"views {Path(store.url).parent.name} {key}")
         if self.adapt_trouble == "views":
             raise RuntimeError("no view")
         store.write_json(f"{key}.json", sum(store.read_table("tracks/faces.parquet")["value"].to_pylist()))
@@ -175,7 +175,7 @@ class StandIn(Stages):
         report: Callable[[dict[str, Any]], None],
         workers: Any = None,
     ) -> None:
-        before = self.note(f"adapt {store.root.parent.name}")
+        before = self.note(f"adapt {Path(store.url).parent.name}")
         report({"iteration": 1, "epoch": 3, "loss": 0.5})
         report({"iteration": 1, "clusters": 4} | ({"warning": self.adapt_warning} if self.adapt_warning else {}))
         if self.adapt_trouble == "error":

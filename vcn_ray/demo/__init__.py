@@ -81,7 +81,7 @@ def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
 
 
 def _season(store: Store) -> DemoSeason:
-    return DemoSeason([store.path(name) for name in EPISODES], store.path(_GROUND_TRUTH))
+    return DemoSeason([Path(store.where(name)) for name in EPISODES], Path(store.where(_GROUND_TRUTH)))
 
 
 def _inputs(seed: int) -> str:

@@ -24,6 +24,8 @@ from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from vcn_ray.errors import InputError
+from vcn_ray.objectstore import is_object_url
+from vcn_ray.sources import media_source, open_source, source_name, stat_source
 
 _CHECKED_FRAMES = 48
 _FINGERPRINT_BYTES = 1 << 20
@@ -105,7 +107,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     Raises `InputError`, in one sentence that names the file and the remedy, where it cannot be used. Damage that
     leaves frames to work with (a download that stopped early) is told in `VideoInfo.warnings`.
     """
-    path = Path(path)
+    path = os.fspath(path)
     _check_file(path)
     warnings: list[str] = []
     with open_container(path) as container:
@@ -116,7 +118,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         time_base = stream.time_base or Fraction(1, 1000)
         stream_index = stream.index
     if not complete:
-        warnings.append(f"{path.name} is damaged: a part of it could not be read and is left out")
+        warnings.append(f"{source_name(path)} is damaged: a part of it could not be read and is left out")
     sample = list(itertools.islice(_decoded(path, stream_index), _CHECKED_FRAMES))
     if not sample:
         raise InputError(
@@ -130,16 +132,16 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     end_s = float(pts[-1] * time_base) - start_s if timed else duration_s
     if promised_s - end_s > max(1.0, 0.02 * promised_s):
         warnings.append(
-            f"{path.name} ends early: its header promises {promised_s:.1f} s, frames are there up to {end_s:.1f} s; "
-            "they are used, copy the file again if it should be whole"
+            f"{source_name(path)} ends early: its header promises {promised_s:.1f} s, frames are there up to {end_s:.1f} "
+            "s; they are used, copy the file again if it should be whole"
         )
     first = sample[0]
     orientation, rotation_deg = _orientation(first)
     height, width = (first.width, first.height) if orientation[0] else (first.height, first.width)
     aspect = _sample_aspect(path, stream_index)
     return VideoInfo(
-        path=str(path),
-        name=path.name,
+        path=path,
+        name=source_name(path),
         stream_index=stream_index,
         width_px=width,
         height_px=height,
@@ -162,9 +164,9 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
 def open_container(path: str | os.PathLike[str]) -> Any:
     """Open a media file for reading; `InputError` in one sentence where that fails."""
     try:
-        container = av.open(os.fspath(path), mode="r", metadata_errors="replace")
+        container = av.open(media_source(os.fspath(path)), mode="r", metadata_errors="replace")
     except av.error.FFmpegError as error:
-        if _lacks_index(Path(path)):
+        if _lacks_index(os.fspath(path)):
             raise InputError(
                 f"{path} is cut short or was never finished: the index that players need is missing; "
                 "copy or export it again"
@@ -189,8 +191,13 @@ def footage_stream(container: Any, path: str | os.PathLike[str]) -> VideoStream:
     raise InputError(f"{path} has {kinds}; give a file with moving pictures")
 
 
-def _check_file(path: Path) -> None:
+def _check_file(url: str) -> None:
     """Refuse what is not a readable, non-empty file."""
+    if is_object_url(url):
+        if stat_source(url).size_bytes == 0:
+            raise InputError(f"{url} is empty (0 bytes); copy or export it again")
+        return
+    path = Path(url)
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder; give the video files in it")
@@ -206,10 +213,10 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path} cannot be read: {error.strerror}; check the disk or copy it again") from None
 
 
-def _lacks_index(path: Path) -> bool:
+def _lacks_index(path: str) -> bool:
     """Whether a file of the MP4 and QuickTime family has no 'moov' box, which says where its frames are."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
+    size = stat_source(path).size_bytes
+    with open_source(path) as file:
         position = 0
         kinds: list[bytes] = []
         while position + 8 <= size and len(kinds) < 1000:
@@ -247,7 +254,7 @@ def _packet_times(container: Any, stream: VideoStream) -> tuple[np.ndarray, np.n
     return pts, np.unique(np.array(keys, np.int64)), complete
 
 
-def _decoded(path: Path, stream_index: int) -> Iterator[Any]:
+def _decoded(path: str, stream_index: int) -> Iterator[Any]:
     """Frames from the start, damaged packets skipped."""
     with open_container(path) as container:
         stream = container.streams[stream_index]
@@ -277,7 +284,7 @@ def _times_agree(pts: np.ndarray, sample: list[Any]) -> bool:
 
 
 def _frame_times(
-    path: Path, stream_index: int, time_base: Fraction, key_pts: np.ndarray
+    path: str, stream_index: int, time_base: Fraction, key_pts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Frame list by decoding: the frames' times where they rise strictly, else a count at the average rate."""
     with open_container(path) as container:
@@ -311,7 +318,7 @@ def _orientation(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
     return (False, a < 0, d < 0), round(frame.rotation)
 
 
-def _sample_aspect(path: Path, stream_index: int) -> Fraction:
+def _sample_aspect(path: str, stream_index: int) -> Fraction:
     """Width of a stored pixel over its height; 1 where the file does not say or says nonsense."""
     with open_container(path) as container:
         aspect = container.streams[stream_index].sample_aspect_ratio
@@ -320,11 +327,11 @@ def _sample_aspect(path: Path, stream_index: int) -> Fraction:
     return Fraction(aspect)
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: str) -> str:
     """Digest of size, head, middle and tail: changes with the content, costs three reads however long the file."""
-    size = path.stat().st_size
+    size = stat_source(path).size_bytes
     content = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
+    with open_source(path) as file:
         for start in sorted({0, max(0, (size - _FINGERPRINT_BYTES) // 2), max(0, size - _FINGERPRINT_BYTES)}):
             file.seek(start)
             content.update(file.read(_FINGERPRINT_BYTES))
