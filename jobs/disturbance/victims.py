@@ -10,7 +10,6 @@ from pathlib import Path
 
 from processes import descendants, processes
 
-
 # Parts of a machine's raylet that only look like workers: it ends with them, which is another kind of loss.
 _NO_WORKERS = ("IDLE", "RuntimeEnvAgent", "DashboardAgent")
 
