@@ -16,7 +16,7 @@ TIERS = [
     {"models"},
     {"tracks", "adapt", "cluster", "export", "evaluate", "demo"},
     {"season"},
-    {"cli", "__init__", "__main__", "jobs"},
+    {"cli", "cli_print", "cli_request", "__init__", "__main__", "jobs"},
 ]
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "jobs").rglob("*.py")])
 

@@ -41,8 +41,8 @@ def run(
     """Find the characters of videos; what an earlier run into the same folder has done is not done again.
 
     Args:
-        videos: files, folders or patterns.
-        out: folder of the results.
+        videos: files, folders, patterns, ``s3://`` URLs, or one season file (YAML).
+        out: folder of the results, or an ``s3://`` URL.
         title: make all videos one title of this name, so that characters run through them all.
         options: as of `vcn_ray.config.make_options`, or settings by name, such as ``{"sample_every_frames": 6}``.
         from_s: leave out what comes before, in seconds of each video.
@@ -55,7 +55,8 @@ def run(
     Raises:
         vcn_ray.errors.VcnError: nothing could be done; the message says what to do.
     """
-    from vcn_ray.config import Options, make_options
+    from vcn_ray.config import Options
+    from vcn_ray.errors import OptionError
     from vcn_ray.season.driver import run_season
     from vcn_ray.season.results import load_season
     from vcn_ray.season.state import Part
@@ -63,8 +64,14 @@ def run(
     from vcn_ray.storage import Store
 
     given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
-    settings = options if isinstance(options, Options) else make_options(dict(options or {}))
-    run_season(find_season(given, title), Store(out), settings, part=Part(from_s, to_s), local=local)
+    season = find_season(given, title)
+    if isinstance(options, Options):
+        if season.settings or any(own.settings for own in season.titles):
+            raise OptionError("options of a season file go under those given: give these as a mapping, name to value")
+        for_all, own_options = options, dict[str, Options]()
+    else:
+        for_all, own_options = season.options(given=dict(options or {}))
+    run_season(season, Store(out), for_all, part=Part(from_s, to_s), local=local, title_options=own_options)
     return load_season(os.fspath(out))
 
 

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from vcn_ray.cli_print import (
+    add_row,
+    complain,
+    out_console,
+    print_evaluation,
+    print_outcome,
+    print_plan,
+    print_status,
+    say,
+)
+from vcn_ray.cli_request import Request, folder, given_options, read_config, read_part
 from vcn_ray.errors import InputError, ModelError, OptionError, VcnError
 
 if TYPE_CHECKING:
-    from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.season.outcome import SeasonOutcome
+    from vcn_ray.season.plan import Plan
     from vcn_ray.season.progress import Monitor
 
 _HELP = """
@@ -44,9 +54,6 @@ _FAULT_LOG = "unexpected-error.log"
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-# Wide enough for a path where the output is no terminal; a terminal tells its own width.
-out_console = Console(width=None if Console().is_terminal else 160, emoji=False)
-error_console = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 10_000, emoji=False)
 
 
 class _Method(StrEnum):
@@ -60,7 +67,11 @@ class _Device(StrEnum):
     cuda = "cuda"
 
 
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the results; made if missing.")]
+Out = Annotated[
+    str,
+    typer.Option("--out", "-o", metavar="DIR", help="Folder for the results, or s3://BUCKET/PREFIX; made if missing."),
+]
+Directory = Annotated[str, typer.Argument(metavar="DIR", help="Folder of results (--out of a run), or its URL.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any option by name, repeatable; `vcn-ray config` lists them."),
@@ -71,7 +82,12 @@ NumCpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs to use on t
 
 @app.command()
 def run(
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Video files, folders of videos, patterns.")],
+    videos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VIDEO...", help="Video files, folders of videos, patterns, s3:// URLs, or one season.yaml."
+        ),
+    ],
     out: Out,
     title: Annotated[
         str | None,
@@ -105,6 +121,15 @@ def run(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Seed of every random number; same seed, same clusters.", min=0)
     ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Start Ray's dashboard at http://127.0.0.1:8265, too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what is done, what would run and why; change nothing.")
+    ] = False,
+    s3_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Server of s3:// URLs that is not AWS's: MinIO and the like.")
+    ] = None,
 ) -> None:
     """Find the characters of videos.
 
@@ -118,43 +143,58 @@ def run(
         "address": address,
         "device": device and device.value,
         "seed": seed,
+        "dashboard": dashboard or None,
     }
+    if s3_endpoint is not None:
+        os.environ["AWS_ENDPOINT_URL_S3"] = s3_endpoint
     with _explained(out):
-        settings = _settings(config, set_ or [], flags)
-        part = _part(from_, to)
-        outcome = _run(list(videos), out, title, settings, part, local)
+        request = Request(
+            videos=list(videos),
+            out=out,
+            title=title,
+            config=read_config(config) if config is not None else {},
+            given=given_options(set_ or [], flags),
+            part=read_part(from_, to),
+            local=local,
+        )
+        if dry_run:
+            print_plan(_plan(request))
+            raise typer.Exit
+        outcome = _run(request)
     raise typer.Exit(_exit_code(outcome))
 
 
 @app.command()
 def demo(
-    out: Out = Path("vcn-demo"),
+    out: Out = "vcn-demo",
     set_: Set = None,
     local: Local = False,
     num_cpus: NumCpus = None,
 ) -> None:
     """Render a small season, find its characters and measure the result: shows that all works, without a download."""
     with _explained(out):
-        settings = _settings(None, set_ or [], {"num_cpus": num_cpus})
+        given = given_options(set_ or [], {"num_cpus": num_cpus})
         from vcn_ray.demo import find_demo, render_demo
 
-        folder = _folder("--out", out) / "season"
-        season = find_demo(folder)
+        if out.startswith("s3://"):
+            raise OptionError(f"--out {out}: the demo renders its videos into a folder; name one")
+        clips = Path(folder("--out", out)) / "season"
+        season = find_demo(clips)
         if season is None:
-            _say(f"rendering two episodes into {folder}")
-            season = render_demo(folder)
-        outcome = _run([str(video) for video in season.videos], out, "demo", settings, (0.0, None), local)
+            say(f"rendering two episodes into {clips}")
+            season = render_demo(clips)
+        outcome = _run(Request([str(video) for video in season.videos], out, "demo", given=given, local=local))
         if not outcome.failed:
             import vcn_ray
 
-            _print_evaluation(vcn_ray.load(out).evaluate(season.ground_truth))
-            _say(f"open {outcome.out.where('index.html')}")
+            print_evaluation(vcn_ray.load(out).evaluate(season.ground_truth))
+            say(f"open {outcome.out.where('index.html')}")
     raise typer.Exit(_exit_code(outcome))
 
 
 @app.command()
 def evaluate(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results (--out of a run).")],
+    directory: Directory,
     ground_truth: Annotated[
         Path, typer.Option(metavar="CSV", help="Labelled faces: video, frame, x, y, w, h, identity, shot.")
     ],
@@ -164,11 +204,29 @@ def evaluate(
     with _explained():
         import vcn_ray
 
-        evaluation = vcn_ray.load(_folder("DIR", directory)).evaluate(ground_truth)
+        evaluation = vcn_ray.load(folder("DIR", directory)).evaluate(ground_truth)
         if as_json:
             typer.echo(evaluation.json())
         else:
-            _print_evaluation(evaluation)
+            print_evaluation(evaluation)
+
+
+@app.command()
+def status(
+    directory: Directory,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show how far a run is: every title's state, progress, retries and errors; also from another machine."""
+    with _explained():
+        from vcn_ray.season.status import read_status
+        from vcn_ray.storage import Store
+
+        found = read_status(Store(folder("DIR", directory)))
+        if as_json:
+            typer.echo(json.dumps({"headline": found.headline, **asdict(found)}, indent=1, ensure_ascii=False))
+        else:
+            print_status(found)
+    raise typer.Exit(1 if any(title.error for title in found.titles) else 0)
 
 
 @app.command()
@@ -184,7 +242,7 @@ def config() -> None:
                 table.add_section()
                 group = option.group
             paper = "" if option.paper_default == option.default else str(option.paper_default)
-            _add_row(table, option.name, str(option.default), paper, option.description)
+            add_row(table, option.name, str(option.default), paper, option.description)
         out_console.print(table)
 
 
@@ -204,7 +262,7 @@ def models(
         packs = describe_packs()
         for pack in packs:
             installed = "yes" if pack["installed"] else "no"
-            _add_row(
+            add_row(
                 table,
                 pack["name"],
                 pack["licence"],
@@ -241,29 +299,20 @@ def main() -> None:
     app(prog_name="vcn-ray")
 
 
-def _run(
-    videos: list[str],
-    out: Path,
-    title: str | None,
-    settings: dict[str, Any],
-    part: tuple[float, float | None],
-    local: bool,
-) -> SeasonOutcome:
-    from vcn_ray.config import make_options
+def _run(request: Request) -> SeasonOutcome:
     from vcn_ray.season.driver import run_season
-    from vcn_ray.season.state import Part
-    from vcn_ray.season.titles import find_season
-    from vcn_ray.storage import Store
 
-    options = make_options(settings)
-    store = Store(_folder("--out", out))
-    season = find_season(videos, title)
-    for _, sentence in season.refused:
-        _complain(sentence)
+    arguments = request.arguments()
     with _monitor() as monitor:
-        outcome = run_season(season, store, options, part=Part(*part), local=local, monitor=monitor)
-    _print_outcome(outcome)
+        outcome = run_season(**arguments, local=request.local, monitor=monitor)
+    print_outcome(outcome)
     return outcome
+
+
+def _plan(request: Request) -> Plan:
+    from vcn_ray.season.plan import plan_season
+
+    return plan_season(**request.arguments())
 
 
 @contextmanager
@@ -278,156 +327,42 @@ def _monitor() -> Iterator[Monitor]:
 
 
 @contextmanager
-def _explained(out: Path | None = None) -> Iterator[None]:
+def _explained(out: str | None = None) -> Iterator[None]:
     """Any error becomes one sentence and an exit code; what no user caused leaves its traceback in a file, in `out`."""
     try:
         yield
     except VcnError as error:
-        _complain(str(error))
+        complain(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        _complain("interrupted: finished steps are kept, the same command goes on from there")
+        complain("interrupted: finished steps are kept, the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # `| head`; typer ends quietly
         raise
     except Exception as error:
         log = _write_fault(out, traceback.format_exc())
         text = " ".join(str(error).split())
-        _complain(f"this is a fault of vcn-ray: {type(error).__name__}: {text}; please report it with {log}")
+        complain(f"this is a fault of vcn-ray: {type(error).__name__}: {text}; please report it with {log}")
         raise typer.Exit(UNEXPECTED) from None
 
 
-def _write_fault(out: Path | None, trace: str) -> Path:
+def _write_fault(out: str | None, trace: str) -> str:
     """The file that the traceback is in: in the folder of results or, where that cannot be written, a temporary one."""
     if out is not None:
         from vcn_ray.storage import Store
 
         try:
-            store = Store(_folder("--out", out))
+            store = Store(folder("--out", out))
             store.write_bytes(_FAULT_LOG, trace.encode())
-            return Path(store.where(_FAULT_LOG))
+            return store.where(_FAULT_LOG)
         except VcnError:
             pass
     with tempfile.NamedTemporaryFile("w", prefix="vcn-ray-", suffix=".log", delete=False, encoding="utf-8") as file:
         file.write(trace)
-    return Path(file.name)
-
-
-def _folder(flag: str, path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:  # ~name of nobody
-        raise OptionError(f"{flag} {path}: {error}; write the whole path") from None
-
-
-def _complain(sentence: str) -> None:
-    error_console.print(f"vcn-ray: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    out_console.print(text, soft_wrap=True, markup=False, highlight=False)
-
-
-def _add_row(table: Table, *cells: str) -> None:
-    """Add cells as they are: titles and file names may look like markup."""
-    table.add_row(*(Text(cell) for cell in cells))
+    return file.name
 
 
 def _exit_code(outcome: SeasonOutcome) -> int:
     if outcome.failed and all(title.error is not None and title.stage == "probe" for title in outcome.titles):
         return InputError.exit_code
     return 1 if outcome.failed or outcome.refused else 0
-
-
-def _settings(config_file: Path | None, assignments: list[str], flags: dict[str, Any]) -> dict[str, Any]:
-    """Options from the file, over them those of --set, over them the flags that were given."""
-    settings = _read_config(config_file) if config_file is not None else {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals:
-            raise OptionError(f"--set {assignment}: write it as NAME=VALUE, such as --set sample_every_frames=6")
-        settings[name.strip()] = value.strip()
-    settings |= {name: value for name, value in flags.items() if value is not None}
-    return settings
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Options of a YAML file: by name, or by name below their group as `season.json` has them."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"--config {path}: cannot be read ({error.strerror}); check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(f"--config {path}: not valid YAML ({' '.join(str(error).split())}); mend it") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise OptionError(f"--config {path}: give options one a line, as `sample_every_frames: 6`")
-    flat: dict[str, Any] = {}
-    for name, value in content.items():
-        flat |= {str(k): v for k, v in value.items()} if isinstance(value, dict) else {str(name): value}
-    return flat
-
-
-def _part(from_text: str, to_text: str | None) -> tuple[float, float | None]:
-    from_s = _seconds("--from", from_text)
-    to_s = None if to_text is None else _seconds("--to", to_text)
-    if to_s is not None and to_s <= from_s:
-        raise InputError(f"--to {to_text} is not after --from {from_text}; give a later time")
-    return from_s, to_s
-
-
-def _seconds(flag: str, text: str) -> float:
-    """Seconds of '90', '1:30', '00:01:30' or '00:01:30.5'."""
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
-        raise OptionError(f"{flag} {text}: write a time as 90 (seconds), 1:30 or 00:01:30")
-    seconds = 0.0
-    for piece in text.split(":"):
-        seconds = seconds * 60 + float(piece)
-    return seconds
-
-
-def _print_outcome(outcome: SeasonOutcome) -> None:
-    table = Table("title", "videos", "minutes", "tracks", "Unknown", "characters", title="Season", title_justify="left")
-    stages = list(dict.fromkeys(stage for title in outcome.titles for stage in title.seconds))
-    for stage in stages:
-        table.add_column(f"{stage} s", justify="right")
-    for title in outcome.titles:
-        row = [title.id, str(len(title.videos)), f"{title.minutes:.1f}"]
-        if title.error is None:
-            row += [str(title.counts[name]) for name in ("tracks", "unknown", "characters")]
-        else:
-            row += ["failed", "", ""]
-        _add_row(table, *row, *(f"{title.seconds[stage]:.1f}" if stage in title.seconds else "" for stage in stages))
-    out_console.print(table)
-    for failed in outcome.failed:
-        log = f" (details: {failed.log})" if failed.log else ""
-        _complain(f"{failed.id} failed: {failed.error}{log}")
-    done = len(outcome.titles) - len(outcome.failed)
-    if done:
-        text = f"{done} of {len(outcome.titles)} titles done in {outcome.seconds:.0f} s; pages: "
-        _say(f"{text}{outcome.out.where('index.html')}")
-
-
-def _print_evaluation(evaluation: Evaluation) -> None:
-    figures = Table("measure", "value", title="Against the ground truth", title_justify="left")
-    for name, value in evaluation.summary().items():
-        _add_row(figures, name, _figure(value))
-    out_console.print(figures)
-    for title, of_title in [("", evaluation), *evaluation.titles.items()]:
-        rows = of_title.table()
-        if len(rows) > 1:
-            table = Table(*rows[0], title=Text(f"Per iteration {title}".strip()), title_justify="left")
-            for row in rows:
-                _add_row(table, *(_figure(value) for value in row.values()))
-            out_console.print(table)
-    for note in evaluation.notes:
-        _say(f"note: {note}")
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

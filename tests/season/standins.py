@@ -211,7 +211,7 @@ def results_of(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and "work" not in path.parts and path.name not in ("season.json", "errors.json", ".lock")
+        if path.is_file() and "work" not in path.parts and path.name not in ("season.json", "errors.json", "status.json", ".lock")
     }
 
 

@@ -22,12 +22,13 @@ from vcn_ray.season.adaptation import TitleError
 from vcn_ray.season.engine import Engine, Took, open_engine
 from vcn_ray.season.lock import Lock, only_run_in
 from vcn_ray.season.outcome import SeasonOutcome, TitleResult
-from vcn_ray.season.progress import Monitor, Silent
+from vcn_ray.season.progress import Monitor, Several, Silent
 from vcn_ray.season.record import title_record, write_season_record
 from vcn_ray.season.reports import tell_landed
 from vcn_ray.season.session import settled_device
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, ProbeStep, ShardStep, TitleState, VideoState, results_inputs
+from vcn_ray.season.status import StatusFile
 from vcn_ray.season.steps import RESULTS, TRACKS, Steps, assemble_row, finish_row, probe_rows, shard_rows
 from vcn_ray.season.tasks import Row, run_here
 from vcn_ray.season.titles import Season
@@ -67,11 +68,18 @@ def run_season(
         OutputError: `out` cannot be written, or another run writes there.
         KeyboardInterrupt: stopped by the user; all finished steps are kept.
     """
-    monitor = monitor or Silent()
     options = _with_absolute_paths(options)
     with only_run_in(out) as lock, settled_device(options.run, local=local) as device, ExitStack() as stack:
-        run = _Run(season, out, options, title_options or {}, part or Part(), local, device, monitor, stages, lock)
-        return run.run(stack)
+        status = StatusFile(out)
+        told = Several(monitor or Silent(), status)
+        state = "stopped"
+        try:
+            run = _Run(season, out, options, title_options or {}, part or Part(), local, device, told, stages, lock)
+            outcome = run.run(stack)
+            state = "finished"
+            return outcome
+        finally:
+            status.close(state)
 
 
 class _Run:
@@ -186,6 +194,7 @@ class _Run:
             info = state.work.done_info(RESULTS, state.results_digest)
             if info is not None:
                 result.counts, result.seconds = info["counts"], info["seconds"]
+                self._monitor.moved(title, "done")
                 return True
         return False
 

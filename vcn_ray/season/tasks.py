@@ -123,9 +123,15 @@ def run_task(row: Row, step: Callable[[Row], Row], run_id: str, name: str, memor
         return attempt(step, row, run_id, _alive_nodes)
 
     work.__name__ = work.__qualname__ = name
-    task = ray.remote(num_cpus=1, memory=memory_bytes or None, max_retries=-1, scheduling_strategy="SPREAD")(work)
+    task = ray.remote(work).options(
+        name=f"{name} {row['title']}",
+        num_cpus=1,
+        memory=memory_bytes or None,
+        max_retries=-1,
+        scheduling_strategy="SPREAD",
+    )
     try:
-        return ray.get(task.options(name=f"{name} {row['title']}").remote(row))
+        return ray.get(task.remote(row))
     except ray.exceptions.RayError as error:
         raise InterruptedError(str(error)) from error
 

@@ -10,11 +10,15 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from vcn_ray.config import Options, make_options
 from vcn_ray.errors import InputError
+from vcn_ray.objectstore import is_object_url
+from vcn_ray.sources import list_sources, source_name
 
 #: File name endings that are taken for videos when a folder is given; a file given by its own name may have any.
 VIDEO_SUFFIXES = frozenset(
@@ -29,13 +33,14 @@ _LONGEST_SLUG = 120
 class Title:
     """What one network is adapted to and what characters are numbered within.
 
-    `videos` are absolute paths in the order given; `names` are what the tables' `video` column says, one per video,
-    unique in the title.
+    `videos` are absolute paths or ``s3://`` URLs in the order given; `names` are what the tables' `video` column says,
+    one per video, unique in the title; `settings` are the title's own options by name.
     """
 
     id: str
     videos: tuple[str, ...]
     names: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def slug(self) -> str:
@@ -45,10 +50,27 @@ class Title:
 
 @dataclass(frozen=True)
 class Season:
-    """All titles of one run, and the inputs that were no video file, each with its reason."""
+    """All titles of one run, the inputs that were no video file, each with its reason, and options for all titles."""
 
     titles: tuple[Title, ...]
     refused: tuple[tuple[str, str], ...]  # (what the user gave, one sentence)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def options(
+        self, config: Mapping[str, Any] | None = None, given: Mapping[str, Any] | None = None
+    ) -> tuple[Options, dict[str, Options]]:
+        """The options of the run, and those of titles that differ, by title.
+
+        What is said later counts: defaults, `config` (a file of options), the season's settings, a title's, `given` (on
+        the command line). `OptionError` where an option does not exist or cannot have the value.
+        """
+        for_all = {**(config or {}), **self.settings}
+        own = {
+            title.id: make_options({**for_all, **title.settings, **(given or {})})
+            for title in self.titles
+            if title.settings
+        }
+        return make_options({**for_all, **(given or {})}), own
 
 
 def slug(title_id: str) -> str:
@@ -68,36 +90,53 @@ def slug(title_id: str) -> str:
 
 
 def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = None) -> Season:
-    """Titles of the files, folders and patterns given: one video, one title; with `title`, all videos that title.
+    """Titles of what is given: one video, one title; with `title`, all videos that title.
 
-    An input that names no video is refused with a sentence and the others go on, except within one `title`, which
+    An input is a video, a folder, a pattern, the same as ``s3://bucket/prefix``, or one season file (YAML) alone. An
+    input that names no video is refused with a sentence and the others go on, except within one `title`, which
     needs all of its videos. Raises `InputError` where nothing is left, or `title` is empty.
     """
     if title is not None and not title.strip():
         raise InputError("--title is empty: give the title a name")
+    files = [os.fspath(given) for given in inputs if os.fspath(given).lower().endswith((".yaml", ".yml"))]
+    if files:
+        from vcn_ray.season.seasonfile import read_season_file
+
+        if len(inputs) > 1 or title is not None:
+            raise InputError(f"{files[0]}: a season file stands alone: leave out the other inputs and --title")
+        return read_season_file(files[0])
     videos: list[str] = []
     refused: list[tuple[str, str]] = []
     for given in inputs:
         try:
-            videos += _expand(os.fspath(given))
+            videos += expand(os.fspath(given))
         except InputError as error:
             refused.append((os.fspath(given), str(error)))
-    videos = _without_repetition(videos)
+    videos = without_repetition(videos)
     if refused and (title is not None or not videos):
         raise InputError("\n".join(sentence for _, sentence in refused))
     if not videos:
         raise InputError("no video was given: name video files or folders")
     if title is not None:
-        return Season((Title(title, tuple(videos), _distinct_names(videos, stems=False)),), ())
-    ids = _distinct_names(videos, stems=True)
+        return Season((Title(title, tuple(videos), distinct_names(videos, stems=False)),), ())
+    ids = distinct_names(videos, stems=True)
     return Season(
-        tuple(Title(name, (video,), (Path(video).name,)) for name, video in zip(ids, videos, strict=True)),
+        tuple(Title(name, (video,), (source_name(video),)) for name, video in zip(ids, videos, strict=True)),
         tuple(refused),
     )
 
 
-def _expand(given: str) -> list[str]:
+def expand(given: str) -> list[str]:
+    """Videos of a file, folder, pattern or URL, absolute and in order; `InputError` where there is none."""
     endings = " ".join(sorted(VIDEO_SUFFIXES))
+    if is_object_url(given):
+        found = list_sources(given)
+        if found == [given.rstrip("/")]:
+            return found
+        below = [url for url in found if _is_video(url)]
+        if not below:
+            raise InputError(f"{given}: no object below it is a video ({endings}); name the objects themselves")
+        return below
     try:
         path = Path(given).expanduser()
         if path.is_dir():
@@ -133,19 +172,24 @@ def _videos_in(folder: Path) -> Iterable[str]:
     for parent, folders, files in os.walk(os.path.abspath(folder), onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+            if _is_video(name):
                 yield os.path.join(parent, name)
 
 
-def _without_repetition(videos: list[str]) -> list[str]:
+def _is_video(name: str) -> bool:
+    """Whether a file in a folder is taken for a video: by its ending, unless it is hidden."""
+    return not source_name(name).startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
+
+
+def without_repetition(videos: list[str]) -> list[str]:
     """The videos in order, each file once, also where it was reached by several paths."""
     first_paths: dict[str, str] = {}
     for video in videos:
-        first_paths.setdefault(os.path.realpath(video), video)
+        first_paths.setdefault(video if is_object_url(video) else os.path.realpath(video), video)
     return list(first_paths.values())
 
 
-def _distinct_names(videos: Sequence[str], *, stems: bool) -> tuple[str, ...]:
+def distinct_names(videos: Sequence[str], *, stems: bool) -> tuple[str, ...]:
     """A name for each video: its stem (or file name), with as many parent folders as tell equal ones apart."""
     paths = [Path(video) for video in videos]
     if stems:

@@ -1,0 +1,117 @@
+"""What the commands print: tables, sentences, errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from vcn_ray.evaluate.report import Evaluation
+    from vcn_ray.season.outcome import SeasonOutcome
+    from vcn_ray.season.plan import Plan
+    from vcn_ray.season.status import SeasonStatus
+
+# Wide enough for a path where the output is no terminal; a terminal tells its own width.
+out_console = Console(width=None if Console().is_terminal else 160, emoji=False)
+error_console = Console(stderr=True, width=None if Console(stderr=True).is_terminal else 10_000, emoji=False)
+
+
+def complain(sentence: str) -> None:
+    """Print a sentence about an error."""
+    error_console.print(f"vcn-ray: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print a line as it is."""
+    out_console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Add cells as they are: titles and file names may look like markup."""
+    table.add_row(*(Text(cell) for cell in cells))
+
+
+def print_outcome(outcome: SeasonOutcome) -> None:
+    """A line a title with its counts and times, then what failed."""
+    table = Table("title", "videos", "minutes", "tracks", "Unknown", "characters", title="Season", title_justify="left")
+    stages = list(dict.fromkeys(stage for title in outcome.titles for stage in title.seconds))
+    for stage in stages:
+        table.add_column(f"{stage} s", justify="right")
+    for title in outcome.titles:
+        row = [title.id, str(len(title.videos)), f"{title.minutes:.1f}"]
+        if title.error is None:
+            row += [str(title.counts[name]) for name in ("tracks", "unknown", "characters")]
+        else:
+            row += ["failed", "", ""]
+        add_row(table, *row, *(f"{title.seconds[stage]:.1f}" if stage in title.seconds else "" for stage in stages))
+    out_console.print(table)
+    for failed in outcome.failed:
+        log = f" (details: {failed.log})" if failed.log else ""
+        complain(f"{failed.id} failed: {failed.error}{log}")
+    done = len(outcome.titles) - len(outcome.failed)
+    if done:
+        text = f"{done} of {len(outcome.titles)} titles done in {outcome.seconds:.0f} s; pages: "
+        say(f"{text}{outcome.out.where('index.html')}")
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """All figures against the ground truth."""
+    figures = Table("measure", "value", title="Against the ground truth", title_justify="left")
+    for name, value in evaluation.summary().items():
+        add_row(figures, name, _figure(value))
+    out_console.print(figures)
+    for title, of_title in [("", evaluation), *evaluation.titles.items()]:
+        rows = of_title.table()
+        if len(rows) > 1:
+            table = Table(*rows[0], title=Text(f"Per iteration {title}".strip()), title_justify="left")
+            for row in rows:
+                add_row(table, *(_figure(value) for value in row.values()))
+            out_console.print(table)
+    for note in evaluation.notes:
+        say(f"note: {note}")
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def print_plan(plan: Plan) -> None:
+    """What a run would do, a line a stage that is not done; the rest in a sentence."""
+    table = Table("title", "stage", "state", "CPU time", "why", title="What would run", title_justify="left")
+    waiting = [row for row in plan.rows if not row.is_done]
+    for row in waiting:
+        add_row(table, row.title, row.stage, row.state, _duration(row.cpu_s), row.why)
+    for title, sentence in plan.failing:
+        add_row(table, title, "", "cannot be done", "", sentence)
+    if waiting or plan.failing:
+        out_console.print(table)
+    titles = {row.title for row in plan.rows}
+    done = titles - {row.title for row in waiting}
+    say(f"{len(done)} of {len(titles)} titles are done; nothing was changed")
+    if waiting and plan.seconds is not None:
+        say(f"about {_duration(plan.seconds)} on {plan.cpus} CPUs, by what earlier runs took here")
+    elif waiting:
+        say("no estimate of the time: not every stage has been measured in this folder yet, or it is a cluster's")
+
+
+def print_status(status: SeasonStatus) -> None:
+    """How far a run is."""
+    say(status.headline)
+    table = Table("title", "state", "progress", "retries", "error")
+    for title in status.titles:
+        add_row(table, title.title, title.state, title.progress, str(title.retries or ""), title.error)
+    out_console.print(table)
+
+
+def _duration(seconds: float | None) -> str:
+    """'48 s', '12 min' or '3.5 h'; '?' where it is not known."""
+    if seconds is None:
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,101 @@
+"""What a user asks for on the command line, read and checked: options, times, folders."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vcn_ray.cli_print import complain
+from vcn_ray.errors import InputError, OptionError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks a run for."""
+
+    videos: list[str]
+    out: str
+    title: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
+    part: tuple[float, float | None] = (0.0, None)
+    local: bool = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Of `run_season` and `plan_season`. Complains about inputs that are no video."""
+        from vcn_ray.season.state import Part
+        from vcn_ray.season.titles import find_season
+        from vcn_ray.storage import Store
+
+        season = find_season(self.videos, self.title)
+        options, own = season.options(self.config, self.given)
+        for _, sentence in season.refused:
+            complain(sentence)
+        store = Store(folder("--out", self.out))
+        return {
+            "season": season,
+            "out": store,
+            "options": options,
+            "title_options": own,
+            "part": Part(*self.part),
+        }
+
+
+def folder(flag: str, url: str) -> str:
+    """The folder or URL, with a ~ resolved."""
+    try:
+        return url if url.startswith("s3://") else str(Path(url).expanduser())
+    except RuntimeError as error:  # ~name of nobody
+        raise OptionError(f"{flag} {url}: {error}; write the whole path") from None
+
+
+def given_options(assignments: list[str], flags: dict[str, Any]) -> dict[str, Any]:
+    """Options of --set, over them the flags that were given."""
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals:
+            raise OptionError(f"--set {assignment}: write it as NAME=VALUE, such as --set sample_every_frames=6")
+        settings[name.strip()] = value.strip()
+    return settings | {name: value for name, value in flags.items() if value is not None}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Options of a YAML file: by name, or by name below their group as `season.json` has them."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"--config {path}: cannot be read ({error.strerror}); check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"--config {path}: not valid YAML ({' '.join(str(error).split())}); mend it") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise OptionError(f"--config {path}: give options one a line, as `sample_every_frames: 6`")
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= {str(k): v for k, v in value.items()} if isinstance(value, dict) else {str(name): value}
+    return flat
+
+
+def read_part(from_text: str, to_text: str | None) -> tuple[float, float | None]:
+    """Start and end in seconds, of --from and --to."""
+    from_s = _seconds("--from", from_text)
+    to_s = None if to_text is None else _seconds("--to", to_text)
+    if to_s is not None and to_s <= from_s:
+        raise InputError(f"--to {to_text} is not after --from {from_text}; give a later time")
+    return from_s, to_s
+
+
+def _seconds(flag: str, text: str) -> float:
+    """Seconds of '90', '1:30', '00:01:30' or '00:01:30.5'."""
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+        raise OptionError(f"{flag} {text}: write a time as 90 (seconds), 1:30 or 00:01:30")
+    seconds = 0.0
+    for piece in text.split(":"):
+        seconds = seconds * 60 + float(piece)
+    return seconds
