@@ -4,7 +4,7 @@ r"""A season of many titles through the real driver, with sleeping in the place 
     python jobs/simulate.py --titles 20 --shards 10 --json small.json
 
 Ray is told of CPUs and GPUs that are not there; a sleeping piece of work needs none. Every piece sleeps for as long as
-drawn beforehand, the driver's work is real, adaptation is replaced where the driver calls for its trainer by an actor
+drawn beforehand, the driver's work is real, adaptation is replaced where the driver calls for its trainer by a task
 that sleeps. Compared with a greedy schedule of the same pieces that knows their lengths and costs nothing.
 """
 

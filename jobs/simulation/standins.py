@@ -189,15 +189,18 @@ def sleep_on_ray(
     resources: Resources,
     report_to: Any,
 ) -> None:
-    """A `Trainer`: one actor that holds the title's resources and runs `Simulated.adapt`, without Ray Train."""
+    """A `Trainer`: one task that holds the title's resources and runs `Simulated.adapt`, without Ray Train.
+
+    No actor: each would start a process of its own, and the CPU second that takes, which machines with these CPUs would
+    have to spare, this one has not. What a real worker group costs, ``benchmark.py group`` tells.
+    """
     import ray
 
     def tell(event: dict[str, Any]) -> None:
         report_to.put.remote({"title": title, "stage": "adapt", **event})
 
-    class Sleeper:
-        def adapt(self) -> None:
-            stages.adapt(work, options, device, 1, tell)
+    def adapt() -> None:
+        stages.adapt(work, options, device, 1, tell)
 
-    kind: Any = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus)(Sleeper)
-    ray.get(kind.options(name=f"adapt {slug}").remote().adapt.remote())
+    task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_calls=0)(adapt)
+    ray.get(task.options(name=f"adapt {slug}").remote())
