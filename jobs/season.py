@@ -1,7 +1,9 @@
-r"""A run as a job of a Ray cluster, with the arguments of ``vcn-ray run``; paths are those of the cluster's machines.
+r"""A run as a job of a Ray cluster, with the arguments of ``vcn-ray run``.
 
-    ray job submit --address http://127.0.0.1:8265 --working-dir . -- \
-        python jobs/season.py /data/season1 --out /data/season1-cast --title "My series"
+Videos and results lie where all machines of the cluster reach them: in an object store, or on a path that they share.
+
+    ray job submit --runtime-env jobs/runtime_env.yaml -- \
+        python jobs/season.py s3://bucket/season1 --out s3://bucket/season1-cast --title "My series"
 """
 
 import sys

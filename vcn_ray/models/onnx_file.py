@@ -52,6 +52,18 @@ def onnx_digest(path: str | os.PathLike[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def external_files(path: str | os.PathLike[str]) -> list[str]:
+    """Files beside an ONNX model that hold weights of it, as paths from its folder; most models have none.
+
+    Raises `ModelError` where the model cannot be read or names a file outside its folder.
+    """
+    file = Path(path).expanduser()
+    beside = [tensor for tensor in _tensors(_parse(file).graph) if uses_external_data(tensor)]
+    for tensor in beside:
+        _beside(tensor, file)
+    return sorted({os.path.normpath(_location(tensor)) for tensor in beside})
+
+
 def _parse(file: Path) -> onnx.ModelProto:
     try:
         model = onnx.ModelProto.FromString(file.read_bytes())
@@ -73,8 +85,12 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
             yield from attribute.tensors
 
 
+def _location(tensor: onnx.TensorProto) -> str:
+    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+
+
 def _beside(tensor: onnx.TensorProto, file: Path) -> Path:
-    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+    location = _location(tensor)
     folder = file.parent.resolve()
     weights = (folder / location).resolve()  # follows links: a link out of the folder leads outside, too
     if not location or weights == folder or not weights.is_relative_to(folder):

@@ -1,0 +1,147 @@
+"""A face-ID network of the user's own reaches every machine, and only its contents count."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx.external_data_helper import set_external_data
+from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+
+from vcn_ray.config import ModelOptions, Options, make_options
+from vcn_ray.errors import ModelError, OutputError
+from vcn_ray.models.packs import load_pack
+from vcn_ray.season.modelfiles import localise, network_digest, publish
+from vcn_ray.storage import Store
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Callable[..., Path]:
+    def run(folder: str = "mine", *, weights_in: str | None = None) -> Path:
+        """A small network, its weights in the file or in one beside it."""
+        weight = np.random.default_rng(3).normal(0, 0.01, (4, 3 * 112 * 112)).astype(np.float32)
+        nodes = [make_node("Flatten", ["image"], ["flat"]), make_node("Gemm", ["flat", "w"], ["out"], transB=1)]
+        real = onnx.TensorProto.FLOAT
+        graph = make_graph(
+            nodes,
+            "network",
+            [make_tensor_value_info("image", real, ("n", 3, 112, 112))],
+            [make_tensor_value_info("out", real, None)],
+            [onnx.numpy_helper.from_array(weight, "w")],
+        )
+        model = make_model(graph, opset_imports=[make_opsetid("", 17)], ir_version=8)
+        path = tmp_path / folder / "net.onnx"
+        path.parent.mkdir(exist_ok=True)
+        if weights_in is not None:
+            set_external_data(model.graph.initializer[0], weights_in)
+            model.graph.initializer[0].ClearField("raw_data")
+            (path.parent / weights_in).parent.mkdir(exist_ok=True)
+            (path.parent / weights_in).write_bytes(weight.tobytes())
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return run
+
+
+def _options(network: object) -> Options:
+    return make_options({"face_id_onnx": str(network), "face_id_input": "raw"})
+
+
+def _embedding(models: ModelOptions) -> np.ndarray:
+    import torch
+
+    with torch.no_grad():
+        found = load_pack(models.pack, models.face_id_onnx, models.face_id_input)
+        return found.face_id()(torch.full((1, 3, 112, 112), 100.0)).numpy()
+
+
+def _location(options: Options) -> str:
+    assert options.models.face_id_onnx is not None
+    return options.models.face_id_onnx
+
+
+def test_a_published_network_bears_its_digest_and_outlives_the_users_file(
+    network: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = network()
+    digest, expected = hashlib.sha256(path.read_bytes()).hexdigest(), _embedding(_options(path).models)
+    assert network_digest(str(path)) == digest
+
+    published = publish(_options(path), Store(tmp_path / "out"))
+    path.unlink()
+    assert _location(published) == str(tmp_path / "out" / "models" / digest / f"{digest}.onnx")
+    assert network_digest(_location(published)) == digest
+    local = localise(published.models)
+    assert load_pack("opencv-zoo", local.face_id_onnx, "raw").face_id_digest == digest
+    assert np.array_equal(_embedding(local), expected)
+
+
+def test_where_the_file_lies_and_what_it_is_called_does_not_count(network: Callable[..., Path], tmp_path: Path) -> None:
+    out = Store(tmp_path / "out")
+    here, there = network("here"), network("there")
+    there = there.rename(there.with_name("another name.onnx"))
+    assert publish(_options(here), out) == publish(_options(there), out)
+    assert len(out.keys("models/")) == 1
+
+
+def test_the_packs_own_network_and_a_published_one_stay_as_they_are(
+    network: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = Store(tmp_path / "out")
+    assert publish(Options(), out) == Options()
+    assert localise(ModelOptions()) == ModelOptions()
+    published = publish(_options(network()), out)
+    assert publish(published, Store(tmp_path / "another out")) == published
+    assert localise(_options("/elsewhere/net.onnx").models) == _options("/elsewhere/net.onnx").models
+
+
+def test_many_titles_share_a_network_that_is_read_once(network: Callable[..., Path], tmp_path: Path) -> None:
+    path, known = network(), {}  # type: ignore[var-annotated]
+    first = publish(_options(path), Store(tmp_path / "out"), known)
+    path.unlink()
+    assert publish(_options(path), Store(tmp_path / "out"), known) == first
+
+
+def test_weights_beside_the_network_come_along(network: Callable[..., Path], tmp_path: Path) -> None:
+    path = network(weights_in="parts/net.bin")
+    expected = _embedding(_options(path).models)
+    published = publish(_options(path), Store(tmp_path / "out"))
+    for file in (path, path.parent / "parts" / "net.bin"):
+        file.unlink()
+    assert np.array_equal(_embedding(localise(published.models)), expected)
+
+
+@pytest.mark.parametrize("location", ["../outside.bin", "link.bin"])
+def test_nothing_from_outside_the_networks_folder_is_published(
+    network: Callable[..., Path], tmp_path: Path, location: str
+) -> None:
+    path = network(weights_in=location)
+    if location == "link.bin":
+        (tmp_path / "outside.bin").write_bytes((path.parent / location).read_bytes())
+        (path.parent / location).unlink()
+        (path.parent / location).symlink_to(tmp_path / "outside.bin")
+    with pytest.raises(ModelError, match="outside its own folder"):
+        publish(_options(path), Store(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_file_and_one_that_is_no_network_are_named(tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("no network")
+    for name in ("gone.onnx", "text.onnx"):
+        for use in (
+            lambda path: publish(_options(path), Store(tmp_path / "out")),
+            lambda path: network_digest(str(path)),
+        ):
+            with pytest.raises(ModelError, match=name):
+                use(tmp_path / name)
+
+
+def test_what_was_changed_in_the_results_is_not_used(network: Callable[..., Path], tmp_path: Path) -> None:
+    published = publish(_options(network()), Store(tmp_path / "out"))
+    stored = onnx.load(_location(published))
+    stored.producer_name = "somebody else"
+    Path(_location(published)).write_bytes(stored.SerializeToString())
+    with pytest.raises(ModelError, match="is not the network that was put there"):
+        localise(published.models)
