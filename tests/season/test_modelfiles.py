@@ -3,17 +3,22 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx.external_data_helper import set_external_data
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
+from standins import StandIn, video
 
 from vcn_ray.config import ModelOptions, Options, make_options
 from vcn_ray.errors import ModelError, OutputError
 from vcn_ray.models.packs import load_pack
+from vcn_ray.objectstore import bytes_read
+from vcn_ray.season.driver import run_season
 from vcn_ray.season.modelfiles import localise, network_digest, publish
+from vcn_ray.season.titles import find_season
 from vcn_ray.storage import Store
 
 
@@ -145,3 +150,82 @@ def test_what_was_changed_in_the_results_is_not_used(network: Callable[..., Path
     Path(_location(published)).write_bytes(stored.SerializeToString())
     with pytest.raises(ModelError, match="is not the network that was put there"):
         localise(published.models)
+
+
+@pytest.fixture
+def uploaded(network: Callable[..., Path], s3_bucket: str) -> tuple[Path, str]:
+    """A network with weights beside it, here and in an object store."""
+    path = network(weights_in="net.bin")
+    for file in path.parent.iterdir():
+        Store(f"{s3_bucket}/networks").write_bytes(file.name, file.read_bytes())
+    return path, f"{s3_bucket}/networks/net.onnx"
+
+
+def test_from_and_to_an_object_store(
+    uploaded: tuple[Path, str], s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path, url = uploaded
+    assert network_digest(url) == network_digest(str(path))
+    published = publish(_options(url), Store(f"{s3_bucket}/out"))
+    assert _location(published).startswith(f"{s3_bucket}/out/models/")
+    assert publish(_options(path), Store(f"{s3_bucket}/out")) == published
+
+    local = localise(published.models)
+    assert str(local.face_id_onnx).startswith(str(tmp_path / "cache"))
+    assert np.array_equal(_embedding(local), _embedding(_options(path).models))
+    before = bytes_read()
+    assert localise(published.models) == local
+    assert bytes_read() == before
+
+    Path(str(local.face_id_onnx)).with_name("net.bin").write_bytes(b"cut off")
+    assert np.array_equal(_embedding(localise(published.models)), _embedding(_options(path).models))
+
+
+def test_what_an_object_store_lacks_or_has_changed_is_told(
+    uploaded: tuple[Path, str], s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(ModelError, match=r"option 'face_id_onnx': .*networks/gone\.onnx"):
+        publish(_options(f"{s3_bucket}/networks/gone.onnx"), Store(tmp_path / "out"))
+    published = publish(_options(uploaded[1]), Store(f"{s3_bucket}/out"))
+    Store(_location(published).rpartition("/")[0]).write_bytes("net.bin", bytes(4 * 4 * 3 * 112 * 112))
+    with pytest.raises(ModelError, match="is not the network that was put there"):
+        localise(published.models)
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    uploaded: tuple[Path, str], s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    published = publish(_options(uploaded[1]), Store(f"{s3_bucket}/out"))
+    with pytest.raises(OutputError, match="XDG_CACHE_HOME"):
+        localise(published.models)
+
+
+class Asking(StandIn):
+    """Leaves the network that workers are given beside the title's results."""
+
+    def finish(self, store: Store, results: Store, options: Options, *others: Any) -> dict[str, Any]:
+        results.write_json("network.json", options.models.face_id_onnx)
+        return super().finish(store, results, options, *others)
+
+
+def test_a_season_works_on_the_published_network_and_records_what_was_given(
+    uploaded: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, url = uploaded
+    season = find_season([video(tmp_path, "a.mp4", [1, 2]), video(tmp_path, "b.mp4", [3])])
+    out, stages = Store(tmp_path / "out"), Asking(tmp_path / "calls")
+    own = {"b": _options(path)}
+    run_season(season, out, _options(url), local=True, stages=stages, title_options=own)
+
+    digest = network_digest(str(path))
+    address = str(tmp_path / "out" / "models" / digest / f"{digest}.onnx")
+    assert [out.read_json(f"titles/{title}/network.json") for title in "ab"] == [address, address]
+    assert out.read_json("season.json")["options"]["models"]["face_id_onnx"] == url
+
+    calls = stages.called()
+    run_season(season, out, _options(path), local=True, stages=stages)
+    assert {call for call, times in stages.called().items() if times > calls[call]} <= {"finish season"}

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError, OptionError, OutputError, VcnError
+from vcn_ray.objectstore import is_object_url
 from vcn_ray.season.adaptation import TitleError
 from vcn_ray.season.engine import Engine, Took, open_engine
 from vcn_ray.season.lock import Lock, only_run_in
+from vcn_ray.season.modelfiles import publish
 from vcn_ray.season.outcome import SeasonOutcome, TitleResult
 from vcn_ray.season.progress import Monitor, Several, Silent
 from vcn_ray.season.record import title_record, write_season_record
@@ -96,13 +98,20 @@ class _Run:
         stages: Stages | None,
         lock: Lock,
     ):
-        self._season, self._out, self._options, self._local, self._device = season, out, options, local, device
+        self._season, self._out, self._given, self._local, self._device = season, out, options, local, device
         self._monitor, self._lock = monitor, lock
         self._stages = stages or Stages()
         self._run_id = uuid.uuid4().hex
         self._gave_up = threading.Event()
         self._opened: Engine | None = None
-        of_title = {title.id: title_options.get(title.id, options) for title in season.titles}
+        published: dict[str, str] = {}
+        self._options = publish(options, out, published)
+        of_title = {
+            title.id: publish(_with_absolute_paths(title_options[title.id]), out, published)
+            if title.id in title_options
+            else self._options
+            for title in season.titles
+        }
         self._steps = Steps(self._stages, of_title)
         self._states = {
             title.id: TitleState(
@@ -131,7 +140,7 @@ class _Run:
             self._out, list(self._results.values()), list(self._season.refused), time.monotonic() - started
         )
         self._lock.check()
-        write_season_record(outcome, self._states, self._options, self._device, self._stages)
+        write_season_record(outcome, self._states, self._options, self._given, self._device, self._stages)
         return outcome
 
     def _engine(self, stack: ExitStack, *, extracting: bool) -> Engine:
@@ -359,9 +368,9 @@ class _Run:
 
 
 def _with_absolute_paths(options: Options) -> Options:
-    """The options with paths that mean the same in a worker, which may run in another folder."""
+    """The options with paths that say where things are, whatever folder they are read in."""
     network = options.models.face_id_onnx
-    if network is None:
+    if network is None or is_object_url(network):
         return options
     try:
         path = str(Path(network).expanduser().absolute())

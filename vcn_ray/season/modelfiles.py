@@ -20,10 +20,10 @@ from pathlib import Path
 from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import ModelError, OutputError, VcnError
 from vcn_ray.models.onnx_file import external_files, onnx_digest
+from vcn_ray.objectstore import is_object_url
 from vcn_ray.storage import Store
 
 _FOLDER = "models"
-_REMOTE = "s3://"
 _PUBLISHED = re.compile(r"(?P<folder>.+/(?P<digest>[0-9a-f]{64}))/(?P=digest)\.onnx")
 
 
@@ -79,7 +79,7 @@ def localise(models: ModelOptions) -> ModelOptions:
     found = _PUBLISHED.fullmatch(models.face_id_onnx or "")
     if found is None:
         return models
-    if found["folder"].startswith(_REMOTE):
+    if is_object_url(found["folder"]):
         path = _fetched(found["folder"], found["digest"])
     else:
         path = Path(found[0])
@@ -99,7 +99,7 @@ def _check(path: Path, digest: str, location: str) -> None:
 def _copied(location: str) -> Iterator[Path]:
     """The network and the weights beside it in a temporary folder, and nothing from outside its own folder."""
     with tempfile.TemporaryDirectory(prefix="vcn-ray-network-") as folder:
-        if location.startswith(_REMOTE):
+        if is_object_url(location):
             parent, _, name = location.rpartition("/")
             store, copy = Store(parent), Path(folder, name)
             try:

@@ -34,14 +34,22 @@ def title_record(state: TitleState) -> dict[str, Any]:
 
 
 def write_season_record(
-    outcome: SeasonOutcome, states: Mapping[str, TitleState], options: Options, device: str, stages: Stages
+    outcome: SeasonOutcome,
+    states: Mapping[str, TitleState],
+    options: Options,
+    given: Options,
+    device: str,
+    stages: Stages,
 ) -> None:
-    """Write the season's record, errors, tables and page; not when all is there already."""
+    """Write the season's record, errors, tables and page; not when all is there already.
+
+    `given` are the options as the user gave them, which the record tells.
+    """
     out, errors = outcome.out, outcome.errors()
     done = [title for title in outcome.titles if title.error is None]
     record = {
         "titles": [asdict(title) | {"worked": None} for title in outcome.titles],
-        "options": options.model_dump(exclude={"run"}),
+        "options": given.model_dump(exclude={"run"}),
         "device": device,
         "threads_per_title": options.run.threads_per_title,
         "digests": {title.slug: states[title.id].results_digest for title in done},

@@ -202,5 +202,7 @@ class Stages:
 def _pack(models: ModelOptions) -> Any:
     """The face models, verified once in a process."""
     from vcn_ray.models.packs import load_pack
+    from vcn_ray.season.modelfiles import localise
 
-    return load_pack(models.pack, models.face_id_onnx, models.face_id_input)
+    local = localise(models)
+    return load_pack(local.pack, local.face_id_onnx, local.face_id_input)

@@ -15,6 +15,7 @@ from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
+from vcn_ray.season.modelfiles import network_digest
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.titles import Title, slug
 from vcn_ray.sources import stat_source
@@ -224,9 +225,7 @@ def results_inputs(options: Options, device: str) -> str:
     """
     own_network = None
     if options.models.face_id_onnx is not None:
-        from vcn_ray.models.onnx_file import onnx_digest
-
-        own_network = [onnx_digest(options.models.face_id_onnx), options.models.face_id_input]
+        own_network = [network_digest(options.models.face_id_onnx), options.models.face_id_input]
     return digest(
         RESULTS_VERSION,
         options.models.pack,
