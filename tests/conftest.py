@@ -1,15 +1,55 @@
-"""One Ray for all tests that need one: starting it costs seconds."""
+"""One Ray and one object store for all tests that need one: starting them costs seconds."""
 
+import logging
+import os
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from vcn_ray import objectstore
 from vcn_ray.config import RunOptions
+
+#: Where the object store listens: fixed before any Ray starts, since Ray's workers inherit the environment.
+_S3_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "VCN_S3_ATTEMPTS": "3",
+    "VCN_S3_TIMEOUT_S": "5",
+}
 
 
 @pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[None]:
-    """A local Ray of two CPUs, which runs inside the tests find and use."""
+def s3_server() -> Iterator[str]:
+    """Address of a real HTTP server that speaks S3 (moto), known to this process and to Ray's workers."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    before = dict(os.environ)
+    os.environ.update(_S3_ENVIRONMENT, AWS_ENDPOINT_URL_S3=address)
+    yield address
+    os.environ.clear()
+    os.environ.update(before)
+    server.stop()
+
+
+@pytest.fixture
+def s3_bucket(s3_server: str) -> str:
+    """URL of a fresh bucket."""
+    name = f"b{uuid.uuid4().hex}"
+    objectstore.client().create_bucket(Bucket=name)
+    return f"s3://{name}"
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(s3_server: str) -> Iterator[None]:
+    """A local Ray of two CPUs, which runs inside the tests find and use; its workers know the object store."""
     from vcn_ray.season.session import ray_session
 
     with ray_session(RunOptions(num_cpus=2)):

@@ -1,12 +1,15 @@
 """A write is whole or not there; markers vouch only for what was written after them; errors are sentences."""
 
 import errno
+import pickle
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcn_ray import objectstore
 from vcn_ray.errors import OutputError
 from vcn_ray.storage import Store, digest
 
@@ -25,8 +28,49 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, mo
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b"]
 
 
-def test_a_marker_stands_for_its_inputs_only_and_falls_when_the_step_begins_again(tmp_path):
-    store = Store(tmp_path)
+@pytest.fixture(params=["folder", "bucket"])
+def store(request, tmp_path):
+    """A store of either kind."""
+    return Store(tmp_path) if request.param == "folder" else Store(f"{request.getfixturevalue('s3_bucket')}/season one")
+
+
+def test_what_was_written_is_read_back(store, tmp_path):
+    store.write_bytes("a/b", b"1")
+    store.write_bytes("a/c", b"2")
+    store.write_bytes("ab", b"3")
+    (tmp_path / "file").write_bytes(b"4")
+    store.write_file("d", tmp_path / "file")
+    (tmp_path / "file").unlink()
+    assert store.keys() == ["a/b", "a/c", "ab", "d"]
+    assert store.keys("a/") == ["a/b", "a/c"]
+    assert [store.read_bytes(key) for key in ("a/b", "a/c", "ab", "d")] == [b"1", b"2", b"3", b"4"]
+    assert store.exists("ab")
+    assert not store.exists("a")
+
+
+def test_a_folder_is_deleted_with_all_in_it_and_nothing_else(store):
+    for key in ("a/b", "a/c/d", "ab", "b"):
+        store.write_bytes(key, b"")
+    store.delete("a")
+    store.delete("b")
+    store.delete("never there")
+    assert store.keys() == ["ab"]
+
+
+def test_a_store_is_the_same_by_its_url_and_after_pickling(store):
+    store.child("x", "y").write_json("v.json", {"n": 1})
+    for same in (Store(store.url), pickle.loads(pickle.dumps(store))):  # noqa: S301  # our own bytes
+        assert same.child("x").child("y").read_json("v.json") == {"n": 1}
+    assert store.child("x", "y").name == "y"
+    assert store.where("x/y/v.json").startswith(store.url)
+
+
+def test_what_is_missing_is_named(store):
+    with pytest.raises(OutputError, match="nothing/here"):
+        store.read_bytes("nothing/here")
+
+
+def test_a_marker_stands_for_its_inputs_only_and_falls_when_the_step_begins_again(store):
     store.mark_done("step", "one", seconds=2)
     assert store.done_info("step", "one")["seconds"] == 2
     assert not store.is_done("step", "two")
@@ -34,18 +78,25 @@ def test_a_marker_stands_for_its_inputs_only_and_falls_when_the_step_begins_agai
     assert not store.is_done("step", "one")
 
 
-def test_a_damaged_marker_counts_as_not_done(tmp_path):
-    store = Store(tmp_path)
+def test_a_damaged_marker_counts_as_not_done(store):
     store.write_bytes("step.done.json", b"{")
     assert not store.is_done("step", "one")
 
 
 @pytest.mark.parametrize("key", ["table.parquet", "value.json"])
-def test_damaged_objects_are_named_with_the_remedy(tmp_path, key):
-    store = Store(tmp_path)
+def test_damaged_objects_are_named_with_the_remedy(store, key):
     store.write_bytes(key, b"PAR1 damaged")
     with pytest.raises(OutputError, match=rf"{key} is damaged .*delete it and run again"):
         store.read_table(key) if key.endswith("parquet") else store.read_json(key)
+
+
+def test_few_rows_of_a_table_cost_few_bytes(s3_bucket):
+    store = Store(s3_bucket)
+    table = pa.table({"n": range(4000), "noise": [np.random.default_rng(n).bytes(1000) for n in range(4000)]})
+    store.write_table("t", table, rows_per_group=64)
+    before = objectstore.bytes_read()
+    assert store.read_table("t", ["n", "noise"], [2000, 3])["n"].to_pylist() == [2000, 3]
+    assert objectstore.bytes_read() - before < 1_500_000
 
 
 @settings(deadline=None, max_examples=30)

@@ -68,7 +68,10 @@ class Simulated(Stages):
     is run by `sleep_on_ray` in the place of Ray Train.
     """
 
-    views_memory_bytes = title_memory_bytes = _MEMORY_BYTES
+    views_memory_bytes = _MEMORY_BYTES
+
+    def title_memory_bytes(self, minutes: float) -> int:
+        return _MEMORY_BYTES
 
     def __init__(self, work: Sequence[TitleWork], events: Path):
         self._work = {title_name(number): title for number, title in enumerate(work)}

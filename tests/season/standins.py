@@ -98,7 +98,10 @@ class StandIn(Stages):
     def load_info(self, content: dict[str, Any]) -> Info:
         return Info(**content | {"values": tuple(content["values"]), "warnings": tuple(content["warnings"])})
 
-    views_memory_bytes = title_memory_bytes = 0
+    views_memory_bytes = 0
+
+    def title_memory_bytes(self, minutes: float) -> int:
+        return 0
 
     def shard_memory_bytes(self, info: Info, options: Options) -> int:
         return 0
@@ -157,7 +160,7 @@ class StandIn(Stages):
         return len(self.view_chunks(store, options, device)), 2
 
     def is_adapted(self, store: Store, options: Options, device: str) -> bool:
-        return store.exists("clustering/sum.json")
+        return store.is_done("clustering/sum", f"{options.seed} {options.run.threads_per_title}")
 
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         self.note(f"views {Path(store.url).parent.name} {key}")
@@ -185,6 +188,7 @@ class StandIn(Stages):
         if self.adapt_trouble == "slow":
             time.sleep(60)
         store.write_json("clustering/sum.json", [store.read_json(f"views/000{i}.json") + options.seed for i in (0, 1)])
+        store.mark_done("clustering/sum", f"{options.seed} {threads}")
 
     def finish(
         self,
@@ -211,7 +215,9 @@ def results_of(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file() and "work" not in path.parts and path.name not in ("season.json", "errors.json", "status.json", ".lock")
+        if path.is_file()
+        and "work" not in path.parts
+        and path.name not in ("season.json", "errors.json", "status.json", ".lock")
     }
 
 

@@ -35,7 +35,7 @@ def _killed(folder: Path, nodes: list[str], run_id: str = "run") -> None:
     Store(folder).write_json("shards/0.attempts.json", {"run": run_id, "nodes": nodes})
 
 
-def _here() -> tuple[str, set[str]]:
+def _here(look: bool) -> tuple[str, set[str]]:
     return "n1", {"n1", "n2"}
 
 

@@ -193,7 +193,7 @@ class _Run:
                 self._monitor.end("season", "probe")
             list(pool.map(plan, self._alive()))
         for title in self._alive():
-            self._results[title].minutes = sum(video.minutes for video in self._states[title].videos)
+            self._results[title].minutes = self._states[title].minutes
             for warning in (warning for video in self._states[title].videos for warning in video.warnings):
                 self._monitor.say(f"{title}: {warning}")
 

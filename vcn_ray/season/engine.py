@@ -181,7 +181,7 @@ class _OnRay:
 
     def assemble(self, row: Row) -> Row:
         """Join a title's shards in a task."""
-        memory_bytes = self._cluster.fitting(self._steps.stages.title_memory_bytes)
+        memory_bytes = self._cluster.fitting(self._steps.stages.title_memory_bytes(row["minutes"]))
         return run_task(row, self._steps.assemble, self._run_id, "assemble_tracks", memory_bytes)
 
     def views(self, state: TitleState) -> Took:
@@ -214,7 +214,7 @@ class _OnRay:
 
     def finish(self, row: Row) -> Row:
         """Write a title's results in a task."""
-        memory_bytes = self._cluster.fitting(self._steps.stages.title_memory_bytes)
+        memory_bytes = self._cluster.fitting(self._steps.stages.title_memory_bytes(row["minutes"]))
         return run_task(row, self._steps.finish, self._run_id, "write_results", memory_bytes)
 
     def _run_views(self, rows: Sequence[Row]) -> Iterator[Row]:

@@ -86,10 +86,10 @@ def _refusal(url: str, who: dict[str, Any], last_sign: str) -> OutputError:
 
 @contextmanager
 def _locked_file(out: Store) -> Iterator[Lock]:
-    if not out.exists(_LOCK):
-        out.write_bytes(_LOCK, b"")
     try:
-        descriptor = os.open(out.where(_LOCK), os.O_RDWR | os.O_CLOEXEC)
+        os.makedirs(out.url, exist_ok=True)
+        # Never replaced: two runs would each hold a file of that name.
+        descriptor = os.open(out.where(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise OutputError(f"cannot write {out.url}: {error.strerror}; choose another --out") from None
     try:

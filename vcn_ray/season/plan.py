@@ -139,7 +139,7 @@ def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
     shards = [shard for video in state.videos for shard in video.shards]
     missing = [] if tracks else [shard for _, shard in state.missing_shards()]
     frames = sum(shard.end_frame - shard.first_frame for shard in missing)
-    minutes = sum(video.minutes for video in state.videos)
+    minutes = state.minutes
     rows = [
         PlanRow(
             title, "tracks", len(shards) - len(missing), len(shards), why if missing else "", rates.of_frames(frames)

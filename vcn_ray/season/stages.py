@@ -28,10 +28,8 @@ _SHARD_TABLES = {"faces": STAGE1_FACES, "shots": SHOTS, "crops": CROPS}
 class Stages:
     """The real stages: probe, tracks, views, adaptation with clustering, results."""
 
-    #: Memory of one task that computes views, and of one that joins a title's tracks or writes its results; measured
-    #: with a fifth on top (docs/clusters.md).
+    #: Memory of one task that computes views.
     views_memory_bytes: int = 1_000_000_000
-    title_memory_bytes: int = 1_000_000_000
 
     #: What runs a title's adaptation on Ray; None: `adaptation.adapt_on_ray`.
     trainer: Trainer | None = None
@@ -67,6 +65,13 @@ class Stages:
 
         frame_bytes = info.width_px * info.height_px * (1.5 if info.transfer == "sdr" else 3.0)
         return round(1.25 * (500_000_000 + (2 * context_frames(info.fps) + 32) * frame_bytes))
+
+    def title_memory_bytes(self, minutes: float) -> int:
+        """Memory of a task that joins a title's tracks or writes its results: the libraries, and the title's crops.
+
+        Measured on 10 and 60 minutes of video full of faces (docs/clusters.md), a quarter on top.
+        """
+        return round(1.25 * (700_000_000 + 10_000_000 * minutes))
 
     def extract(
         self,

@@ -109,6 +109,11 @@ class TitleState:
         """Where the steps' results are kept."""
         return self.results.child("work")
 
+    @property
+    def minutes(self) -> float:
+        """Length of the parts of its videos that are worked on."""
+        return sum(video.minutes for video in self.videos)
+
     def probes(self) -> list[ProbeStep]:
         """One for each video of the title, in order. `InputError` names a file that is not there."""
         steps = []

@@ -159,7 +159,11 @@ def assemble_row(state: TitleState) -> Row:
         {"video": video.key, "digest": video.digest, "steps": [shard.step for shard in video.shards]}
         for video in state.videos
     ]
-    return _row(state, TRACKS, state.title.id) | {"digest": state.tracks_digest, "videos": videos}
+    return _row(state, TRACKS, state.title.id) | {
+        "digest": state.tracks_digest,
+        "videos": videos,
+        "minutes": state.minutes,
+    }
 
 
 def view_rows(state: TitleState, keys: Iterable[str]) -> list[Row]:
@@ -179,7 +183,7 @@ def finish_row(state: TitleState, device: str, seconds: Mapping[str, float], cpu
         "videos": [video.key for video in state.videos],
         "seconds": dict(seconds),
         "cpu_s": dict(cpu_s),
-        "minutes": sum(video.minutes for video in state.videos),
+        "minutes": state.minutes,
         "made_with": made_with(state, device),
     }
 

@@ -31,14 +31,15 @@ MAX_DEATHS = 2
 _BUILDING = threading.Lock()
 
 
-def attempt(step: Callable[[Row], Row], row: Row, run_id: str, alive_nodes: Callable[[], tuple[str, set[str]]]) -> Row:
+def attempt(step: Callable[[Row], Row], row: Row, run_id: str, where: Callable[[bool], tuple[str, set[str]]]) -> Row:
     """Do one piece of work; never raises for what is wrong with the piece.
 
     Args:
         step: does the work and gives numbers worth keeping (JSON-able).
         row: the piece; "work", "title" and "step" are read here.
         run_id: attempts of other runs do not count, so that the same command again starts afresh.
-        alive_nodes: id of this node and ids of all nodes alive; an attempt whose node is gone does not count.
+        where: gives the id of this node and, if told to look, the ids of all nodes alive; an attempt whose node is gone
+            does not count.
 
     Returns:
         ``title``, ``step``, ``error`` ('' or one sentence), ``traceback`` ('' where the user can mend it), ``stats``
@@ -52,7 +53,7 @@ def attempt(step: Callable[[Row], Row], row: Row, run_id: str, alive_nodes: Call
     try:
         store, record = Store(row["work"]), f"{row['step']}.attempts.json"
         nodes = _earlier_attempts(store, record, run_id)
-        this_node, alive = alive_nodes()
+        this_node, alive = where(bool(nodes))
         if sum(node in alive for node in nodes) >= MAX_DEATHS:
             error = f"{row['what']}: its worker died {MAX_DEATHS} times (crash or out of memory); "
             error += "the rest of the season went on; run the same command again to try it once more"
@@ -81,7 +82,7 @@ def attempt(step: Callable[[Row], Row], row: Row, run_id: str, alive_nodes: Call
 def run_here(rows: Sequence[Row], step: Callable[[Row], Row], run_id: str) -> Iterator[Row]:
     """Do the pieces one after the other in this process."""
     for row in rows:
-        yield attempt(step, row, run_id, lambda: ("here", set()))
+        yield attempt(step, row, run_id, lambda _: ("here", {"here"}))
 
 
 def run_on_ray(
@@ -96,7 +97,7 @@ def run_on_ray(
     from ray.data import DataContext, TaskPoolStrategy
 
     def work(row: Row) -> Row:
-        return attempt(step, row, run_id, _alive_nodes)
+        return attempt(step, row, run_id, _where)
 
     work.__name__ = work.__qualname__ = name
     with _BUILDING:
@@ -120,7 +121,7 @@ def run_task(row: Row, step: Callable[[Row], Row], run_id: str, name: str, memor
     import ray
 
     def work(row: Row) -> Row:
-        return attempt(step, row, run_id, _alive_nodes)
+        return attempt(step, row, run_id, _where)
 
     work.__name__ = work.__qualname__ = name
     task = ray.remote(work).options(
@@ -143,8 +144,8 @@ def _earlier_attempts(store: Store, record: str, run_id: str) -> list[str]:
     return content["nodes"] if content["run"] == run_id else []
 
 
-def _alive_nodes() -> tuple[str, set[str]]:
+def _where(look: bool) -> tuple[str, set[str]]:
     import ray
 
-    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]} if look else set()
     return ray.get_runtime_context().get_node_id(), alive
