@@ -150,10 +150,16 @@ def test_progress_adds_up_to_the_frames(film, videos, pack, tmp_path):
     steps: list[int] = []
     shards = plan_shards(info, 1)
     assert len(shards) > 1
-    for shard in shards:
-        extract_shard(info, shard, pack, make_options().tracks, steps.append)
+    results = [extract_shard(info, shard, pack, make_options().tracks, steps.append) for shard in shards]
     assert sum(steps) == info.frames
     assert all(step > 0 for step in steps)
+    for result in results:
+        tracks = set(result.faces["track_id"].to_pylist()) - {None}
+        counts = result.faces.num_rows, len(tracks), result.crops.num_rows
+        assert tuple(result.stats[name] for name in ("faces", "tracks", "crops")) == counts
+    # Each frame's packet is read at least once, none more often than there are shards.
+    packets = path.stat().st_size * 0.9
+    assert packets < sum(result.stats["bytes_read"] for result in results) < path.stat().st_size * len(shards)
 
 
 def test_long_takes_are_joined_again(portraits, videos, pack, tmp_path):

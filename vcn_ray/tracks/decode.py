@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -19,21 +19,24 @@ _SDR_WHITE_NITS = 203.0  # ITU-R BT.2408: reference white of HDR programmes
 _PEAK_NITS = 1000.0
 
 
-def read_frames(info: VideoInfo, first_frame: int = 0, threads: int = 1) -> Iterator[tuple[int, Any]]:
+def read_frames(
+    info: VideoInfo, first_frame: int = 0, threads: int = 1, on_bytes: Callable[[int], None] | None = None
+) -> Iterator[tuple[int, Any]]:
     """Yield (number, `av.VideoFrame`) for the frames from `first_frame` on, numbers rising.
 
     A seek enters one key frame before the one needed, since frames after a key frame may lean on the group before it
-    (open GOP). A number is left out where its frame cannot be decoded. `threads` is the decoder's.
+    (open GOP). A number is left out where its frame cannot be decoded. `threads` is the decoder's; `on_bytes` hears of
+    the size of each packet that is read.
     """
     if not info.timed:
-        yield from ((n, frame) for n, frame in enumerate(_decode(info, None, threads)) if n >= first_frame)
+        yield from ((n, frame) for n, frame in enumerate(_decode(info, None, threads, on_bytes)) if n >= first_frame)
         return
     wanted_pts = int(info.pts[first_frame])
     entry = bisect_right(info.key_pts, wanted_pts) - 2
     back = 1
     while True:
         start_pts = int(info.key_pts[entry]) if entry > 0 and first_frame > 0 else None
-        frames = _numbered(info, _decode(info, start_pts, threads))
+        frames = _numbered(info, _decode(info, start_pts, threads, on_bytes))
         first = next(frames, None)
         # Some containers seek past their target: without a frame before the first wanted one, enter further back.
         if start_pts is None or (first is not None and first[0] < first_frame):
@@ -45,7 +48,9 @@ def read_frames(info: VideoInfo, first_frame: int = 0, threads: int = 1) -> Iter
     yield from ((n, frame) for n, frame in frames if n >= first_frame)
 
 
-def _decode(info: VideoInfo, start_pts: int | None, threads: int) -> Iterator[Any]:
+def _decode(
+    info: VideoInfo, start_pts: int | None, threads: int, on_bytes: Callable[[int], None] | None
+) -> Iterator[Any]:
     """Frames in display order from the start, or from the key frame at or before a time."""
     with open_container(info.path) as container:
         stream = container.streams[info.stream_index]
@@ -53,7 +58,7 @@ def _decode(info: VideoInfo, start_pts: int | None, threads: int) -> Iterator[An
         stream.codec_context.thread_count = threads
         if start_pts is not None:
             container.seek(start_pts, stream=stream, backward=True)
-        yield from decode_packets(container, stream)
+        yield from decode_packets(container, stream, on_bytes)
 
 
 def _numbered(info: VideoInfo, frames: Iterator[Any]) -> Iterator[tuple[int, Any]]:

@@ -54,7 +54,8 @@ def extract_shard(
     Decodes from a little before the shard to the end of the last shot that begins in it. `on_progress` is called with
     the number of frames done since the call before; over all shards of a video they add up to its frames.
     """
-    stats = dict.fromkeys(("frames_decoded", "frames_detected", "seconds_decode", "seconds_detect", "seconds"), 0.0)
+    names = ("frames_decoded", "frames_detected", "seconds_decode", "seconds_detect", "seconds", "bytes_read")
+    stats = dict.fromkeys(names, 0.0)
     begun = time.perf_counter()
     rows = ShotRows(info)
     progress = _Progress(on_progress)
@@ -81,6 +82,8 @@ def extract_shard(
     progress.finish(shard.end_frame - shard.first_frame)
     stats["seconds"] = time.perf_counter() - begun
     faces, shots, crops = rows.tables()
+    tracks = {face["track_id"] for face in faces} - {None}
+    stats |= {"faces": len(faces), "tracks": len(tracks), "crops": len(crops)}
     return ShardResult(
         pa.Table.from_pylist(faces, schema=schemas.STAGE1_FACES),
         pa.Table.from_pylist(shots, schema=schemas.SHOTS),
@@ -115,7 +118,11 @@ def _judged_frames(
             yield number, frame, boundary
 
     first_read: int | None = None
-    frames = read_frames(info, start, decoder_threads)
+
+    def read(more: int) -> None:
+        stats["bytes_read"] += more
+
+    frames = read_frames(info, start, decoder_threads, read)
     while True:
         begun = time.perf_counter()
         number, frame = next(frames, (None, None))

@@ -11,7 +11,7 @@ import errno
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -132,8 +132,8 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     end_s = float(pts[-1] * time_base) - start_s if timed else duration_s
     if promised_s - end_s > max(1.0, 0.02 * promised_s):
         warnings.append(
-            f"{source_name(path)} ends early: its header promises {promised_s:.1f} s, frames are there up to {end_s:.1f} "
-            "s; they are used, copy the file again if it should be whole"
+            f"{source_name(path)} ends early: its header promises {promised_s:.1f} s, frames are there up to "
+            f"{end_s:.1f} s; they are used, copy the file again if it should be whole"
         )
     first = sample[0]
     orientation, rotation_deg = _orientation(first)
@@ -262,14 +262,19 @@ def _decoded(path: str, stream_index: int) -> Iterator[Any]:
         yield from decode_packets(container, stream)
 
 
-def decode_packets(container: Any, stream: VideoStream) -> Iterator[Any]:
-    """Frames of a stream from where the container stands, in display order; a damaged packet loses only itself."""
+def decode_packets(container: Any, stream: VideoStream, on_bytes: Callable[[int], None] | None = None) -> Iterator[Any]:
+    """Frames of a stream from where the container stands, in display order; a damaged packet loses only itself.
+
+    `on_bytes` hears of each packet's size.
+    """
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)
         except (StopIteration, av.error.FFmpegError, OSError):
             return
+        if on_bytes is not None:
+            on_bytes(packet.size)
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
