@@ -71,6 +71,7 @@ class Simulated(Stages):
     views_memory_bytes = _MEMORY_BYTES
 
     def title_memory_bytes(self, minutes: float) -> int:
+        """As little as anything."""
         return _MEMORY_BYTES
 
     def __init__(self, work: Sequence[TitleWork], events: Path):

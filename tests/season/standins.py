@@ -14,6 +14,7 @@ import pyarrow as pa
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
 from vcn_ray.season.stages import Stages
+from vcn_ray.sources import open_source
 from vcn_ray.storage import Store
 
 FRAMES = pa.schema([("frame", pa.int64()), ("value", pa.int64())])
@@ -90,7 +91,8 @@ class StandIn(Stages):
 
     def probe(self, path: str) -> Info:
         self.note(f"probe {Path(path).name}")
-        text = Path(path).read_text()
+        with open_source(path) as file:
+            text = file.read().decode()
         if not text:
             raise InputError(f"{path} is empty (0 bytes); copy or export it again")
         return Info(path, Path(path).name, tuple(int(line) for line in text.split()))

@@ -3,6 +3,7 @@
 - Results are those of a run in this process, byte by byte, whatever died on the way.
 - A shard that kills its worker each time is its title's error; the other titles are done.
 - The same command again does only what is missing.
+- Whether videos and results lie in folders or in an object store makes no difference.
 """
 
 from pathlib import Path
@@ -48,3 +49,20 @@ def test_deaths_of_workers_change_nothing_but_the_title_that_dies(
     monkeypatch.setattr("vcn_ray.season.driver.open_engine", None)  # nothing is left to do it for
     _run(season, tmp_path / "out", mended)
     assert mended.called() == calls
+
+
+def test_from_bucket_to_bucket(tmp_path: Path, ray_cluster: None, s3_bucket: str) -> None:
+    store, stages = Store(s3_bucket), StandIn(tmp_path / "calls", {25: "die once"})
+    for folder in (Store(tmp_path / "videos"), store.child("videos")):
+        folder.write_bytes("a.mp4", "\n".join(map(str, range(1, 51))).encode())
+        folder.write_bytes("b.mp4", "\n".join(map(str, range(101, 131))).encode())
+    season, out = find_season([f"{s3_bucket}/videos"]), store.child("out")
+    options = make_options({"address": "auto"})  # so that the cluster's machines look at the videos, too
+    assert not run_season(season, out, options, stages=stages).failed
+    keys = ["titles/a/result.json", "titles/b/result.json", "all.json"]
+    _run(tmp_path / "videos", tmp_path / "here", StandIn(tmp_path / "other calls"), local=True)
+    assert [out.read_bytes(key) for key in keys] == [Store(tmp_path / "here").read_bytes(key) for key in keys]
+    calls = stages.called()
+    assert not run_season(season, out, options, stages=stages).failed
+    assert stages.called() == calls
+    assert not out.exists(".lock")
