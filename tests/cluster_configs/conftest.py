@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "season"))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "season")]
 
 _MIB = 2**20
 _START_S = 60.0

@@ -173,10 +173,16 @@ def connect(address: str) -> None:
             logging_level=logging.ERROR,
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
         )
+    except ray.exceptions.AuthenticationError:
+        raise OptionError(
+            f"option 'address': RAY_AUTH_MODE=token is set and no token was found; put the token of the Ray at "
+            f"{address} into the file ~/.ray/auth_token, or into RAY_AUTH_TOKEN"
+        ) from None
     except OSError as error:  # also ConnectionError
         raise OptionError(
-            f"option 'address': no Ray answers at {address} ({_first_line(error)}); "
-            "start one with `ray start --head`, or leave the option out"
+            f"option 'address': no Ray answers at {address} ({_first_line(error)}); start one with `ray start --head`, "
+            "or leave the option out; if one is there, it may ask for a token: set RAY_AUTH_MODE=token and put its "
+            "token into the file ~/.ray/auth_token"
         ) from None
     except (ValueError, RuntimeError, AssertionError, OverflowError) as error:
         raise OptionError(
