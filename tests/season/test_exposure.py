@@ -34,7 +34,9 @@ from vcn_ray.errors import OptionError
 from vcn_ray.season.session import connect
 try:
     connect(sys.argv[1])
-    print("in")
+    import os, ray
+    names = ["AWS_ENDPOINT_URL_S3", "AWS_SECRET_ACCESS_KEY"]
+    print("in", *ray.get(ray.remote(lambda: [os.environ.get(name) for name in names]).remote()))
 except OptionError as error:
     print(error)
 """
@@ -43,7 +45,7 @@ except OptionError as error:
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[dict[str, Any]]:
     """Address, dashboard and token of a Ray as a run starts it, and the number of the process that started it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     starter = subprocess.Popen(  # noqa: S603
         [sys.executable, "-c", _RAY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
@@ -120,18 +122,20 @@ def test_dashboard_and_jobs_are_for_who_has_the_token(local_ray: dict[str, Any],
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "{token}"}, "in"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "{token}"}, "in http://store:9000 None"),
         ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "it may ask for a token"),
         ({"RAY_AUTH_MODE": "token"}, "no token was found"),
     ],
 )
-def test_a_driver_without_the_token_is_told_so(
+def test_who_has_the_token_may_work_and_who_has_not_is_told(
     local_ray: dict[str, Any], tmp_path: Path, settings: dict[str, str], says: str
 ) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     environment |= {name: value.format(token=local_ray["token"]) for name, value in settings.items()}
     environment |= {
         "HOME": str(tmp_path),  # where there is no token
+        "AWS_ENDPOINT_URL_S3": "http://store:9000",  # workers learn this from the driver
+        "AWS_SECRET_ACCESS_KEY": "secret",  # and this not
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_NUM_REDIS_GET_RETRIES": "1",
     }

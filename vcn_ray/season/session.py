@@ -28,6 +28,16 @@ WORKER_ENVIRONMENT = {
     "NO_ALBUMENTATIONS_UPDATE": "1",  # a dependency of insightface asks the network for its latest version otherwise
 }
 
+# Where the object store is: what the driver knows, workers elsewhere learn. Credentials are their machines' own.
+_PASSED_ON = (
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "VCN_S3_ATTEMPTS",
+    "VCN_S3_TIMEOUT_S",
+)
+
 # Read by Ray when it is imported or started. What is said about a worker's death is said by us, with the video's name.
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -162,6 +172,7 @@ def connect(address: str) -> None:
     """Connect this process to a running Ray; `OptionError`, and soon, where none answers."""
     import ray
 
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     try:
         host_port = re.fullmatch(r"(.+):(\d+)", address)
         if host_port is not None and "://" not in address:  # Ray itself would try for a quarter of an hour
@@ -171,7 +182,7 @@ def connect(address: str) -> None:
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+            runtime_env={"env_vars": WORKER_ENVIRONMENT | passed_on},
         )
     except ray.exceptions.AuthenticationError:
         raise OptionError(
