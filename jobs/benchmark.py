@@ -4,6 +4,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python jobs/benchmark.py stage1 VIDEO                          # frames per second against a bare loop
     python jobs/benchmark.py memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python jobs/benchmark.py overhead VIDEO...                     # whole commands with and without Ray
+    python jobs/benchmark.py cluster VIDEO...                      # a season from bucket to bucket on several nodes
     python jobs/benchmark.py group                                 # what starting a Ray Train worker group adds
 
 Both sides of every comparison come from one run on one machine.
@@ -44,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
     of_ray.add_argument("--repeats", type=int, default=3)
     of_ray.add_argument("--threads", type=int, default=1, help="threads_per_title of all")
     of_ray.add_argument("--folder", help="keep results and the commands' output there")
+    of_cluster = commands.add_parser("cluster", help="a season from bucket to bucket on several nodes")
+    of_cluster.add_argument("videos", nargs="+")
+    of_cluster.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")
+    of_cluster.add_argument("--nodes", type=int, default=2, help="of one CPU each")
+    of_cluster.add_argument("--folder", help="keep figures and the store's log there")
     of_group = commands.add_parser("group", help="fit() of an empty loop")
     of_group.add_argument("--repeats", type=int, default=5)
     of_group.add_argument("--num-cpus", type=int, default=os.cpu_count())
@@ -80,6 +86,10 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
             from benchmarks.overhead import overhead
 
             overhead(given.videos, given.set, given.repeats, given.threads, _folder(given, temporary))
+        case "cluster":
+            from benchmarks.cluster import cluster
+
+            cluster(given.videos, given.set, given.nodes, _folder(given, temporary))
         case "group":
             from benchmarks.group import group
 

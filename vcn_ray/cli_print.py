@@ -48,6 +48,13 @@ def print_outcome(outcome: SeasonOutcome) -> None:
             row += ["failed", "", ""]
         add_row(table, *row, *(f"{title.seconds[stage]:.1f}" if stage in title.seconds else "" for stage in stages))
     out_console.print(table)
+    if outcome.summary is not None:
+        heads, *rows = outcome.summary.table()
+        table = Table(*heads, title="What it took", title_justify="left")
+        for cells in rows:
+            add_row(table, *cells)
+        out_console.print(table)
+        say(outcome.summary.sentence())
     for failed in outcome.failed:
         log = f" (details: {failed.log})" if failed.log else ""
         complain(f"{failed.id} failed: {failed.error}{log}")

@@ -212,14 +212,16 @@ class StandIn(Stages):
         out.write_json("all.json", [out.read_json(f"titles/{slug}/result.json") for slug in slugs])
 
 
+#: What tells of the run rather than of the season.
+_OF_THE_RUN = ("season.json", "errors.json", "status.json", "summary.json", ".lock")
+
+
 def results_of(out: Path) -> dict[str, bytes]:
     """All that a run delivers, without the working folders and the record of times."""
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
-        if path.is_file()
-        and "work" not in path.parts
-        and path.name not in ("season.json", "errors.json", "status.json", ".lock")
+        if path.is_file() and not {"work", "logs"} & set(path.parts) and path.name not in _OF_THE_RUN
     }
 
 

@@ -24,16 +24,16 @@ from vcn_ray.season.engine import Engine, Took, open_engine
 from vcn_ray.season.lock import Lock, only_run_in
 from vcn_ray.season.modelfiles import publish
 from vcn_ray.season.outcome import SeasonOutcome, TitleResult
-from vcn_ray.season.progress import Monitor, Several, Silent
+from vcn_ray.season.progress import Monitor, Silent
 from vcn_ray.season.record import title_record, write_season_record
 from vcn_ray.season.reports import tell_landed
 from vcn_ray.season.session import settled_device
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, ProbeStep, ShardStep, TitleState, VideoState, results_inputs
-from vcn_ray.season.status import StatusFile
 from vcn_ray.season.steps import RESULTS, TRACKS, Steps, assemble_row, finish_row, probe_rows, shard_rows
 from vcn_ray.season.tasks import Row, run_here
 from vcn_ray.season.titles import Season
+from vcn_ray.season.watching import watched
 from vcn_ray.storage import Store
 
 Missing = list[tuple[VideoState, ShardStep]]
@@ -72,16 +72,14 @@ def run_season(
     """
     options = _with_absolute_paths(options)
     with only_run_in(out) as lock, settled_device(options.run, local=local) as device, ExitStack() as stack:
-        status = StatusFile(out)
-        told = Several(monitor or Silent(), status)
-        state = "stopped"
-        try:
-            run = _Run(season, out, options, title_options or {}, part or Part(), local, device, told, stages, lock)
+        run_id = uuid.uuid4().hex
+        with watched(monitor or Silent(), out, options.run, run_id) as (told, summary):
+            run = _Run(
+                season, out, options, title_options or {}, part or Part(), local, device, told, stages, lock, run_id
+            )
             outcome = run.run(stack)
-            state = "finished"
-            return outcome
-        finally:
-            status.close(state)
+        outcome.summary = summary if summary.worked else None
+        return outcome
 
 
 class _Run:
@@ -97,11 +95,12 @@ class _Run:
         monitor: Monitor,
         stages: Stages | None,
         lock: Lock,
+        run_id: str,
     ):
         self._season, self._out, self._given, self._local, self._device = season, out, options, local, device
         self._monitor, self._lock = monitor, lock
         self._stages = stages or Stages()
-        self._run_id = uuid.uuid4().hex
+        self._run_id = run_id
         self._gave_up = threading.Event()
         self._opened: Engine | None = None
         published: dict[str, str] = {}

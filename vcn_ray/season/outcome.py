@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from vcn_ray.season.summary import Summary
 from vcn_ray.storage import Store
 
 
@@ -32,6 +33,7 @@ class SeasonOutcome:
     titles: list[TitleResult]
     refused: list[tuple[str, str]]
     seconds: float
+    summary: Summary | None = None  # None where all was done before
 
     @property
     def failed(self) -> list[TitleResult]:

@@ -1,0 +1,36 @@
+"""Everything that listens to a run, started before it and closed after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from vcn_ray.config import RunOptions
+from vcn_ray.errors import OutputError
+from vcn_ray.season.logs import EventLog
+from vcn_ray.season.metrics import Metrics
+from vcn_ray.season.progress import Monitor, Several
+from vcn_ray.season.status import StatusFile
+from vcn_ray.season.summary import SUMMARY_KEY, Summary
+from vcn_ray.storage import Store
+
+
+@contextmanager
+def watched(monitor: Monitor, out: Store, options: RunOptions, run_id: str) -> Iterator[tuple[Monitor, Summary]]:
+    """Who is to be told of a run: the given monitor, status file, log, metrics, summary; and the summary itself.
+
+    To be left while Ray is still up. Of a run that found all done, neither log nor summary is written.
+    """
+    status, log, metrics, summary = StatusFile(out), EventLog(out, run_id), Metrics(run_id), Summary(options)
+    state = "stopped"
+    try:
+        yield Several(monitor, status, log, metrics, summary), summary
+        state = "finished"
+    finally:
+        metrics.close()
+        summary.close()
+        log.close()
+        with suppress(OutputError):  # the run finds out by itself that the place cannot be written
+            if summary.worked:
+                out.write_json(SUMMARY_KEY, summary.to_json())
+        status.close(state)
