@@ -97,5 +97,5 @@ def test_jobs_take_the_arguments_of_their_command(job: str) -> None:
 
 def test_files_that_documents_name_are_there() -> None:
     for path in SHOWN_IN:
-        for name in re.findall(r"\b(?:cluster_configs|jobs|docs)/[\w.-]+\w", path.read_text()):
+        for name in re.findall(r"(?<![/\w])(?:cluster_configs|jobs|docs|tests)/[\w./-]+\w", path.read_text()):
             assert (ROOT / name).exists(), f"{path.name} names {name}"
