@@ -60,6 +60,45 @@ CLUSTERS = pa.schema(
     ]
 )
 
+
+def _with_cast(schema: pa.Schema) -> pa.Schema:
+    """The schema with `cast_id` behind `cluster_id`: which member of the season's cast it is; null: Unknown."""
+    return schema.insert(schema.get_field_index("cluster_id") + 1, pa.field("cast_id", pa.int64()))
+
+
+#: The season's tables: those of its titles one below the other, with the cast. A title's own tables stay without it:
+#: they do not change when another title is added.
+SEASON_FACES, SEASON_TRACKS, SEASON_CLUSTERS = _with_cast(FACES), _with_cast(TRACKS), _with_cast(CLUSTERS)
+
+#: One row per member of the season's cast: characters of its titles that are one.
+CAST = pa.schema(
+    [
+        ("cast_id", pa.int64()),  # 0.. by screen time, longest first
+        ("character", pa.string()),  # a name that people gave to one of its characters; null until then
+        ("titles", pa.int32()),  # how many it is seen in
+        ("characters", pa.int32()),
+        ("tracks", pa.int32()),
+        ("faces", pa.int32()),
+        ("screen_time_s", pa.float64()),
+        ("first_title", pa.string()),  # the first that it is seen in, in the order of the season
+        ("best_title", pa.string()),  # where its picture is found: in this title's `crops` table
+        ("best_track_id", pa.int64()),
+        ("best_frame", pa.int64()),
+    ]
+)
+
+#: Which characters of the titles each member of the cast is.
+CAST_CHARACTERS = pa.schema([("title", pa.string()), ("cluster_id", pa.int64()), ("cast_id", pa.int64())])
+
+#: Adaptation: each track's mean direction by the base model, the one space that all titles share.
+EMBEDDINGS = pa.schema(
+    [
+        ("track_id", pa.int64()),
+        ("face_id", pa.string()),  # SHA-256 of the network
+        ("embedding", pa.list_(pa.float32())),  # length one
+    ]
+)
+
 #: Stage 1: a face as a shard found it. In a shard's table `track_id` and `shot` are local to the shard; `assemble`
 #: numbers them for the title.
 STAGE1_FACES = pa.schema(

@@ -11,12 +11,13 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import normalized_mutual_info_score
 
 from vcn_ray.evaluate.metrics import cluster_scores
 
+_untimed = settings(deadline=None)
 _items = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=40)
 _UNIT = ("wcp", "nmi", "bcubed_p", "bcubed_r", "bcubed_f", "pair_p", "pair_r", "pair_f")
 
@@ -25,6 +26,7 @@ def _score(items):
     return cluster_scores([c for c, _ in items], [i for _, i in items])
 
 
+@_untimed
 @given(_items)
 def test_measures_lie_between_0_and_1(items):
     scores = _score(items).to_dict()
@@ -33,6 +35,7 @@ def test_measures_lie_between_0_and_1(items):
     assert scores["pcr"] == scores["clusters"] / scores["identities"]
 
 
+@_untimed
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40))
 def test_perfect_clustering_scores_1_in_everything(identities):
     scores = cluster_scores([f"c{i}" for i in identities], identities).to_dict()
@@ -40,6 +43,7 @@ def test_perfect_clustering_scores_1_in_everything(identities):
         assert scores[name] == pytest.approx(1.0), name
 
 
+@_untimed
 @given(_items, st.permutations(range(6)), st.permutations(range(5)), st.randoms(use_true_random=False))
 def test_names_and_order_do_not_matter(items, clusters, identities, random):
     renamed = [(("cluster", clusters[c]), str(identities[i])) for c, i in items]
@@ -47,6 +51,7 @@ def test_names_and_order_do_not_matter(items, clusters, identities, random):
     assert _score(renamed).to_dict() == pytest.approx(_score(items).to_dict())
 
 
+@_untimed
 @given(_items, st.lists(st.booleans(), min_size=40, max_size=40))
 def test_splitting_clusters_never_lowers_purity_nor_raises_completeness(items, sides):
     whole = _score(items)
@@ -57,6 +62,7 @@ def test_splitting_clusters_never_lowers_purity_nor_raises_completeness(items, s
     assert split.pcr >= whole.pcr
 
 
+@_untimed
 @given(_items)
 def test_splitting_by_identity_makes_every_cluster_pure(items):
     split = _score([((c, i), i) for c, i in items])
@@ -65,6 +71,7 @@ def test_splitting_by_identity_makes_every_cluster_pure(items):
     assert split.bcubed_p >= _score(items).bcubed_p
 
 
+@_untimed
 @given(_items)
 def test_merging_two_clusters_never_raises_purity_nor_lowers_completeness(items):
     whole, merged = _score(items), _score([(0 if c == 1 else c, i) for c, i in items])
@@ -73,12 +80,14 @@ def test_merging_two_clusters_never_raises_purity_nor_lowers_completeness(items)
     assert merged.pair_r >= whole.pair_r - 1e-12
 
 
+@_untimed
 @given(_items)
 def test_nmi_equals_scikit_learn(items):
     expected = normalized_mutual_info_score([i for _, i in items], [c for c, _ in items])
     assert _score(items).nmi == pytest.approx(expected, abs=1e-9)
 
 
+@_untimed
 @given(_items)
 def test_bcubed_and_pairs_equal_the_definition_over_items(items):
     precision = np.mean([np.mean([j == i for d, j in items if d == c]) for c, i in items])

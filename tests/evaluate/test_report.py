@@ -167,3 +167,38 @@ def test_videos_that_do_not_correspond_are_told(tmp_path):
     twice = [["t", "a.mp4", 0, 0, 0, 0, 9, 9, 0, 0], ["u", "x/a.mp4", 0, 0, 0, 0, 9, 9, 0, 0]]
     with pytest.raises(InputError, match=r"a.mp4 is in the titles 't' and 'u'"):
         evaluate_run(_table(twice), path)
+
+
+def _cast_run(cast):
+    """Two people in two titles of one video each, a track each; `cast` is of a's p, a's q, b's p, b's q."""
+    truth = [[f"{v}.mp4", 0, 20 * k, 0, 9, 9, who, 0] for v in "ab" for k, who in enumerate("pq")]
+    faces = [[f"title {v}", f"{v}.mp4", 0, 0, 20 * k, 0, 9, 9, k, k] for v in "ab" for k in range(2)]
+    return truth, _table(faces).append_column("cast_id", pa.array(cast, pa.int64()))
+
+
+def test_the_cast_is_measured_against_identities_of_the_season(tmp_path):
+    truth, faces = _cast_run([0, 1, 0, 1])
+    evaluation = evaluate_run(faces, _write(tmp_path, truth))
+    assert (evaluation.scores.clusters, evaluation.scores.pcr) == (4, 1.0)
+    assert (evaluation.cast.clusters, evaluation.cast.pcr, evaluation.cast.identities_found) == (2, 1.0, 2)
+    assert (evaluation.cast.wcp, evaluation.cast.bcubed_f) == (1.0, 1.0)
+    assert all(title.cast is None for title in evaluation.titles.values())
+
+
+def test_a_cast_that_splits_joins_and_leaves_out_is_told(tmp_path):
+    truth, faces = _cast_run([0, 0, 1, None])
+    evaluation = evaluate_run(faces, _write(tmp_path, truth))
+    cast = evaluation.cast
+    assert (evaluation.scores.bcubed_f, evaluation.scores.unknown) == (1.0, 0)
+    assert (cast.clusters, cast.unknown, cast.wcp, cast.pcr) == (2, 1, pytest.approx(2 / 3, abs=1e-4), 1.0)
+    assert (cast.bcubed_p, cast.bcubed_r) == pytest.approx((2 / 3, 2 / 3), abs=1e-4)
+    assert evaluation.summary()["cast_wcp"] == cast.wcp
+    assert json.loads(evaluation.json())["cast"]["wcp"] == cast.wcp
+
+
+def test_without_cast_or_with_one_title_there_is_nothing_to_measure(tmp_path):
+    truth, faces = _cast_run([0, 1, 0, 1])
+    path = _write(tmp_path, truth)
+    assert evaluate_run(faces.drop(["cast_id"]), path).cast is None
+    assert evaluate_run(faces.slice(0, 2), path).cast is None
+    assert not [name for name in evaluate_run(faces.slice(0, 2), path).summary() if name.startswith("cast")]

@@ -1,6 +1,7 @@
 """The tables that are handed over: exact in Parquet, safe in a spreadsheet, together for the season."""
 
 import csv
+import errno
 import io
 
 import pyarrow as pa
@@ -8,7 +9,9 @@ import pyarrow.csv as pacsv
 import pytest
 
 from vcn_ray import schemas
-from vcn_ray.export.tables import to_csv, write_season_tables, write_tables
+from vcn_ray.errors import OutputError
+from vcn_ray.export import tables
+from vcn_ray.export.tables import DELIVERED_OF_SEASON, to_csv, write_season_tables, write_tables
 from vcn_ray.storage import Store
 
 
@@ -55,17 +58,57 @@ def test_a_table_that_lacks_a_column_is_refused(tmp_path, small_report):
         write_tables(Store(tmp_path), {"tracks": small_report.tracks.drop(["track_id"])})
 
 
-def test_season_tables_are_the_titles_one_below_the_other(tmp_path, make_report):
+def _season(tmp_path, make_report):
+    """Two titles of two tracks and one; the first has an Unknown track."""
     season = Store(tmp_path)
-    reports = [make_report([("a.mp4", 0.0, 4.0, 0, None)] * n, title=f"e{n}") for n in (2, 1)]
-    for report in reports:
-        write_tables(season.child("titles", report.title), _tables(report))
-    write_season_tables(season, [season.child("titles", report.title) for report in reports])
-    assert season.read_table("tracks.parquet")["title"].to_pylist() == ["e2", "e2", "e1"]
-    assert season.read_bytes("clusters.csv").count(b"\n") == 1 + 2
+    tracks = [("a.mp4", 0.0, 4.0, 0, None), ("a.mp4", 5.0, 9.0, None, "too small")]
+    for title, own in (("=e2", tracks), ("e1", tracks[:1])):
+        write_tables(season.child("titles", title), _tables(make_report(own, title=title)))
+    casts = [("=e2", {0: 7}), ("e1", {0: 3})]
+    write_season_tables(season, [(season.child("titles", title), cast) for title, cast in casts])
+    return season
+
+
+def test_season_tables_are_the_titles_one_below_the_other_with_their_cast(tmp_path, make_report):
+    season = _season(tmp_path, make_report)
+    assert season.read_table("tracks.parquet")["title"].to_pylist() == ["=e2", "=e2", "e1"]
+    for name, expected in {"faces": [7, None, 3], "tracks": [7, None, 3], "clusters": [7, 3]}.items():
+        table = season.read_table(f"{name}.parquet")
+        assert table["cast_id"].to_pylist() == expected
+        assert table.schema.equals(DELIVERED_OF_SEASON[name])
+        assert "cast_id" not in season.child("titles", "e1").read_table(f"{name}.parquet").column_names
+
+
+def test_csv_of_the_season_is_that_of_its_whole_table(tmp_path, make_report):
+    season = _season(tmp_path, make_report)
+    for name in DELIVERED_OF_SEASON:
+        assert season.read_bytes(f"{name}.csv") == to_csv(season.read_table(f"{name}.parquet"))
+
+
+def test_one_title_at_a_time_is_in_memory(tmp_path, make_report, monkeypatch):
+    season = Store(tmp_path)
+    for title in ("a", "b"):
+        write_tables(season.child(title), _tables(make_report([("a.mp4", 0.0, 4.0, 0, None)], title=title)))
+    steps = []
+    read, write = Store.read_table, tables.to_csv
+    monkeypatch.setattr(Store, "read_table", lambda self, key: (steps.append("read"), read(self, key))[1])
+    monkeypatch.setattr(tables, "to_csv", lambda table, **more: (steps.append("write"), write(table, **more))[1])
+    write_season_tables(season, [(season.child(title), {0: 0}) for title in ("a", "b")])
+    assert steps == ["write", *["read", "write"] * 2] * 3
+
+
+def test_a_temporary_folder_that_is_full_is_named(tmp_path, make_report, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tables, "_concatenate", full)
+    with pytest.raises(
+        OutputError, match=r"season's faces into .*: No space left on device; free some space .* TMPDIR"
+    ):
+        write_season_tables(Store(tmp_path), [])
 
 
 def test_a_season_without_finished_title_has_empty_tables(tmp_path):
     write_season_tables(Store(tmp_path), [])
-    assert Store(tmp_path).read_table("faces.parquet").schema.equals(schemas.FACES)
+    assert Store(tmp_path).read_table("faces.parquet").schema.equals(schemas.SEASON_FACES)
     assert Store(tmp_path).read_table("faces.parquet").num_rows == 0

@@ -56,6 +56,7 @@ class Evaluation:
     scores: Scores  # of the delivered clustering
     iterations: dict[int, Scores] = field(default_factory=dict)  # 0: the base model; empty where not known
     titles: dict[str, Evaluation] = field(default_factory=dict)  # where the run has more than one
+    cast: Scores | None = None  # of the cast of several titles, against identities that count once in the season
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +81,7 @@ class Evaluation:
             "appearance_recall": self.appearance_recall,
             "identities": self.identities,
             **scores,
+            **({f"cast_{name}": value for name, value in asdict(self.cast).items()} if self.cast else {}),
         }
 
     def table(self) -> list[dict[str, Any]]:
@@ -95,7 +97,8 @@ def evaluate_run(
     """Measure a run's faces table against a ground-truth CSV.
 
     Characters are numbered within a title. Where the faces are of several titles, an identity therefore counts once
-    per title, and `titles` has each title's own figures.
+    per title, and `titles` has each title's own figures. Where the faces have a `cast_id`, `cast` has the figures of
+    the season's cast, for which an identity counts once whatever the number of titles that it is in.
 
     Args:
         faces: as `schemas.FACES`; title may be missing (then all is one title). Faces without a track are counted in
@@ -151,8 +154,12 @@ def _evaluate(
     appearances = set(labels)
     covered = set(zip(matches.video[real], matches.shot[real], matches.identity[real], strict=True))
     identities = {(title_of.get(v), i) for v, _, i in appearances}
-    clusters = _track_clusters(video, tracked)
-    delivered = [clusters[v, t] for v, t in zip(matches.video, matches.track_id.tolist(), strict=True)]
+
+    def delivered(column: str) -> list[int | None]:
+        """Cluster of each track."""
+        clusters = _track_clusters(video, tracked, column)
+        return [clusters[v, t] for v, t in zip(matches.video, matches.track_id.tolist(), strict=True)]
+
     per_iteration: dict[int, Scores] = {}
     if iteration_clusters is not None:
         for iteration in sorted(pc.unique(iteration_clusters["iteration"]).to_pylist()):
@@ -173,9 +180,12 @@ def _evaluate(
         appearances=len(appearances),
         appearance_recall=_rounded(len(covered & appearances) / len(appearances)) if appearances else 0.0,
         identities=len(identities),
-        scores=_scores(matches, delivered, title_of, len(identities)),
+        scores=_scores(matches, delivered("cluster_id"), title_of, len(identities)),
         iterations=per_iteration,
         notes=notes,
+        cast=_scores(matches, delivered("cast_id"), dict.fromkeys(title_of, ""), len({i for _, i in identities}))
+        if len(videos) > 1 and "cast_id" in tracked.column_names
+        else None,
     )
 
 
@@ -213,9 +223,9 @@ def _scores(matches: TrackMatches, clusters: list[int | None], title_of: dict[st
     )
 
 
-def _track_clusters(video: np.ndarray, tracked: pa.Table) -> dict[tuple[str, int], int | None]:
+def _track_clusters(video: np.ndarray, tracked: pa.Table, column: str) -> dict[tuple[str, int], int | None]:
     """Cluster of each (video, track): None is Unknown; a negative number, as other tools write it, too."""
-    rows = zip(video, tracked["track_id"].to_pylist(), tracked["cluster_id"].to_pylist(), strict=True)
+    rows = zip(video, tracked["track_id"].to_pylist(), tracked[column].to_pylist(), strict=True)
     return {(v, t): None if c is None or c < 0 else c for v, t, c in rows}
 
 

@@ -1,4 +1,4 @@
-"""The page of a season: its titles with their characters, what failed and why."""
+"""The page of a season: its cast across the titles, the titles with their characters, what failed and why."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
+from vcn_ray.export.charts import span_text
 from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.render import render_page
 from vcn_ray.export.title_page import TitleReport
 from vcn_ray.storage import Store
 
 FACES_PER_TITLE = 12
+#: Members of the cast that the page shows, by screen time; the table beside it has all.
+MOST_MEMBERS = 60
 #: Size that the pictures of one title may have on the season's page; a hundred titles stay near 4 MB.
 PICTURE_BUDGET_BYTES = 40_000
 
@@ -23,6 +28,29 @@ class Face:
     name: str
     screen_time_s: float
     picture: str | None  # data URI
+    cluster_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Presence:
+    """A member of the cast in a title."""
+
+    href: str  # of the character on the title's page, seen from the season's
+    time: str  # in whole seconds or minutes
+    text: str  # in words
+    share: int  # per cent of the longest presence of any member in any title; at least 1
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the cast, as a row of the page."""
+
+    cast_id: int
+    name: str
+    screen_time_s: float
+    titles: int
+    picture: str | None  # data URI
+    presence: list[Presence | None]  # one for each title that is done, in the order shown
 
 
 @dataclass(frozen=True)
@@ -65,11 +93,15 @@ class SeasonReport:
     pack: str
     licence: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)  # as `cast_members` gives them
+    cast_size: int = 0
+    recurring: int = 0  # members seen in more than one title
+    cast_of_character: Mapping[tuple[str, int], int] = field(default_factory=dict)  # (title, cluster_id) -> cast_id
     warnings: list[str] = field(default_factory=list)
     seconds: float | None = None  # wall time of the run
     files: list[str] = field(
         default_factory=lambda: [
-            f"{name}.{kind}" for name in ("clusters", "tracks", "faces") for kind in ("csv", "parquet")
+            f"{name}.{kind}" for name in ("cast", "clusters", "tracks", "faces") for kind in ("csv", "parquet")
         ]
     )
 
@@ -90,6 +122,7 @@ def season_entry(report: TitleReport, href: str) -> SeasonEntry:
             picture=None
             if row["best_track_id"] is None or row["best_frame"] is None
             else pictures.at(row["best_track_id"], row["best_frame"], THUMB),
+            cluster_id=row["cluster_id"],
         )
         for row in rows[:FACES_PER_TITLE]
     ]
@@ -106,6 +139,64 @@ def season_entry(report: TitleReport, href: str) -> SeasonEntry:
         seconds=sum(report.timings_s.values()),
         strip=strip,
     )
+
+
+def cast_members(
+    cast: pa.Table,
+    clusters: Mapping[str, pa.Table],
+    cast_of_character: Mapping[tuple[str, int], int],
+    hrefs: Mapping[str, str],
+    pictures: Mapping[int, str],
+) -> list[Member]:
+    """The members of the cast that the page shows, by screen time, each with where it is seen.
+
+    Args:
+        cast: as `schemas.CAST`.
+        clusters: the clusters table of each finished title, by title in the order to show.
+        cast_of_character: the member that each (title, cluster_id) is.
+        hrefs: of each title's page, seen from the season's.
+        pictures: data URI of a member's face, by cast_id, where there is one.
+    """
+    seen: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    for title, table in clusters.items():
+        for row in table.to_pylist():
+            of_member = seen.setdefault(cast_of_character[title, row["cluster_id"]], {})
+            of_member.setdefault(title, []).append(row)
+    shown = cast.slice(0, MOST_MEMBERS).to_pylist()
+    times = {
+        (row["cast_id"], title): sum(character["screen_time_s"] for character in own)
+        for row in shown
+        for title, own in seen[row["cast_id"]].items()
+    }
+    longest = max(times.values(), default=0.0)
+
+    def presence(cast_id: int, name: str, title: str) -> Presence | None:
+        if (cast_id, title) not in times:
+            return None
+        seconds, own = times[cast_id, title], seen[cast_id][title]
+        best = max(own, key=lambda character: (character["screen_time_s"], -character["cluster_id"]))
+        tracks = sum(character["tracks"] for character in own)
+        return Presence(
+            href=f"{hrefs[title]}#c{best['cluster_id']}",
+            time=f"{max(round(seconds), 1)}s" if seconds < 59.5 else f"{round(seconds / 60)}m",
+            text=f"{name} in {title}: {span_text(seconds)}, {tracks} {'track' if tracks == 1 else 'tracks'}",
+            share=max(1, round(100 * seconds / longest)) if longest else 1,
+        )
+
+    members = []
+    for row in shown:
+        name = row["character"] or f"Cast {row['cast_id']}"
+        members.append(
+            Member(
+                cast_id=row["cast_id"],
+                name=name,
+                screen_time_s=row["screen_time_s"],
+                titles=row["titles"],
+                picture=pictures.get(row["cast_id"]),
+                presence=[presence(row["cast_id"], name, title) for title in clusters],
+            )
+        )
+    return members
 
 
 def failed_entry(title: str, error: str, videos: list[str]) -> SeasonEntry:
@@ -131,6 +222,7 @@ def season_page(report: SeasonReport) -> bytes:
         "season.html.j2",
         report=report,
         done=len(done),
+        columns=done,
         failed=[entry for entry in report.entries if entry.status == "failed"],
         totals={
             name: sum(getattr(entry, name) for entry in done)

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as pc
+
 from vcn_ray import __version__
 from vcn_ray.config import Options
-from vcn_ray.export.season_page import SeasonEntry, SeasonReport, failed_entry, season_entry, write_season_page
+from vcn_ray.export.pictures import THUMB, Pictures
+from vcn_ray.export.season_page import (
+    MOST_MEMBERS,
+    SeasonEntry,
+    SeasonReport,
+    cast_members,
+    failed_entry,
+    season_entry,
+    write_season_page,
+)
 from vcn_ray.export.tables import write_season_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
 from vcn_ray.models.packs import load_pack
+from vcn_ray.season.cast import SeasonCast, make_cast
+from vcn_ray.season.modelfiles import localise
 from vcn_ray.storage import Store
 
 _ENTRY = "season_entry.json"  # what the season's page says of a title, kept with its work
+_READS_AT_ONCE = 8
+_PICTURE_BUDGET_BYTES = 20_000  # of one face
 _SHOWN_VERSIONS = ("ray", "torch", "av", "opencv-python", "trackers", "scenedetect")
 
 
@@ -34,7 +51,8 @@ def write_title(
     Returns:
         Counts: tracks, unknown, characters, faces.
     """
-    pack = load_pack(options.models.pack, options.models.face_id_onnx, options.models.face_id_input)
+    models = localise(options.models)
+    pack = load_pack(models.pack, models.face_id_onnx, models.face_id_input)
     report = TitleReport(
         title=title,
         videos=[
@@ -58,7 +76,7 @@ def write_title(
         season_href="../../index.html",
     )
     write_title_page(results, report)
-    entry = season_entry(report, href=f"titles/{results.root.name}/report.html")
+    entry = season_entry(report, href=f"titles/{results.name}/report.html")
     work.write_json(_ENTRY, entry.to_dict())
     return {
         "faces": entry.face_count,
@@ -71,7 +89,7 @@ def write_title(
 def write_season(
     out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
 ) -> None:
-    """Write the season's tables and its page.
+    """Match the season's cast, write its tables and its page.
 
     Args:
         out: the season's folder.
@@ -81,20 +99,53 @@ def write_season(
         seconds: wall time of the run.
     """
     titles = [out.child("titles", slug) for slug in slugs]
-    write_season_tables(out, titles)
-    pack = load_pack(options.models.pack, options.models.face_id_onnx, options.models.face_id_input)
-    entries = [SeasonEntry.from_dict(title.child("work").read_json(_ENTRY)) for title in titles]
-    entries += [failed_entry(error.get("title") or error["input"], error["error"], []) for error in errors]
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # in an object store each read takes a while
+        done = list(pool.map(lambda title: SeasonEntry.from_dict(title.child("work").read_json(_ENTRY)), titles))
+        clusters = list(pool.map(lambda title: title.read_table("clusters.parquet"), titles))
+    names = [entry.title for entry in done]
+    cast = make_cast(out, list(zip(names, titles, strict=True)))
+    write_season_tables(out, [(title, cast.of_title(name)) for name, title in zip(names, titles, strict=True)])
+    models = localise(options.models)
+    pack = load_pack(models.pack, models.face_id_onnx, models.face_id_input)
     report = SeasonReport(
-        name=out.root.name,
-        entries=entries,
+        name=out.name,
+        entries=[*done, *(failed_entry(error.get("title") or error["input"], error["error"], []) for error in errors)],
         method=options.method,
         pack=pack.name,
         licence=pack.licence,
         versions=_versions(),
+        members=cast_members(
+            cast.members,
+            dict(zip(names, clusters, strict=True)),
+            cast.member_of,
+            {entry.title: entry.href or "" for entry in done},
+            _pictures(cast, dict(zip(names, titles, strict=True))),
+        ),
+        cast_size=len(cast.members),
+        recurring=pc.sum(pc.greater(cast.members["titles"], 1)).as_py() or 0,
+        cast_of_character=cast.member_of,
+        warnings=cast.warnings,
         seconds=seconds,
     )
     write_season_page(out, report)
+
+
+def _pictures(cast: SeasonCast, titles: Mapping[str, Store]) -> dict[int, str]:
+    """The face of each member of the cast that the page shows, as data URI."""
+
+    def picture(member: Mapping[str, Any]) -> str | None:
+        if member["best_track_id"] is None:
+            return None
+        # The working store's crops come in small groups of rows, of which one is read.
+        tracks, key = titles[member["best_title"]].child("work"), "tracks/crops.parquet"
+        rows = np.flatnonzero(tracks.read_table(key, ["track_id"])["track_id"].to_numpy() == member["best_track_id"])
+        crops = tracks.read_table(key, ["track_id", "frame", "score", "sharpness", "jpeg"], rows)
+        return Pictures(crops, _PICTURE_BUDGET_BYTES).at(member["best_track_id"], member["best_frame"], THUMB)
+
+    members = cast.members.slice(0, MOST_MEMBERS).to_pylist()
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        found = pool.map(picture, members)
+        return {row["cast_id"]: uri for row, uri in zip(members, found, strict=True) if uri is not None}
 
 
 def _versions() -> dict[str, str]:

@@ -12,7 +12,14 @@ import pyarrow as pa
 
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
-from vcn_ray.schemas import CLUSTERS, FACES, ITERATION_CLUSTERS, ITERATIONS, TRACKS
+from vcn_ray.schemas import (
+    CAST,
+    ITERATION_CLUSTERS,
+    ITERATIONS,
+    SEASON_CLUSTERS,
+    SEASON_FACES,
+    SEASON_TRACKS,
+)
 from vcn_ray.storage import Store
 
 _TITLE_FIRST = pa.field("title", pa.string())
@@ -26,7 +33,7 @@ class SeasonResult:
     it is done.
     """
 
-    out: Path
+    out: str  # folder or URL
     titles: list[dict[str, Any]] = field(repr=False)
     errors: list[dict[str, Any]]
 
@@ -36,18 +43,23 @@ class SeasonResult:
 
     @cached_property
     def faces(self) -> pa.Table:
-        """One row per detected face (`schemas.FACES`)."""
-        return self._season_table("faces", FACES)
+        """One row per detected face (`schemas.SEASON_FACES`)."""
+        return self._season_table("faces", SEASON_FACES)
 
     @cached_property
     def tracks(self) -> pa.Table:
-        """One row per track (`schemas.TRACKS`)."""
-        return self._season_table("tracks", TRACKS)
+        """One row per track (`schemas.SEASON_TRACKS`)."""
+        return self._season_table("tracks", SEASON_TRACKS)
 
     @cached_property
     def clusters(self) -> pa.Table:
-        """One row per character (`schemas.CLUSTERS`)."""
-        return self._season_table("clusters", CLUSTERS)
+        """One row per character (`schemas.SEASON_CLUSTERS`)."""
+        return self._season_table("clusters", SEASON_CLUSTERS)
+
+    @cached_property
+    def cast(self) -> pa.Table:
+        """One row per member of the season's cast (`schemas.CAST`)."""
+        return self._season_table("cast", CAST)
 
     @cached_property
     def iterations(self) -> pa.Table:
@@ -81,6 +93,6 @@ def load_season(out: str | Path) -> SeasonResult:
         raise InputError(f"{out}: no finished run is there (season.json is missing); give the folder named by --out")
     record = store.read_json("season.json")
     try:
-        return SeasonResult(store.root, record["titles"], record["errors"])
+        return SeasonResult(store.url, record["titles"], record["errors"])
     except (TypeError, KeyError):
-        raise OutputError(f"{store.path('season.json')} is not what a run wrote; run again to write it anew") from None
+        raise OutputError(f"{store.where('season.json')} is not what a run wrote; run again to write it anew") from None

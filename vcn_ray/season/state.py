@@ -25,7 +25,7 @@ from vcn_ray.storage import Store, digest
 STAGE1_VERSION = 1
 
 #: The same for a title's results.
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 
 _MARKER = ".done.json"
 
