@@ -157,11 +157,10 @@ def run(
             part=read_part(from_, to),
             local=local,
         )
+        outcome = None if dry_run else _run(request)
         if dry_run:
             print_plan(_plan(request))
-            raise typer.Exit
-        outcome = _run(request)
-    raise typer.Exit(_exit_code(outcome))
+    raise typer.Exit(_exit_code(outcome) if outcome is not None else 0)
 
 
 @app.command()

@@ -1,7 +1,8 @@
 """Which titles may adapt, in what order, and with how many CPUs.
 
 - While anything is extracted, titles get one CPU each, of half of the CPUs; none on a single CPU.
-- Afterwards a title gets its threads, and no more CPUs or GPUs are promised than there are.
+- Afterwards a title gets its threads, or one CPU where there is not room for two such titles and others wait; no more
+  CPUs or GPUs are promised than there are.
 - Of those that wait, the first of the season goes first.
 """
 
@@ -73,7 +74,8 @@ def _takes_at_once(slots: Slots, titles: int, expected: int) -> list[int]:
         (8, 0, TitleNeeds(2), True, [1, 1, 1, 1]),
         (8, 0, TitleNeeds(2, workers=2), True, [1, 1]),
         (1, 0, TitleNeeds(2), False, [1]),
-        (2, 0, TitleNeeds(2), False, [2]),
+        (2, 0, TitleNeeds(2), False, [1, 1]),
+        (3, 0, TitleNeeds(2), False, [1, 1, 1]),
         (8, 0, TitleNeeds(2), False, [2, 2, 2, 2]),
         (8, 0, TitleNeeds(2, workers=2), False, [2, 2]),
         (16, 1, TitleNeeds(2, gpus=1), False, [2]),
@@ -84,7 +86,7 @@ def _takes_at_once(slots: Slots, titles: int, expected: int) -> list[int]:
     ],
 )
 def test_slots(cpus: int, gpus: int, needs: TitleNeeds, extracting: bool, expected: list[int]) -> None:
-    assert _takes_at_once(Slots(cpus, gpus, needs, extracting=extracting), 5, len(expected)) == expected
+    assert _takes_at_once(Slots(cpus, gpus, needs, extracting=extracting, titles=5), 5, len(expected)) == expected
 
 
 def test_limit_that_was_asked_for_holds_whatever_is_there_now() -> None:

@@ -151,7 +151,12 @@ class _OnRay:
         cpus = min(run.threads_per_title, cluster.cpus_on_one_node(gpu=bool(gpus)))
         self._needs = TitleNeeds(cpus, run.workers_per_title, gpus)
         self.slots = Slots(
-            cluster.cpus, cluster.gpus, self._needs, extracting=extracting, most_titles=run.max_titles_adapting
+            cluster.cpus,
+            cluster.gpus,
+            self._needs,
+            extracting=extracting,
+            titles=len(steps.options),
+            most_titles=run.max_titles_adapting,
         )
         self.views_need_slot = cluster.cpus < _SMALL_CPUS
         self._cluster = cluster

@@ -23,21 +23,34 @@ class Slots:
 
     While anything is being extracted, half of the CPUs stay with extraction and a worker gets one; on a single CPU
     titles wait. A worker that asked for more would wait for the end of extraction and slow it down meanwhile. When
-    nothing is left to extract, a worker gets its threads' number. Where machines come and go, `resize` tells.
+    nothing is left to extract, a worker gets its threads' number, or one where that would leave no room for another
+    title that is to come: one's views fill the time in which the other's worker starts. Where machines come and go,
+    `resize` tells.
 
     Args:
         cpus: of all machines.
         gpus: of all machines.
         needs: of a title.
         extracting: whether anything is still to be extracted.
+        titles: that will come.
         most_titles: titles that may adapt at once whatever there is now, for clusters that grow when asked; None:
             as many as fit on what is there.
     """
 
-    def __init__(self, cpus: int, gpus: int, needs: TitleNeeds, *, extracting: bool, most_titles: int | None = None):
+    def __init__(
+        self,
+        cpus: int,
+        gpus: int,
+        needs: TitleNeeds,
+        *,
+        extracting: bool,
+        titles: int = 1,
+        most_titles: int | None = None,
+    ):
         self._cpus, self._gpus, self._needs, self._most = cpus, gpus, needs, most_titles
         self._extracting = extracting
         self._used = self._titles = 0
+        self._left = titles
         self._waiting: list[tuple[int, int]] = []  # (place in the season, number of the request)
         self._requests = 0
         self._changed = threading.Condition()
@@ -88,10 +101,14 @@ class Slots:
             with self._changed:
                 self._used -= taken
                 self._titles -= 1
+                self._left -= 1
                 self._changed.notify_all()
 
     def _cpus_per_worker(self) -> int:
-        return 1 if self._extracting else max(1, min(self._needs.cpus, self._cpus // self._needs.workers))
+        crowded = self._left > 1 and self._cpus < 2 * self._needs.cpus * self._needs.workers
+        if self._extracting or crowded:
+            return 1
+        return max(1, min(self._needs.cpus, self._cpus // self._needs.workers))
 
     def _fits(self) -> bool:
         if self._most is not None:
