@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
+from vcn_ray.season.logs import worker_logging
 
 _MIB = 2**20
 _CONNECT_S = 10.0
@@ -157,6 +158,7 @@ def _start(options: RunOptions) -> None:
             object_store_memory=128 * _MIB,
             log_to_driver=False,
             logging_level=logging.ERROR,
+            job_config=worker_logging(),
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
             _node_ip_address="127.0.0.1",
         )
@@ -182,6 +184,7 @@ def connect(address: str) -> None:
             address=address,
             log_to_driver=False,
             logging_level=logging.ERROR,
+            job_config=worker_logging(),
             runtime_env={"env_vars": WORKER_ENVIRONMENT | passed_on},
         )
     except ray.exceptions.AuthenticationError:

@@ -20,6 +20,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from vcn_ray.errors import VcnError
+from vcn_ray.season.logs import piece_log
 from vcn_ray.storage import Store
 
 Row = dict[str, Any]
@@ -47,6 +48,8 @@ def attempt(step: Callable[[Row], Row], row: Row, run_id: str, where: Callable[[
         and ``ended`` (seconds since 1970, for run times).
     """
     started = time.time()
+    log = piece_log(row["title"], row["step"])
+    log.info("begins")
     stats: Row = {}
     error = trace = this_node = ""
     nodes: list[str] = []
@@ -66,6 +69,7 @@ def attempt(step: Callable[[Row], Row], row: Row, run_id: str, where: Callable[[
     except Exception as problem:
         error = f"{row['what']}: unexpected {type(problem).__name__}: {problem}"
         trace = traceback.format_exc()
+    log.info(f"failed: {error}" if error else "done")
     return {
         "title": row["title"],
         "step": row["step"],
