@@ -11,7 +11,8 @@ from __future__ import annotations
 import difflib
 from typing import Any, Literal, NamedTuple, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from vcn_ray.errors import OptionError
 from vcn_ray.storage import digest
@@ -174,7 +175,7 @@ class ClusterOptions(_Group):
 
 
 class RunOptions(_Group):
-    """How the work is spread. Only `device` and `threads_per_title` change the result, in its last bits."""
+    """How the work is spread. `device`, `threads_per_title` and `workers_per_title` change the result's last bits."""
 
     window_s: float = Field(
         20.0, ge=1, description="length of a shard of video; shorter spreads better, longer seeks less"
@@ -192,7 +193,42 @@ class RunOptions(_Group):
         le=64,
         description="threads of a title's adaptation, whatever else the machine does: the same number, the same bytes",
     )
+    gpus_per_title: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of a GPU for each worker of a title, where adaptation runs on GPUs: 0.25 puts four titles "
+        "on one, for many short titles and a GPU whose memory carries four (a share of time, not of memory)",
+    )
+    workers_per_title: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="workers, each with a GPU of its own, that train one title together: for a few long titles, more "
+        "GPUs than titles and depth full; with many titles one each is faster, and a head alone gains nothing",
+    )
+    max_titles_adapting: int | None = Field(
+        None,
+        ge=1,
+        description="titles that may adapt at once; default: as many as the CPUs or GPUs of now carry; set it on a "
+        "cluster that starts machines when asked",
+    )
+
     dashboard: bool = Field(False, description="start Ray's dashboard on http://127.0.0.1:8265 with the local Ray")
+    cpu_hour_cost: float | None = Field(
+        None, ge=0, description="price of an hour of one CPU, in any currency; the summary of a run then tells its cost"
+    )
+    gpu_hour_cost: float | None = Field(
+        None, ge=0, description="price of an hour of one GPU, without the CPUs of its machine; for the summary, too"
+    )
+
+    @field_validator("workers_per_title")
+    @classmethod
+    def _whole_gpus(cls, workers: int, info: ValidationInfo) -> int:
+        """NCCL refuses two workers of a group on one GPU, after minutes; say so now."""
+        if workers > 1 and info.data.get("gpus_per_title", 1.0) < 1:
+            raise PydanticCustomError("whole_gpus", "takes 1 where gpus_per_title is below 1")
+        return workers
 
 
 _GROUPS: dict[str, type[_Group]] = {
