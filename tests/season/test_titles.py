@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcn_ray.errors import InputError
-from vcn_ray.season.titles import find_season, slug
+from vcn_ray.season.titles import distinct_names, find_season, slug
 
 IDS = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
 
@@ -70,6 +70,43 @@ def test_equal_stems_are_told_apart_by_folder_or_ending(tmp_path: Path) -> None:
     videos = _touch(tmp_path, "a/pilot.mp4", "b/pilot.mp4", "b/pilot.mkv", "other.mp4")
     ids = [title.id for title in find_season(videos).titles]
     assert ids == ["pilot", "pilot.mp4", "pilot.mkv", "other"]
+
+
+def test_stem_that_is_another_files_name(tmp_path: Path) -> None:
+    videos = _touch(tmp_path, "x.mkv", "x.mp4", "x.mkv.mp4")
+    assert [title.id for title in find_season(videos).titles] == ["x.mkv", "x.mp4", "x.mkv.mp4"]
+
+
+_PATHS = st.lists(st.text("ab./", min_size=1, max_size=8), min_size=1, max_size=6, unique=True)
+
+
+@given(_PATHS, st.booleans())
+def test_names_differ_whatever_the_paths(paths: list[str], stems: bool) -> None:
+    names = distinct_names([f"s3://bucket/{path}" for path in paths], stems=stems)
+    assert len(set(names)) == len(paths)
+
+
+@pytest.mark.parametrize("as_title", [False, True])
+def test_name_that_is_no_utf8_is_refused(tmp_path: Path, as_title: bool) -> None:
+    (good,) = _touch(tmp_path, "a.mp4")
+    bad = os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.mp4")
+    Path(bad).touch()
+    if as_title:
+        with pytest.raises(InputError, match=r"b\\udcff: this name is not valid UTF-8"):
+            find_season([good], title="b\udcff")
+        return
+    season = find_season([good, bad])
+    assert [title.id for title in season.titles] == ["a"]
+    ((name, sentence),) = season.refused
+    assert name.endswith("b\\udcff.mp4")
+    assert "rename it" in sentence
+    with pytest.raises(InputError, match="not valid UTF-8"):
+        find_season([tmp_path])
+
+
+def test_url_that_is_no_s3_url_is_refused() -> None:
+    with pytest.raises(InputError, match=r"https://host/a\.mp4: of URLs only s3://BUCKET/KEY are read"):
+        find_season(["https://host/a.mp4"])
 
 
 def test_title_joins_all_videos_and_keeps_their_order(tmp_path: Path) -> None:

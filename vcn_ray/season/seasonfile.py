@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vcn_ray.config import make_options, option_names
 from vcn_ray.errors import InputError, OptionError, VcnError
 from vcn_ray.objectstore import is_object_url
-from vcn_ray.season.titles import Season, Title, distinct_names, expand, without_repetition
+from vcn_ray.season.titles import Season, Title, distinct_names, expand, identity, without_repetition
 from vcn_ray.sources import open_source, source_name
 
 
@@ -48,86 +49,136 @@ class _SeasonFile(BaseModel):
 def read_season_file(url: str) -> Season:
     """The season that a file describes, on this machine or at an ``s3://`` URL.
 
-    A title whose video is missing is refused and the others go on. `InputError` names the key that is wrong,
-    `OptionError` the option.
+    A title whose video is missing is refused and the others go on, except with ``adapt: season``, where all are one
+    title. `InputError` names the key that is wrong, `OptionError` the option.
     """
     content = _parse(url)
     if not content.titles:
         raise InputError(f"{url}: titles is empty; list at least one `- video: FILE`")
     _check_options(url, "options", content.options, of_title=False)
+    as_one = content.adapt == "season"
     titles: list[Title] = []
     refused: list[tuple[str, str]] = []
-    owner: dict[str, str] = {}
     for number, entry in enumerate(content.titles):
         key = f"titles[{number}]"
-        _check_options(url, f"{key}.options", entry.options, of_title=True)
         given = [*([entry.video] if entry.video else []), *entry.videos]
         if not given:
             raise InputError(f"{url}: {key} has no video; write `video: FILE` or `videos: [FILE, ...]`")
-        name = entry.title or source_name(given[0])
+        named = entry.title or _stem(given[0])
+        if not named.strip():
+            raise InputError(f"{url}: {key}.title is empty; give it a name")
+        if as_one and entry.options:
+            raise InputError(
+                f"{url}: title {named!r} has options of its own, but with `adapt: season` all are one title"
+            )
+        _check_options(url, f"{key} ({named}): options", entry.options, of_title=True)
         try:
             videos = without_repetition([video for one in given for video in expand(_from_file(url, one))])
         except InputError as error:
-            refused.append((name, str(error)))
+            refused.append((named, str(error)))
             continue
-        name = entry.title or Path(source_name(videos[0])).stem
-        for video in videos:
-            if video in owner:
-                raise InputError(f"{url}: {video} is in two titles, {owner[video]!r} and {name!r}; take it out of one")
-            owner[video] = name
+        if not (entry.title or as_one) and len(videos) > 1:
+            raise InputError(f"{url}: {key} has {len(videos)} videos but no name; write `title: NAME` there")
+        name = entry.title or _stem(videos[0])
         titles.append(Title(name, tuple(videos), distinct_names(videos, stems=False), entry.options))
-    if not titles:
+    if refused and (as_one or not titles):
         raise InputError("\n".join(sentence for _, sentence in refused))
+    _check_owners(url, titles)
+    if as_one:
+        videos = [video for title in titles for video in title.videos]
+        name = (content.name or "").strip() or _stem(url)
+        return Season((Title(name, tuple(videos), distinct_names(videos, stems=False)),), (), content.options)
     _check_distinct(url, titles)
-    if content.adapt == "season":
-        return _as_one(url, content, titles, refused)
     return Season(tuple(titles), tuple(refused), content.options)
 
 
-def _as_one(url: str, content: _SeasonFile, titles: list[Title], refused: list[tuple[str, str]]) -> Season:
-    """All videos as one title."""
-    own = next((title.id for title in titles if title.settings), None)
-    if own is not None:
-        raise InputError(f"{url}: title {own!r} has options of its own, but with `adapt: season` all are one title")
-    if refused:
-        raise InputError("\n".join(sentence for _, sentence in refused))
-    videos = [video for title in titles for video in title.videos]
-    name = content.name or Path(source_name(url)).stem
-    return Season((Title(name, tuple(videos), distinct_names(videos, stems=False)),), (), content.options)
+def _check_owners(url: str, titles: list[Title]) -> None:
+    """No video is in two titles, whatever path leads to it."""
+    owners: dict[str, Title] = {}
+    for title in titles:
+        for video in title.videos:
+            other = owners.setdefault(identity(video), title)
+            if other is not title:
+                raise InputError(f"{url}: {video} is in two titles, {other.id!r} and {title.id!r}; take it out of one")
 
 
 def _check_distinct(url: str, titles: list[Title]) -> None:
-    seen: set[str] = set()
+    count = Counter(title.id for title in titles)
     for title in titles:
-        if not title.id.strip():
-            raise InputError(f"{url}: a title is empty; give it a name")
-        if title.id in seen:
-            raise InputError(f"{url}: the title {title.id!r} is there twice; give one another `title:`")
-        seen.add(title.id)
+        if count[title.id] > 1:
+            raise InputError(f"{url}: the title {title.id!r} is there twice; give one another `title: NAME`")
+
+
+def _stem(url: str) -> str:
+    """A file's name without its ending."""
+    return posixpath.splitext(source_name(url))[0]
 
 
 def _parse(url: str) -> _SeasonFile:
     try:
         with open_source(url) as file:
-            content = yaml.safe_load(file.read().decode("utf-8"))
+            text = file.read().decode("utf-8")
+        root = yaml.compose(text, yaml.SafeLoader)
+        content = yaml.safe_load(text)
     except OSError as error:
         raise InputError(f"{url}: cannot be read ({error.strerror}); check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{url}: not valid YAML ({' '.join(str(error).split())}); mend it") from None
     if not isinstance(content, dict):
         raise InputError(f"{url}: this is no season file; it begins with `titles:`")
+    _check_keys(url, root)
     try:
         return _SeasonFile.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = cast(Any, error.errors()[0])
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        message = first["msg"].lower()
         if first["type"] == "extra_forbidden":
             model = _TitleEntry if len(first["loc"]) > 1 else _SeasonFile
             near = difflib.get_close_matches(str(first["loc"][-1]), model.model_fields, n=1)
-            message = f"there is no such key{f'; did you mean {near[0]!r}?' if near else ''}"
+            message = f"there is no such key{f'; did you mean {near[0]!r}?' if near else '.'}"
             message += f" Known are {', '.join(model.model_fields)}"
-        raise InputError(f"{url}: {place}: {message}") from None
+        elif first["type"] == "string_type":
+            message = f"this has to be text, not {first['input']!r}; put it in quotes"
+        else:
+            message = first["msg"].lower()
+        line = _line(root, first["loc"])
+        raise InputError(f"{url}: line {line}, {place}: {message}") from None
+
+
+def _check_keys(url: str, root: yaml.Node) -> None:
+    """No key is there twice in one place: of two, YAML would take the last and say nothing."""
+    seen: set[int] = set()
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            nodes += [value for _, value in node.value]
+            keys: set[str] = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in keys:
+                    line = key.start_mark.line + 1
+                    raise InputError(f"{url}: line {line}: the key {key.value!r} is there twice; take one out")
+                keys.add(key.value)
+
+
+def _line(root: yaml.Node, place: tuple[str | int, ...]) -> int:
+    """Line of a key, or of the last one on the way to it that is there."""
+    node, line = root, root.start_mark.line + 1
+    for part in place:
+        if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        elif isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def _check_options(url: str, key: str, options: dict[str, Any], *, of_title: bool) -> None:
@@ -147,4 +198,4 @@ def _from_file(url: str, given: str) -> str:
         return given
     if is_object_url(url):
         return posixpath.join(posixpath.dirname(url), given)
-    return str(Path(url).expanduser().absolute().parent / given)
+    return str(Path(url).absolute().parent / given)

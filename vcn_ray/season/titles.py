@@ -42,6 +42,9 @@ class Title:
     names: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _require_utf8(self.id)
+
     @property
     def slug(self) -> str:
         """Name of the title's folder."""
@@ -104,14 +107,14 @@ def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = No
 
         if len(inputs) > 1 or title is not None:
             raise InputError(f"{files[0]}: a season file stands alone: leave out the other inputs and --title")
-        return read_season_file(files[0])
+        return read_season_file(_at_home(files[0]))
     videos: list[str] = []
     refused: list[tuple[str, str]] = []
     for given in inputs:
         try:
             videos += expand(os.fspath(given))
         except InputError as error:
-            refused.append((os.fspath(given), str(error)))
+            refused.append((_printable(os.fspath(given)), str(error)))
     videos = without_repetition(videos)
     if refused and (title is not None or not videos):
         raise InputError("\n".join(sentence for _, sentence in refused))
@@ -128,6 +131,25 @@ def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = No
 
 def expand(given: str) -> list[str]:
     """Videos of a file, folder, pattern or URL, absolute and in order; `InputError` where there is none."""
+    _require_utf8(given)
+    videos = _expand(given)
+    for video in videos:
+        _require_utf8(video)
+    return videos
+
+
+def _require_utf8(name: str) -> None:
+    """`InputError` where a name came from bytes that are no UTF-8: no table and no page can hold it."""
+    if _printable(name) != name:
+        raise InputError(f"{_printable(name)}: this name is not valid UTF-8; rename it")
+
+
+def _printable(name: str) -> str:
+    """The name, with bytes that are no UTF-8 written as ``\\udcff``."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _expand(given: str) -> list[str]:
     endings = " ".join(sorted(VIDEO_SUFFIXES))
     if is_object_url(given):
         found = list_sources(given)
@@ -137,8 +159,10 @@ def expand(given: str) -> list[str]:
         if not below:
             raise InputError(f"{given}: no object below it is a video ({endings}); name the objects themselves")
         return below
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", given):
+        raise InputError(f"{given}: of URLs only s3://BUCKET/KEY are read; download it, or copy it into a bucket")
+    path = Path(_at_home(given))
     try:
-        path = Path(given).expanduser()
         if path.is_dir():
             found = list(_videos_in(path))
             if not found:
@@ -146,8 +170,6 @@ def expand(given: str) -> list[str]:
             return found
         if path.exists():
             return [os.path.abspath(path)]
-    except RuntimeError as error:  # ~ or ~name of nobody
-        raise InputError(f"{given}: {error}; write the whole path") from None
     except PermissionError:
         raise InputError(f"{given}: permission denied; make it readable or run as a user who may read it") from None
     except OSError as error:
@@ -161,6 +183,14 @@ def expand(given: str) -> list[str]:
     if not videos:
         raise InputError(f"{given}: only folders without a video match ({endings}); name the files themselves")
     return videos
+
+
+def _at_home(path: str) -> str:
+    """The path with a leading ~ resolved; a URL as it is."""
+    try:
+        return path if is_object_url(path) else str(Path(path).expanduser())
+    except RuntimeError as error:  # ~ or ~name of nobody
+        raise InputError(f"{path}: {error}; write the whole path") from None
 
 
 def _videos_in(folder: Path) -> Iterable[str]:
@@ -181,24 +211,35 @@ def _is_video(name: str) -> bool:
     return not source_name(name).startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
 
 
+def identity(video: str) -> str:
+    """Equal for two paths of one file."""
+    return video if is_object_url(video) else os.path.realpath(video)
+
+
 def without_repetition(videos: list[str]) -> list[str]:
     """The videos in order, each file once, also where it was reached by several paths."""
     first_paths: dict[str, str] = {}
     for video in videos:
-        first_paths.setdefault(video if is_object_url(video) else os.path.realpath(video), video)
+        first_paths.setdefault(identity(video), video)
     return list(first_paths.values())
 
 
 def distinct_names(videos: Sequence[str], *, stems: bool) -> tuple[str, ...]:
-    """A name for each video: its stem (or file name), with as many parent folders as tell equal ones apart."""
-    paths = [Path(video) for video in videos]
-    if stems:
-        holders = Counter(path.with_suffix("") for path in paths)
-        paths = [path if holders[path.with_suffix("")] > 1 else path.with_suffix("") for path in paths]
-    depths = [1] * len(paths)
+    """A name for each of different videos: its stem (or file name), with as many folders as tell equal ones apart."""
+    paths = _without_endings(videos) if stems else list(videos)
+    parts = [path.split("/") for path in paths]
+    depths = [1] * len(parts)
     while True:
-        names = ["/".join(path.parts[-depth:]) for path, depth in zip(paths, depths, strict=True)]
+        names = ["/".join(of_path[-depth:]) for of_path, depth in zip(parts, depths, strict=True)]
         count = Counter(names)
         if len(count) == len(names):
             return tuple(names)
         depths = [depth + (count[name] > 1) for name, depth in zip(names, depths, strict=True)]
+
+
+def _without_endings(videos: Sequence[str]) -> list[str]:
+    """The paths without endings such as ``.mkv``, except where two would then be equal."""
+    paths = [os.path.splitext(video)[0] for video in videos]
+    while len(count := Counter(paths)) < len(paths):  # an ending put back may make a path equal to a third one
+        paths = [video if count[path] > 1 else path for path, video in zip(paths, videos, strict=True)]
+    return paths
