@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from vcn_ray.adapt.finetune import Adaptation, Workers, resolve_depth
+from vcn_ray.adapt.finetune import Adaptation, resolve_depth
+from vcn_ray.adapt.workers import Workers
 from vcn_ray.config import AdaptOptions, make_options
 from vcn_ray.errors import OutputError
 

@@ -1,84 +1,41 @@
-"""The loop of a title: it ends, repeats itself to the byte, resumes where it stopped, and redoes what changed."""
+"""The loop of a title: it ends, repeats itself to the byte, resumes where it stopped, and redoes what changed.
 
-from types import SimpleNamespace
+Several workers find what one finds, and only the first writes.
+"""
 
-import cv2
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import numpy as np
-import pyarrow as pa
 import pytest
+import tinytitle
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tinytitle import IDENTITIES, TRACKS
 
+from vcn_ray.adapt.workers import Workers
 from vcn_ray.config import make_options
-from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS, STAGE1_FACES, STAGE1_TRACKS
-from vcn_ray.season import loop, titledata
+from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
+from vcn_ray.season import iterations, loop
 from vcn_ray.storage import Store
-
-_TRACKS, _IDENTITIES, _CROPS_PER_TRACK = 12, 3, 4
-
-
-class _TinyNetwork(torch.nn.Module):
-    """Stands in for a face-ID network: colours of a coarse grid, projected to 16 numbers."""
-
-    def __init__(self):
-        super().__init__()
-        weight = torch.randn(16, 3 * 16, generator=torch.Generator().manual_seed(0))
-        self.neck = torch.nn.Linear(48, 16)
-        self.neck.weight.data, self.neck.bias.data = weight, torch.zeros(16)
-
-    def trunk(self, crops):
-        return torch.nn.functional.adaptive_avg_pool2d(crops / 127.5 - 1, 4).flatten(1)
-
-    def forward(self, crops):
-        return self.neck(self.trunk(crops))
 
 
 @pytest.fixture
 def title(tmp_path, monkeypatch):
-    """Twelve tracks of three "people" (random grids of colours), two of them seen together; a tiny network."""
-    pack = SimpleNamespace(face_id_digest="tiny", face_id=_TinyNetwork)
-    for module in (loop, titledata):
-        monkeypatch.setattr(module, "pack_of", lambda options: pack)
-    monkeypatch.setattr(loop, "base_network", lambda options: _TinyNetwork().eval())
-    monkeypatch.setattr(titledata, "_CHUNK_CROPS", 20)
-    rng = np.random.default_rng(0)
-    people = rng.integers(0, 255, (_IDENTITIES, 4, 4, 3))
-    crops, faces, tracks = [], [], []
-    for track in range(_TRACKS):
-        for n in range(_CROPS_PER_TRACK):
-            grid = np.clip(people[track % _IDENTITIES] + rng.normal(0, 25, (4, 4, 3)), 0, 255).astype(np.uint8)
-            _, jpeg = cv2.imencode(".jpg", cv2.resize(grid, (112, 112), interpolation=cv2.INTER_NEAREST))
-            frame = 100 * track + 12 * n
-            crops.append((track, "a.mp4", frame, 0.9, 1.0, jpeg.tobytes()))
-            faces.append(("a.mp4", frame, frame / 25, 0, 1, 1, 9, 9, 0.9, [0.0] * 10, 1.0, None, track))
-        tracks.append(("a.mp4", 0, track, 100 * track, 100 * track + 36, 4.0 * track, 4.0 * track + 1, 4, 4, None))
-
-    def table(rows, schema):
-        return pa.table(dict(zip(schema.names, map(list, zip(*rows, strict=True)), strict=True)), schema=schema)
-
+    """The tiny title in a store of its own."""
+    tinytitle.use_tiny_network(monkeypatch.setattr)
     store = Store(tmp_path / "work")
-    store.write_table("tracks/crops.parquet", table(crops, CROPS))
-    store.write_table("tracks/faces.parquet", table(faces, STAGE1_FACES))
-    store.write_table("tracks/tracks.parquet", table(tracks, STAGE1_TRACKS))
-    store.write_table("tracks/cannot_link.parquet", pa.table({"track_a": [0], "track_b": [1]}, schema=CANNOT_LINK))
-    store.mark_done("tracks", "made for a test")
+    tinytitle.make_title(store)
     return store
 
 
-def _run(store, settings=None, report=lambda _: None):
-    options = make_options(
-        {
-            "first_epochs": 2,
-            "later_epochs": 2,
-            "min_batches_per_epoch": 1,
-            "batch_pairs": 16,
-            "max_iterations": 4,
-            **(settings or {}),
-        }
-    )
-    for key in loop.plan_view_chunks(store, options, "cpu"):
-        loop.embed_view_chunk(store, options, key, 1)
-    loop.adapt_and_cluster(store, options, device="cpu", threads=1, report=report)
-    return options
+_run = tinytitle.adapt
 
 
 def _results(store, tmp_path, name):
@@ -100,8 +57,8 @@ def test_people_are_found_and_every_table_keeps_its_schema(title, tmp_path):
     results = _results(title, tmp_path, "out")
     tracks = results.read_table("tracks.parquet")
     cluster = tracks["cluster_id"].to_pylist()
-    assert [len({cluster[t] for t in range(i, _TRACKS, _IDENTITIES)}) for i in range(_IDENTITIES)] == [1, 1, 1]
-    assert len(set(cluster)) == _IDENTITIES
+    assert [len({cluster[t] for t in range(i, TRACKS, IDENTITIES)}) for i in range(IDENTITIES)] == [1, 1, 1]
+    assert len(set(cluster)) == IDENTITIES
     for name, schema in {"faces": FACES, "clusters": CLUSTERS, "iterations": ITERATIONS}.items():
         assert results.read_table(f"{name}.parquet").schema == schema
 
@@ -125,43 +82,154 @@ def test_limit_of_iterations_is_kept_and_zero_means_the_base_model(title):
     assert len(_clusterings(title)) == 1
 
 
-@pytest.mark.parametrize(
-    ("settings", "epoch"), [({}, 1), ({"depth": "full"}, 0), ({"depth": "full"}, 1), ({"method": "paper"}, 1)]
-)
-def test_a_run_that_dies_within_an_iteration_resumes_to_the_same_bytes(title, tmp_path, monkeypatch, settings, epoch):
-    settings = {"max_iterations": 3, "head_only_epochs": 1, **settings}
-    whole = Store(tmp_path / "whole")
-    for key in title.keys(""):
-        whole.write_bytes(key, title.read_bytes(key))
+class _WorkerDiedError(Exception):
+    """Stands for the death of the worker."""
+
+
+def _copy(store, root):
+    copy = Store(root)
+    for key in store.keys(""):
+        copy.write_bytes(key, store.read_bytes(key))
+    return copy
+
+
+@pytest.mark.parametrize("stored", ["after every epoch", "when the machine is to go", "between iterations"])
+@pytest.mark.parametrize("settings", [{}, {"depth": "full"}, {"method": "paper"}], ids=str)
+def test_a_run_that_dies_after_any_epoch_resumes_to_the_same_bytes(title, tmp_path, monkeypatch, settings, stored):
+    settings = {"max_iterations": 2, "first_epochs": 3, "later_epochs": 3, "head_only_epochs": 1, **settings}
+    whole = _copy(title, tmp_path / "whole")
     _run(whole, settings)
+    monkeypatch.setattr(iterations, "_STORE_EVERY_S", 0.0 if stored == "after every epoch" else 1e9)
+    workers = Workers(leaving=lambda: stored == "when the machine is to go")
+    for place in [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]:
+        resumed = _copy(title, tmp_path / f"resumed {place}")
 
-    class WorkerDiedError(Exception):
-        """Stands for the death of the worker."""
+        def die(news, place=place):
+            if (news["iteration"], news.get("epoch")) == place:
+                raise _WorkerDiedError
 
-    def die(news):
-        if news.get("iteration") == 2 and news.get("epoch") == epoch:
-            raise WorkerDiedError
+        with pytest.raises(_WorkerDiedError):
+            _run(resumed, settings, die, workers)
+        trained = []
+        _run(resumed, settings, lambda news: trained.append((news["iteration"], news.get("epoch"))))
+        iteration, epoch = place
+        again = 0 if stored == "between iterations" else min(epoch + 1, 2)  # the last is stored with its clustering
+        assert [e for i, e in trained if i == iteration] == [*range(again, 3), None]
+        assert _clusterings(resumed) == _clusterings(whole)
+        state = "adapt/02/state.safetensors"
+        assert resumed.read_bytes(state) == whole.read_bytes(state)
+        assert not [key for key in resumed.keys("adapt/") if "epoch" in key]
 
-    with pytest.raises(WorkerDiedError):
-        _run(title, settings, die)
-    done_before = set(_clusterings(title))
-    assert len(done_before) == 2
-    written = []
-    write = Store.write_bytes
-    monkeypatch.setattr(
-        Store, "write_bytes", lambda self, key, content: (written.append(key), write(self, key, content))
+
+def _together(barrier):
+    """Workers that are threads of this process."""
+    slots = [None] * barrier.parties
+
+    def worker(rank):
+        def sum_in_place(tensor):
+            slots[rank] = tensor.clone()
+            barrier.wait(60)
+            total = sum(slots[1:], slots[0].clone())
+            barrier.wait(60)
+            tensor.copy_(total)
+
+        return Workers(rank, barrier.parties, sum_in_place)
+
+    return [worker(rank) for rank in range(barrier.parties)]
+
+
+def _loopback():
+    return next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+
+
+def _labels(store):
+    return [json.loads(content)["labels"] for content in _clusterings(store).values()]
+
+
+@pytest.mark.parametrize("settings", [{}, {"depth": "tail"}, {"depth": "full"}], ids=str)
+def test_several_workers_find_the_clusters_that_one_finds_also_after_a_death(title, tmp_path, monkeypatch, settings):
+    settings = {"max_iterations": 3, "head_only_epochs": 1, **settings}
+    alone = _copy(title, tmp_path / "alone")
+    _run(alone, settings)
+    monkeypatch.setattr(iterations, "_STORE_EVERY_S", 0.0)
+
+    def run(store, die=None):
+        news, failures, barrier = [[], [], []], [], threading.Barrier(3)
+
+        def work(worker):
+            def report(event):
+                news[worker.rank].append(event)
+                if die is not None and (event["iteration"], event.get("epoch")) == die:
+                    raise _WorkerDiedError
+
+            try:
+                _run(store, settings, report, worker)
+            except (_WorkerDiedError, threading.BrokenBarrierError) as error:
+                failures.append(error)
+                barrier.abort()
+
+        threads = [threading.Thread(target=work, args=(worker,)) for worker in _together(barrier)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return news, failures
+
+    undisturbed = _copy(title, tmp_path / "undisturbed")
+    news, failures = run(undisturbed)
+    assert not failures
+    assert news[0]
+    assert not news[1] + news[2]
+    assert _labels(undisturbed) == _labels(alone)
+
+    assert run(title, die=(2, 0))[1]
+    news, failures = run(title)
+    assert not failures
+    assert [event["epoch"] for event in news[0] if event["iteration"] == 2 and "epoch" in event] == [1]
+    assert _clusterings(title) == _clusterings(undisturbed)
+    assert title.read_json("adapt.done.json")["digest"] != alone.read_json("adapt.done.json")["digest"]
+
+
+def test_two_processes_over_gloo_find_the_clusters_that_one_finds(title, tmp_path):
+    settings = {"max_iterations": 2, "depth": "full", "head_only_epochs": 1}
+    alone = _copy(title, tmp_path / "alone")
+    _run(alone, settings)
+    command = [sys.executable, tinytitle.__file__]
+    arguments = [str(tmp_path / "meeting"), str(tmp_path / "work"), json.dumps(settings)]
+    here = {"PYTHONPATH": str(Path(__file__).parents[2]), "GLOO_SOCKET_IFNAME": _loopback()}
+    processes = [
+        subprocess.Popen([*command, str(rank), "2", *arguments], env=os.environ | here, stderr=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors.decode()
+    assert _labels(title) == _labels(alone)
+    first, second = (json.loads(list(_clusterings(store).values())[-1]) for store in (title, alone))
+    assert np.allclose(first["quality"], second["quality"], atol=1e-4)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 3)), max_size=12).map(
+        lambda pairs: np.array(pairs, np.int64).reshape(-1, 2)
     )
-    _run(title, settings)
-    assert not done_before & set(written)
-    assert _clusterings(title) == _clusterings(whole)
+)
+def test_changed_tracks_are_those_whose_company_changed(labels):
+    before, after = labels.T
+
+    def together(values):
+        return (values[:, None] == values[None]) & (values >= 0)[:, None]
+
+    expected = (together(before) != together(after)).any(axis=1).sum()
+    assert iterations.changed_tracks(before, after) == expected
 
 
 def test_nothing_is_done_twice(title):
     _run(title)
-    before = {key: title.path(key).stat().st_mtime_ns for key in title.keys("")}
+    before = {key: Path(title.where(key)).stat().st_mtime_ns for key in title.keys("")}
     news = []
     _run(title, report=news.append)
-    changed = {key for key, when in before.items() if title.path(key).stat().st_mtime_ns != when}
+    changed = {key for key, when in before.items() if Path(title.where(key)).stat().st_mtime_ns != when}
     assert not changed
     assert news == []
 

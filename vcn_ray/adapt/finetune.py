@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -38,6 +37,7 @@ from vcn_ray.adapt.pairs import draw_epoch
 from vcn_ray.adapt.results import EpochMetrics, IterationMetrics, Outputs
 from vcn_ray.adapt.schedule import epochs_in_iteration, lr_share, trains_network
 from vcn_ray.adapt.student_teacher import Branch, follow, make_branches, make_optimizer
+from vcn_ray.adapt.workers import ALONE, Workers
 from vcn_ray.config import AdaptOptions
 
 Depth = Literal["head", "tail", "full"]
@@ -50,21 +50,6 @@ def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
     if options.depth != "auto":
         return options.depth
     return "full" if torch.device(device).type == "cuda" else "head"
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Processes that train one title together; each takes its share of every batch.
-
-    `sum_in_place` adds a tensor up over all of them, as `torch.distributed.all_reduce` does.
-    """
-
-    rank: int = 0
-    count: int = 1
-    sum_in_place: Callable[[Tensor], object] = lambda tensor: None
-
-
-_ALONE = Workers()
 
 
 class Adaptation:
@@ -157,7 +142,7 @@ class Adaptation:
         iteration: int,
         group_of_track: np.ndarray,
         on_epoch: Callable[[EpochMetrics], None] | None = None,
-        workers: Workers = _ALONE,
+        workers: Workers = ALONE,
     ) -> IterationMetrics:
         """Run an iteration, or what is left of it after `load_state_bytes`.
 
@@ -233,13 +218,10 @@ class Adaptation:
         self._optimizer.zero_grad(set_to_none=True)
         (loss / count).backward()
         trained = [parameter for parameter in self._student.parameters() if parameter.grad is not None]
-        for parameter in trained:
-            workers.sum_in_place(cast(Tensor, parameter.grad))
+        target_sum = targets.sum(dim=0)
+        workers.sum_all([*(cast(Tensor, parameter.grad) for parameter in trained), target_sum])
         nn.utils.clip_grad_norm_(trained, options.max_gradient_norm)
         self._optimizer.step()
-
-        target_sum = targets.sum(dim=0)
-        workers.sum_in_place(target_sum)
         self._centre = updated_centre(self._centre, target_sum, count * GLOBAL_PER_PAIR, options.centre_momentum)
         statistics = output_statistics(p, log_q[:, :GLOBAL_PER_PAIR].flatten(0, 1).detach())
         return torch.cat([loss.detach()[None], statistics])

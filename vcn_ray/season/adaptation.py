@@ -1,77 +1,73 @@
-"""Stage 2 on Ray Train: one warm worker a title, which adapts and clusters until nothing changes.
+"""Stage 2 on Ray Train: the warm workers of a title, which adapt and cluster until nothing changes.
 
-What is done is known from our own step markers alone. A run's name bears the digest of its inputs and a number of
-its own, so that Ray Train never takes an earlier run for this one and resumes it behind our back.
+What is done is known from our own step markers alone. Ray Train is given no checkpoint and an empty folder each time,
+so that it never resumes anything behind our back; what it must have a folder for stays on the driver's machine.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
+import os
+import socket
+import tempfile
+import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
+from vcn_ray.season.blame import Blame, TitleError, blame, nodes_alive
 from vcn_ray.season.stages import Report, Stages
 from vcn_ray.storage import Store
 
-#: Times that a title's worker may die (out of memory, lost machine) before the title is given up.
+#: Times that a title's worker may die (crash, out of memory) before the title is given up.
 MAX_WORKER_DEATHS = 2
 
+#: Times that a machine under it may be lost or taken back. No fault of the title; a bound only on endless bad luck.
+MAX_MACHINES_LOST = 30
 
-class TitleError(Exception):
-    """A title's work failed in a worker: one sentence, and the traceback where it is no fault of the user."""
+#: Ray Train takes back its request for workers that long unanswered, and we put it again: new machines take minutes.
+_START_TIMEOUT_S = 120
 
-    def __init__(self, sentence: str, trace: str):
-        super().__init__(sentence)
-        self.trace = trace
+#: How often Ray Train looks after its workers; at its own 2 s a finished title waits a second and more to be noticed.
+_LOOK_EVERY_S = 0.5
+
+_LONGEST_PAUSE_S = 30.0
 
 
-class Slots:
-    """Which titles may have a worker now, and with how many CPUs.
+@dataclass(frozen=True)
+class Resources:
+    """What a title's adaptation asks Ray for."""
 
-    While anything is being extracted, half of the CPUs stay with extraction and a title gets one; on a single CPU it
-    waits. A worker that asked for more would wait for the end of extraction and slow it down meanwhile. When nothing is
-    left to extract, a title gets `cpus_per_title`: as many as it has threads, and no more than one machine has.
-    """
+    workers: int = 1  # processes that share the title
+    cpus: float = 1.0  # of each worker
+    gpus: float = 0.0  # of each worker; 0: it runs on CPUs
 
-    def __init__(self, cpus: int, gpus: int | None, cpus_per_title: int, *, extracting: bool):
-        self._cpus, self._gpus, self._per_title = cpus, gpus, cpus_per_title
-        self._extracting = extracting
-        self._used = self._titles = 0
-        self._changed = threading.Condition()
+    def __str__(self) -> str:
+        """For messages: "2 workers of 1 CPU and 0.5 GPU"."""
+        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        return f"{self.workers} worker{'s' * (self.workers > 1)} of {self.cpus:g} CPU{gpus}"
 
-    def extraction_over(self) -> None:
-        """From now on all CPUs are for titles."""
-        with self._changed:
-            self._extracting = False
-            self._changed.notify_all()
 
-    @contextmanager
-    def take(self, gave_up: threading.Event) -> Iterator[int]:
-        """Wait for a slot; gives the number of CPUs to ask for. Raises `InterruptedError` when the run is given up."""
-        with self._changed:
-            while not gave_up.is_set():
-                wanted = 1 if self._extracting else min(self._per_title, self._cpus)
-                limit = self._cpus // 2 if self._extracting else self._cpus
-                gpu_free = self._gpus is None or self._titles < self._gpus
-                if self._used + wanted <= limit and gpu_free:
-                    break
-                self._changed.wait(timeout=0.5)
-            else:
-                raise InterruptedError
-            self._used += wanted
-            self._titles += 1
-        try:
-            yield wanted
-        finally:
-            with self._changed:
-                self._used -= wanted
-                self._titles -= 1
-                self._changed.notify_all()
+class Trainer(Protocol):
+    """Whoever runs a title's adaptation on Ray: `adapt_on_ray`, or what a test or simulation puts in its place."""
+
+    def __call__(
+        self,
+        stages: Stages,
+        title: str,
+        slug: str,
+        work: Store,
+        options: Options,
+        device: str,
+        inputs_digest: str,
+        resources: Resources,
+        report_to: Any,
+    ) -> None:
+        """See `adapt_on_ray`."""
 
 
 def adapt_here(stages: Stages, work: Store, options: Options, device: str, report: Report) -> None:
@@ -88,77 +84,152 @@ def adapt_here(stages: Stages, work: Store, options: Options, device: str, repor
 def adapt_on_ray(
     stages: Stages,
     title: str,
+    slug: str,
     work: Store,
     options: Options,
     device: str,
     inputs_digest: str,
-    cpus: int,
+    resources: Resources,
     report_to: Any,
 ) -> None:
-    """Adapt and cluster in a Ray Train worker; blocks until it is over. Raises `TitleError`.
+    """Adapt and cluster in Ray Train workers; blocks until it is over, also while Ray has no room. Raises `TitleError`.
+
+    A death is answered by a run of its own, not by Ray Train: while a group starts up, it takes a worker's death for
+    its controller's fault and gives up, and it tells nobody of a retry. Our step markers say where to go on.
 
     Args:
         stages: what to do.
         title: the title's id, for messages.
+        slug: the title's id as a name, for the dashboard.
         work: the title's working store.
-        options: all options; its `threads_per_title` is the number of threads whatever `cpus` says.
+        options: all options; `threads_per_title` is the number of a worker's threads whatever `resources` say.
         device: "cpu" or "cuda".
         inputs_digest: what the title's results depend on; a part of the run's name.
-        cpus: CPUs that the worker asks Ray for.
-        report_to: `Reports` actor that hears of progress.
+        resources: what to ask Ray for.
+        report_to: actor whose ``put`` hears of progress ({"title", "stage": "adapt", "iteration", ...}), of repetitions
+            ({..., "retry": why}) and of what the user should know ({..., "say": sentence}).
     """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+    # Ray Train reads these where it starts a run's controller.
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(_START_TIMEOUT_S))
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", str(_LOOK_EVERY_S))
+
+    def tell(**event: Any) -> None:
+        report_to.put.remote({"title": title, "stage": "adapt", **event})
+
+    def adapt_title() -> None:
+        _adapt_in_worker(stages, title, work, options, device, tell)
+
+    name = f"{slug}-{inputs_digest}-{uuid.uuid4().hex[:6]}"  # a second run of a title is another line in the dashboard
+    deaths = lost = unanswered = 0
+    for attempt in itertools.count(1):
+        nodes = nodes_alive()
+        try:
+            _fit(adapt_title, f"{name}-{attempt}", resources)
+            return
+        except Exception as error:
+            match blame(error, nodes):
+                case TitleError() as failure:
+                    raise failure from error
+                case Blame.NO_ROOM:
+                    unanswered += 1
+                    if unanswered == 1:
+                        tell(say=f"no machine has had room for {resources} for {_START_TIMEOUT_S} s; still waiting")
+                    continue
+                case Blame.NEVER_ROOM:
+                    raise TitleError(
+                        f"{title}: this cluster never has {resources}, however far it grows; lower gpus_per_title or "
+                        "workers_per_title, or allow it larger machines",
+                        str(error),
+                    ) from error
+                case Blame.MACHINE:
+                    lost += 1
+                    if lost > MAX_MACHINES_LOST:
+                        raise TitleError(
+                            f"{title}: the machines that adapt it were lost {lost} times; what it has done is kept; "
+                            "run the same command again on machines that stay longer",
+                            str(error),
+                        ) from error
+                    tell(retry="its machine was lost or taken back; it goes on elsewhere from its last stored state")
+                case Blame.WORKER:
+                    deaths += 1
+                    if deaths > MAX_WORKER_DEATHS:
+                        raise TitleError(
+                            f"{title}: the worker that adapts it died {deaths} times (crash or out of memory); the "
+                            "rest of the season went on; free some memory, or try --set max_crops_per_track=6 (on a "
+                            "GPU also --set batch_pairs=16), and run the same command again",
+                            str(error),
+                        ) from error
+                    tell(retry="its worker died (crash or out of memory)")
+        time.sleep(min(_LONGEST_PAUSE_S, 2.0 ** min(deaths + lost, 8)))
+
+
+def _adapt_in_worker(
+    stages: Stages, title: str, work: Store, options: Options, device: str, tell: Callable[..., None]
+) -> None:
+    """What each worker runs. Raises `TitleError` for what is wrong with the title; what Ray and peers raise goes on.
+
+    Raising, not returning, also ends the other workers of the group, who would wait for this one.
+    """
+    import ray.train
+    import ray.train.torch
+    from ray.exceptions import RayError
+
+    from vcn_ray.adapt.workers import PeerLostError, Workers, in_process_group
+
+    def leaving() -> bool:
+        """Whether Ray has been told that a machine of this group will be drained."""
+        return ray.train.get_preemption_info() is not None
+
+    try:
+        if ray.train.get_context().get_world_size() > 1:
+            workers = in_process_group(leaving)
+            if device == "cuda":
+                device = str(ray.train.torch.get_device())
+        else:
+            workers = Workers(leaving=leaving)
+        stages.adapt(work, options, device, options.run.threads_per_title, lambda event: tell(**event), workers=workers)
+    except (PeerLostError, RayError):
+        raise
+    except VcnError as error:
+        raise TitleError(str(error), "") from None
+    except Exception as error:
+        raise TitleError(f"{title}: unexpected {type(error).__name__}: {error}", traceback.format_exc()) from None
+
+
+def _fit(loop: Callable[[], None], name: str, resources: Resources) -> None:
+    """One Ray Train run of a loop. Raises whatever ends it."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    slug = work.root.parent.name
-
-    def adapt_title() -> dict[str, str]:
-        def report(event: dict[str, Any]) -> None:
-            report_to.put.remote({"title": title, "stage": "adapt", **event})
-
-        try:
-            stages.adapt(work, options, device, options.run.threads_per_title, report)
-        except VcnError as error:
-            return {"error": str(error), "traceback": ""}
-        except Exception as error:
-            return {
-                "error": f"{title}: unexpected {type(error).__name__}: {error}",
-                "traceback": traceback.format_exc(),
-            }
-        return {"error": "", "traceback": ""}
-
-    storage = work.child("ray")
-    number = next(n for n in itertools.count(1) if not storage.path(f"{slug}-{inputs_digest}-{n}").exists())
-    # A death is answered by a run of its own, not by Ray Train: while a group starts up, it takes a worker's death for
-    # its controller's fault and gives up. Our step markers say where to go on.
-    for attempt in range(MAX_WORKER_DEATHS + 1):
-        trainer = TorchTrainer(
-            cast(Any, adapt_title),  # what it returns comes back in the result
-            torch_config=_one_worker(),
-            scaling_config=ScalingConfig(num_workers=1, use_gpu=device == "cuda", resources_per_worker={"CPU": cpus}),
-            run_config=RunConfig(
-                name=f"{slug}-{inputs_digest}-{number + attempt}",
-                storage_path=str(storage.root),
-                failure_config=FailureConfig(max_failures=0),
+    asked = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
+    # Ray Train makes sure of its folder in the controller, which runs beside the driver; workers would use it for
+    # checkpoints, of which there are none. So it needs neither a shared file system nor the results' object store.
+    with tempfile.TemporaryDirectory(prefix="vcn_ray_train_", ignore_cleanup_errors=True) as folder:
+        TorchTrainer(
+            loop,
+            torch_config=_torch_config(resources.workers),
+            scaling_config=ScalingConfig(
+                num_workers=resources.workers, use_gpu=resources.gpus > 0, resources_per_worker=asked
             ),
-        )
-        try:
-            outcome = cast(Any, trainer.fit()).return_value
-            break
-        except TrainingFailedError as error:
-            if attempt == MAX_WORKER_DEATHS:
-                raise TitleError(
-                    f"{title}: the worker that adapts it died {MAX_WORKER_DEATHS + 1} times (crash or out of memory); "
-                    "the rest of the season went on; free some memory, or try --set max_crops_per_track=6 (on a GPU "
-                    "also --set batch_pairs=16), and run the same command again",
-                    str(error),
-                ) from error
-    if outcome["error"]:
-        raise TitleError(outcome["error"], outcome["traceback"])
+            run_config=cast(Any, RunConfig)(  # the stubs are of an older Ray Train
+                name=name,
+                storage_path=folder,
+                worker_runtime_env=_worker_environment(resources.workers),
+                failure_config=cast(Any, FailureConfig)(
+                    max_failures=0, controller_failure_limit=0, max_preemption_failures=0
+                ),
+            ),
+        ).fit()
 
 
-def _one_worker() -> Any:
-    """`TorchConfig` without a process group: one worker has nobody to talk to, and its store would listen to all."""
+def _torch_config(workers: int) -> Any:
+    """`TorchConfig`, for a single worker without a process group: it has nobody to talk to.
+
+    The group of several meets at the first one's address in the cluster and a free port there, as Ray does it: gloo or
+    NCCL, and the store that they meet by, have no password and no encryption, and torch's store listens on all
+    addresses of that machine while the group lives. Only tensors go through it and nothing is unpickled from it, but
+    whoever reaches the port can spoil the numbers: keep the machines' network closed, as Ray itself asks for.
+    """
     from ray.train.backend import Backend
     from ray.train.torch import TorchConfig
 
@@ -167,24 +238,14 @@ def _one_worker() -> Any:
         def backend_cls(self) -> type[Backend]:
             return Backend
 
-    return OneWorker()
+    return OneWorker() if workers == 1 else TorchConfig()
 
 
-def make_reports() -> Any:
-    """An actor without CPUs that workers tell how far they are, and the driver asks."""
-    import ray
+def _worker_environment(workers: int) -> dict[str, Any]:
+    """Runtime environment of the workers: on a Ray that stays on this machine, gloo does, too."""
+    import ray.util
 
-    class Reports:
-        """Keeps what was reported until the driver takes it."""
-
-        def __init__(self) -> None:
-            self._events: list[dict[str, Any]] = []
-
-        def put(self, event: dict[str, Any]) -> None:
-            self._events.append(event)
-
-        def take(self) -> list[dict[str, Any]]:
-            events, self._events = self._events, []
-            return events
-
-    return ray.remote(num_cpus=0)(Reports).remote()
+    if workers == 1 or not ray.util.get_node_ip_address().startswith("127."):
+        return {}
+    loopback = next(name for _, name in socket.if_nameindex() if name.startswith("lo"))
+    return {"env_vars": {"GLOO_SOCKET_IFNAME": loopback}}

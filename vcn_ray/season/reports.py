@@ -50,10 +50,12 @@ class Hearer:
         self._lock = threading.Lock()
 
     def hear(self, event: Row) -> None:
-        """An event of a worker: its title, its stage and how far it is, or that it is tried again."""
+        """An event of a worker: its title, its stage and how far it is, that it is tried again, or a sentence."""
         title, stage = event["title"], event["stage"]
         if "retry" in event:
             self._monitor.retried(title, stage, event["retry"])
+        elif "say" in event:
+            self._monitor.say(f"{title}: {event['say']}")
         elif stage == "tracks":
             with self._lock:
                 steps = self._frames.setdefault(title, {})

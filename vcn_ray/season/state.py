@@ -238,4 +238,5 @@ def results_inputs(options: Options, device: str) -> str:
         options.digest("tracks", "adapt", "cluster"),
         device.partition(":")[0],
         options.run.threads_per_title,
+        *([options.run.workers_per_title] if options.run.workers_per_title > 1 else []),
     )

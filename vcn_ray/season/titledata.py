@@ -13,6 +13,7 @@ from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import OutputError
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
+from vcn_ray.season.modelfiles import localise
 from vcn_ray.storage import Store, digest
 
 #: Version of the stored steps; raise it whenever what they hold changes.
@@ -55,7 +56,7 @@ def load_views(store: Store, options: Options) -> CachedViews:
     for key, rows in view_chunks(store, options):
         parts.append(CachedViews.from_bytes(store.read_bytes(f"{key}.safetensors")))
         if not np.array_equal(parts[-1].keys, rows):
-            raise OutputError(f"{store.path(key)}.safetensors is of other crops; delete {store.path('views')}")
+            raise OutputError(f"{store.where(key)}.safetensors is of other crops; delete {store.where('views')}")
     return concat_views(parts)
 
 
@@ -89,8 +90,8 @@ def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
     )
 
 
-def iterations_digest(store: Store, options: Options, device: str, threads: int) -> str:
-    """What the iterations of a title depend on; sums on other devices or threads differ in their last bits."""
+def iterations_digest(store: Store, options: Options, device: str, threads: int, workers: int = 1) -> str:
+    """What a title's iterations depend on; sums on other devices, threads or workers differ in their last bits."""
     return digest(
         _VERSION,
         _tracks_digest(store),
@@ -101,6 +102,7 @@ def iterations_digest(store: Store, options: Options, device: str, threads: int)
         options.seed,
         device.partition(":")[0],
         threads,
+        workers,
     )
 
 
@@ -114,7 +116,8 @@ def _model_parts(options: Options) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _load_pack(models: ModelOptions) -> FacePack:
-    return load_pack(models.pack, models.face_id_onnx, models.face_id_input)
+    local = localise(models)
+    return load_pack(local.pack, local.face_id_onnx, local.face_id_input)
 
 
 def pack_of(options: Options) -> FacePack:
