@@ -12,11 +12,11 @@ PACKAGE = ROOT / "vcn_ray"
 
 #: From the ground up; a module imports from tiers below its own, or from its own folder.
 TIERS = [
-    {"storage", "folder", "objectstore", "sources", "schemas", "config", "errors"},
+    {"storage", "folder", "objectstore", "rangedfile", "sources", "schemas", "config", "errors"},
     {"models"},
     {"tracks", "adapt", "cluster", "export", "evaluate", "demo"},
     {"season"},
-    {"cli", "cli_print", "cli_request", "__init__", "__main__", "jobs"},
+    {"cli", "cli_errors", "cli_print", "cli_request", "__init__", "__main__", "jobs"},
 ]
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "jobs").rglob("*.py")])
 

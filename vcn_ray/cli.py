@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+import time
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
+from vcn_ray.cli_errors import exit_code, explained
 from vcn_ray.cli_print import (
-    add_row,
-    complain,
     out_console,
     print_evaluation,
+    print_options,
     print_outcome,
+    print_packs,
     print_plan,
-    print_status,
+    printed_status,
+    run_monitor,
     say,
 )
-from vcn_ray.cli_request import Request, folder, given_options, read_config, read_part
-from vcn_ray.errors import InputError, ModelError, OptionError, VcnError
+from vcn_ray.cli_request import Request, folder, given_options, read_config, read_part, use_s3_endpoint
+from vcn_ray.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
     from vcn_ray.season.outcome import SeasonOutcome
     from vcn_ray.season.plan import Plan
-    from vcn_ray.season.progress import Monitor
 
 _HELP = """
 Finds the cast of films and series: who is on screen, when, through whole seasons.
@@ -46,10 +42,6 @@ Then open season1/index.html. The same command again goes on where a run was sto
 Exit codes: 0 all is done; 1 a title failed, the others are done; 2 wrong usage or nothing usable was given;
 3 results cannot be written; 4 a fault of vcn-ray itself, described in the file that is named; 130 interrupted.
 """
-
-UNEXPECTED = 4
-INTERRUPTED = 130
-_FAULT_LOG = "unexpected-error.log"
 
 app = typer.Typer(
     help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -77,6 +69,9 @@ Set = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="Any option by name, repeatable; `vcn-ray config` lists them."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Everything in this process, without Ray workers: to debug.")]
+S3Endpoint = Annotated[
+    str | None, typer.Option(metavar="URL", help="Server of s3:// URLs that is not AWS's: MinIO and the like.")
+]
 NumCpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs to use on this machine.  [default: all]", min=1)]
 
 
@@ -127,9 +122,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what is done, what would run and why; change nothing.")
     ] = False,
-    s3_endpoint: Annotated[
-        str | None, typer.Option(metavar="URL", help="Server of s3:// URLs that is not AWS's: MinIO and the like.")
-    ] = None,
+    s3_endpoint: S3Endpoint = None,
 ) -> None:
     """Find the characters of videos.
 
@@ -145,9 +138,8 @@ def run(
         "seed": seed,
         "dashboard": dashboard or None,
     }
-    if s3_endpoint is not None:
-        os.environ["AWS_ENDPOINT_URL_S3"] = s3_endpoint
-    with _explained(out):
+    with explained(out):
+        use_s3_endpoint(s3_endpoint)
         request = Request(
             videos=list(videos),
             out=out,
@@ -160,7 +152,7 @@ def run(
         outcome = None if dry_run else _run(request)
         if dry_run:
             print_plan(_plan(request))
-    raise typer.Exit(_exit_code(outcome) if outcome is not None else 0)
+    raise typer.Exit(exit_code(outcome) if outcome is not None else 0)
 
 
 @app.command()
@@ -171,7 +163,7 @@ def demo(
     num_cpus: NumCpus = None,
 ) -> None:
     """Render a small season, find its characters and measure the result: shows that all works, without a download."""
-    with _explained(out):
+    with explained(out):
         given = given_options(set_ or [], {"num_cpus": num_cpus})
         from vcn_ray.demo import find_demo, render_demo
 
@@ -188,7 +180,7 @@ def demo(
 
             print_evaluation(vcn_ray.load(out).evaluate(season.ground_truth))
             say(f"open {outcome.out.where('index.html')}")
-    raise typer.Exit(_exit_code(outcome))
+    raise typer.Exit(exit_code(outcome))
 
 
 @app.command()
@@ -198,11 +190,13 @@ def evaluate(
         Path, typer.Option(metavar="CSV", help="Labelled faces: video, frame, x, y, w, h, identity, shot.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+    s3_endpoint: S3Endpoint = None,
 ) -> None:
     """Measure results against labelled faces: WCP, PCR, NMI, B-cubed, pairwise F, appearance recall, per iteration."""
-    with _explained():
+    with explained():
         import vcn_ray
 
+        use_s3_endpoint(s3_endpoint)
         evaluation = vcn_ray.load(folder("DIR", directory)).evaluate(ground_truth)
         if as_json:
             typer.echo(evaluation.json())
@@ -213,36 +207,40 @@ def evaluate(
 @app.command()
 def status(
     directory: Directory,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, one object each time.")] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Again every so many seconds, for as long as the run lives.", min=0.1),
+    ] = None,
+    s3_endpoint: S3Endpoint = None,
 ) -> None:
-    """Show how far a run is: every title's state, progress, retries and errors; also from another machine."""
-    with _explained():
+    """Show how far a run is: every title's state, progress, retries and errors; also from another machine.
+
+    Exit code 0: running, or finished well; 1: a title failed, or the run stopped before its end; 2: no run is there.
+    """
+    with explained():
         from vcn_ray.season.status import read_status
         from vcn_ray.storage import Store
 
-        found = read_status(Store(folder("DIR", directory)))
-        if as_json:
-            typer.echo(json.dumps({"headline": found.headline, **asdict(found)}, indent=1, ensure_ascii=False))
-        else:
-            print_status(found)
-    raise typer.Exit(1 if any(title.error for title in found.titles) else 0)
+        use_s3_endpoint(s3_endpoint)
+        store = Store(folder("DIR", directory))
+        found = read_status(store)
+        # Ctrl-C ends the watching, not the run.
+        with printed_status(found, as_json=as_json, again=watch is not None) as show, suppress(KeyboardInterrupt):
+            while watch is not None and found.verdict == "running":
+                time.sleep(watch)
+                found = read_status(store)
+                show(found)
+    raise typer.Exit(1 if found.failed else 0)
 
 
 @app.command()
 def config() -> None:
     """Print every option with its default and the reason to change it."""
-    with _explained():
+    with explained():
         from vcn_ray.config import describe_options
 
-        table = Table("option", "default", "paper", "why", title="Options: --set NAME=VALUE", title_justify="left")
-        group = None
-        for option in describe_options():
-            if option.group != group:
-                table.add_section()
-                group = option.group
-            paper = "" if option.paper_default == option.default else str(option.paper_default)
-            add_row(table, option.name, str(option.default), paper, option.description)
-        out_console.print(table)
+        print_options(describe_options())
 
 
 @app.command()
@@ -251,32 +249,14 @@ def models(
     fetch: Annotated[str | None, typer.Option(metavar="NAME", help="Download the models of this name.")] = None,
 ) -> None:
     """List the face models: licence, what is installed; verify or fetch them."""
-    with _explained():
+    with explained():
         from vcn_ray.models.packs import describe_packs
         from vcn_ray.models.packs import fetch as fetch_pack
 
         if fetch is not None:
             fetch_pack(fetch)
-        table = Table("name", "licence", "commercial use", "installed", "tested", "what it is")
         packs = describe_packs()
-        for pack in packs:
-            installed = "yes" if pack["installed"] else "no"
-            add_row(
-                table,
-                pack["name"],
-                pack["licence"],
-                "yes" if pack["commercial_use"] else "NO",
-                installed
-                if not verify
-                else "verified"
-                if pack["verified"]
-                else "DAMAGED"
-                if pack["installed"]
-                else "no",
-                "yes" if pack["tested_on_real_weights"] else "not on the real weights",
-                pack["description"],
-            )
-        out_console.print(table)
+        print_packs(packs, verified=verify)
         if verify:
             for pack in packs:
                 if pack["installed"] and not pack["verified"]:
@@ -302,7 +282,7 @@ def _run(request: Request) -> SeasonOutcome:
     from vcn_ray.season.driver import run_season
 
     arguments = request.arguments()
-    with _monitor() as monitor:
+    with run_monitor() as monitor:
         outcome = run_season(**arguments, local=request.local, monitor=monitor)
     print_outcome(outcome)
     return outcome
@@ -312,56 +292,3 @@ def _plan(request: Request) -> Plan:
     from vcn_ray.season.plan import plan_season
 
     return plan_season(**request.arguments())
-
-
-@contextmanager
-def _monitor() -> Iterator[Monitor]:
-    from vcn_ray.season.progress import Bars, Lines
-
-    if out_console.is_terminal:
-        with Bars(out_console) as bars:
-            yield bars
-    else:
-        yield Lines(out_console)
-
-
-@contextmanager
-def _explained(out: str | None = None) -> Iterator[None]:
-    """Any error becomes one sentence and an exit code; what no user caused leaves its traceback in a file, in `out`."""
-    try:
-        yield
-    except VcnError as error:
-        complain(str(error))
-        raise typer.Exit(error.exit_code) from None
-    except KeyboardInterrupt:
-        complain("interrupted: finished steps are kept, the same command goes on from there")
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # `| head`; typer ends quietly
-        raise
-    except Exception as error:
-        log = _write_fault(out, traceback.format_exc())
-        text = " ".join(str(error).split())
-        complain(f"this is a fault of vcn-ray: {type(error).__name__}: {text}; please report it with {log}")
-        raise typer.Exit(UNEXPECTED) from None
-
-
-def _write_fault(out: str | None, trace: str) -> str:
-    """The file that the traceback is in: in the folder of results or, where that cannot be written, a temporary one."""
-    if out is not None:
-        from vcn_ray.storage import Store
-
-        try:
-            store = Store(folder("--out", out))
-            store.write_bytes(_FAULT_LOG, trace.encode())
-            return store.where(_FAULT_LOG)
-        except VcnError:
-            pass
-    with tempfile.NamedTemporaryFile("w", prefix="vcn-ray-", suffix=".log", delete=False, encoding="utf-8") as file:
-        file.write(trace)
-    return file.name
-
-
-def _exit_code(outcome: SeasonOutcome) -> int:
-    if outcome.failed and all(title.error is not None and title.stage == "probe" for title in outcome.titles):
-        return InputError.exit_code
-    return 1 if outcome.failed or outcome.refused else 0

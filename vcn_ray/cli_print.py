@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from vcn_ray.season.progress import Bars, Lines, Monitor, duration
+
 if TYPE_CHECKING:
+    from vcn_ray.config import OptionInfo
     from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.season.outcome import SeasonOutcome
     from vcn_ray.season.plan import Plan
@@ -32,6 +41,16 @@ def say(text: str) -> None:
 def add_row(table: Table, *cells: str) -> None:
     """Add cells as they are: titles and file names may look like markup."""
     table.add_row(*(Text(cell) for cell in cells))
+
+
+@contextmanager
+def run_monitor() -> Iterator[Monitor]:
+    """What tells of a run while it runs: bars on a terminal, else lines."""
+    if out_console.is_terminal:
+        with Bars(out_console) as bars:
+            yield bars
+    else:
+        yield Lines(out_console)
 
 
 def print_outcome(outcome: SeasonOutcome) -> None:
@@ -92,7 +111,7 @@ def print_plan(plan: Plan) -> None:
     table = Table("title", "stage", "state", "CPU time", "why", title="What would run", title_justify="left")
     waiting = [row for row in plan.rows if not row.is_done]
     for row in waiting:
-        add_row(table, row.title, row.stage, row.state, _duration(row.cpu_s), row.why)
+        add_row(table, row.title, row.stage, row.state, "?" if row.cpu_s is None else duration(row.cpu_s), row.why)
     for title, sentence in plan.failing:
         add_row(table, title, "", "cannot be done", "", sentence)
     if waiting or plan.failing:
@@ -101,24 +120,59 @@ def print_plan(plan: Plan) -> None:
     done = titles - {row.title for row in waiting}
     say(f"{len(done)} of {len(titles)} titles are done; nothing was changed")
     if waiting and plan.seconds is not None:
-        say(f"about {_duration(plan.seconds)} on {plan.cpus} CPUs, by what earlier runs took here")
+        say(f"about {duration(plan.seconds)} on {plan.cpus} CPUs, by what earlier runs took here")
     elif waiting:
         say("no estimate of the time: not every stage has been measured in this folder yet, or it is a cluster's")
 
 
-def print_status(status: SeasonStatus) -> None:
-    """How far a run is."""
-    say(status.headline)
-    table = Table("title", "state", "progress", "retries", "error")
+@contextmanager
+def printed_status(status: SeasonStatus, *, as_json: bool, again: bool) -> Iterator[Callable[[SeasonStatus], None]]:
+    """Print how far a run is; what is given prints it `again`, on a terminal in the same place."""
+    if again and not as_json and out_console.is_terminal:
+        with Live(_status_table(status), console=out_console, auto_refresh=False) as live:
+            yield lambda later: live.update(_status_table(later), refresh=True)
+        return
+
+    def show(status: SeasonStatus) -> None:
+        if as_json:
+            told = {"headline": status.headline, "verdict": status.verdict, **asdict(status)}
+            out_console.file.write(json.dumps(told, ensure_ascii=False) + "\n")
+            out_console.file.flush()
+        else:
+            out_console.print(_status_table(status))
+
+    show(status)
+    yield show
+
+
+def _status_table(status: SeasonStatus) -> Group:
+    table = Table("title", "state", "progress", "time", "retries", "error")
     for title in status.titles:
-        add_row(table, title.title, title.state, title.progress, str(title.retries or ""), title.error)
+        progress = title.stage.progress if title.stage is not None else ""
+        took = duration(title.seconds) if title.seconds else ""
+        add_row(table, title.title, title.state, progress, took, str(title.retries or ""), title.error)
+    return Group(Text(status.headline), table) if status.titles else Group(Text(status.headline))
+
+
+def print_options(options: Iterable[OptionInfo]) -> None:
+    """A line an option, the groups apart."""
+    table = Table("option", "default", "paper", "why", title="Options: --set NAME=VALUE", title_justify="left")
+    for _, of_group in groupby(options, key=lambda option: option.group):
+        table.add_section()
+        for option in of_group:
+            paper = "" if option.paper_default == option.default else str(option.paper_default)
+            add_row(table, option.name, str(option.default), paper, option.description)
     out_console.print(table)
 
 
-def _duration(seconds: float | None) -> str:
-    """'48 s', '12 min' or '3.5 h'; '?' where it is not known."""
-    if seconds is None:
-        return "?"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+def print_packs(packs: Iterable[Mapping[str, Any]], *, verified: bool) -> None:
+    """A line a pack of face models; `verified`: its files were looked at."""
+    table = Table("name", "licence", "commercial use", "installed", "tested", "what it is")
+    for pack in packs:
+        installed = "yes" if pack["installed"] else "no"
+        if verified and pack["installed"]:
+            installed = "verified" if pack["verified"] else "DAMAGED"
+        commercial = "yes" if pack["commercial_use"] else "NO"
+        tested = "yes" if pack["tested_on_real_weights"] else "not on the real weights"
+        add_row(table, pack["name"], pack["licence"], commercial, installed, tested, pack["description"])
+    out_console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,10 +46,23 @@ class Request:
 
 def folder(flag: str, url: str) -> str:
     """The folder or URL, with a ~ resolved."""
+    if url.startswith("s3://"):
+        return url
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://?", url):
+        raise OptionError(f"{flag} {url}: write s3://BUCKET/PREFIX, or a folder")
     try:
-        return url if url.startswith("s3://") else str(Path(url).expanduser())
+        return str(Path(url).expanduser())
     except RuntimeError as error:  # ~name of nobody
         raise OptionError(f"{flag} {url}: {error}; write the whole path") from None
+
+
+def use_s3_endpoint(url: str | None) -> None:
+    """From now on ``s3://`` URLs are of this server; None leaves it at what the environment says."""
+    if url is None:
+        return
+    if not re.match(r"https?://[^/\s]+", url):
+        raise OptionError(f"--s3-endpoint {url}: write it as http://HOST:PORT or https://HOST")
+    os.environ["AWS_ENDPOINT_URL_S3"] = url
 
 
 def given_options(assignments: list[str], flags: dict[str, Any]) -> dict[str, Any]:

@@ -11,24 +11,23 @@ from __future__ import annotations
 import io
 import os
 import re
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from vcn_ray.errors import InputError, OutputError, VcnError
-
-T = TypeVar("T")
+from vcn_ray.errors import InputError, OptionError, OutputError, VcnError
 
 _PUT_WHOLE_BYTES = 32 << 20  # larger ones go up in parts, several at a time
-_FIRST_BLOCK_BYTES = 256 << 10
-_LARGEST_BLOCK_BYTES = 8 << 20
-_KEPT_BLOCKS = 4
 _LONGEST_PAUSE_S = 20.0
+_DELETED_AT_ONCE = 16
 
 _read_bytes_total = 0
+_counting = threading.Lock()
 
 
 class Location(NamedTuple):
@@ -50,6 +49,14 @@ class Found(NamedTuple):
     etag: str
 
 
+class Dated(NamedTuple):
+    """An object's content, its version, and how long ago it was written, by the store's own clock."""
+
+    content: bytes
+    etag: str
+    age_s: float
+
+
 def is_object_url(url: str) -> bool:
     """Whether it names something in an object store."""
     return url.startswith("s3://")
@@ -68,16 +75,27 @@ def bytes_read() -> int:
     return _read_bytes_total
 
 
+def _setting(name: str, default: float) -> float:
+    """A number above 0 from the environment."""
+    text = os.environ.get(name, "")
+    try:
+        value = float(text or default)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise OptionError(f"{name} is {text!r}; set it to a number above 0, or leave it out for {default:g}")
+    return value
+
+
 def _attempts() -> int:
-    return max(1, int(os.environ.get("VCN_S3_ATTEMPTS", "8")))
+    return max(1, round(_setting("VCN_S3_ATTEMPTS", 8)))
 
 
-@lru_cache(maxsize=1)
-def _client_of(pid: int) -> Any:
+@lru_cache(maxsize=4)
+def _client_of(pid: int, timeout_s: float) -> Any:
     import boto3
     from botocore.config import Config
 
-    timeout_s = float(os.environ.get("VCN_S3_TIMEOUT_S", "60"))
     config = Config(
         retries={"mode": "standard", "total_max_attempts": _attempts()},
         connect_timeout=min(10.0, timeout_s),
@@ -87,70 +105,105 @@ def _client_of(pid: int) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.session.Session().client("s3", config=config)
+    try:
+        return boto3.session.Session().client("s3", config=config)
+    except ValueError as error:  # what botocore says to an endpoint that is no address
+        raise OptionError(
+            f"the object store's address cannot be used ({error}); write it as http://HOST:PORT in "
+            "AWS_ENDPOINT_URL_S3 or in endpoint_url of ~/.aws/config"
+        ) from None
 
 
-def client() -> Any:
-    """The process's S3 client; it may be used by several threads."""
-    return _client_of(os.getpid())
+def client(timeout_s: float | None = None) -> Any:
+    """The process's S3 client; it may be used by several threads. `timeout_s` is for one answer."""
+    return _client_of(os.getpid(), timeout_s or _setting("VCN_S3_TIMEOUT_S", 60))
 
 
 def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+_MISSING = ("404", "NoSuchKey", "NotFound")
+_OVERLOADED = ("SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "InternalError", "RequestTimeout")
+_REMEDIES = {
+    "NoSuchBucket": "there is no such bucket: check its name, or make it",
+    "NoSuchKey": "there is no such object: check the name",
+    "404": "there is no such bucket or object: check the name",
+    "AccessDenied": "access is denied: give these credentials the right to list, read and write there",
+    "403": "access is denied: give these credentials the right to list, read and write there",
+    "InvalidAccessKeyId": "the access key is not known there: check the credentials and the endpoint",
+    "SignatureDoesNotMatch": "the secret key is wrong: check the credentials",
+    "ExpiredToken": "the credentials have expired: renew them",
+    "PreconditionFailed": "it was replaced meanwhile: run the same command again",
+    "NotImplemented": "the store cannot do this: use one that knows conditional writing, or a folder",
+}
+
+
 @contextmanager
 def explained(url: str, doing: str, kind: type[VcnError] = OutputError) -> Iterator[None]:
     """Turn what boto3 raises into one sentence that names the object and the remedy."""
-    from boto3.exceptions import S3UploadFailedError
     from botocore import exceptions as aws
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
-    except (aws.NoCredentialsError, aws.PartialCredentialsError, aws.ProfileNotFound) as error:
+    except (
+        aws.NoCredentialsError,
+        aws.PartialCredentialsError,
+        aws.CredentialRetrievalError,
+        aws.ProfileNotFound,
+        aws.SSOError,
+        aws.TokenRetrievalError,
+    ) as error:
         raise kind(
-            f"cannot {doing} {url}: no credentials were found ({error}); set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or give the machine a role"
+            f"cannot {doing} {url}: no credentials were found ({_in_a_line(error)}); set AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
         ) from error
     except aws.ClientError as error:
-        remedies = {
-            "NoSuchBucket": "there is no such bucket: check its name, or make it",
-            "NoSuchKey": "there is no such object: check the name",
-            "404": "there is no such bucket or object: check the name",
-            "AccessDenied": "access is denied: give these credentials the right to it",
-            "403": "access is denied: give these credentials the right to it",
-            "InvalidAccessKeyId": "the access key is not known there: check the credentials and the endpoint",
-            "SignatureDoesNotMatch": "the secret key is wrong: check the credentials",
-            "ExpiredToken": "the credentials have expired: renew them",
-            "PreconditionFailed": "it was replaced meanwhile: run the same command again",
-        }
-        code = _code(error)
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in ("SlowDown", "503", "ServiceUnavailable", "Throttling", "InternalError") or status >= 500:
-            reason = f"the server answered {code or status} {_attempts()} times: run the same command again later"
+        answer, code = error.response.get("ResponseMetadata", {}), _code(error)
+        status = answer.get("HTTPStatusCode", 0)
+        if code in _OVERLOADED or status == 429 or (status >= 500 and status != 501):
+            tries = answer.get("RetryAttempts", 0) + 1
+            reason = f"the server answered {code or status} {tries} times: run the same command again later"
         else:
-            reason = remedies.get(code, str(error))
+            reason = _REMEDIES.get(code) or f"{_in_a_line(error)}: check bucket, region and credentials"
         raise kind(f"cannot {doing} {url}: {reason}") from error
-    except (aws.BotoCoreError, S3UploadFailedError, OSError) as error:
+    except (aws.HTTPClientError, aws.ConnectionError, aws.IncompleteReadError, HTTPError) as error:
         where = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "AWS"
         raise kind(
-            f"cannot {doing} {url}: {where} does not answer ({' '.join(str(error).split())}), tried {_attempts()} "
+            f"cannot {doing} {url}: {where} does not answer ({_in_a_line(error)}), tried {_attempts()} "
             "times; check the network and the endpoint, and run the same command again"
+        ) from error
+    except aws.BotoCoreError as error:
+        raise kind(
+            f"cannot {doing} {url}: {_in_a_line(error)}; check ~/.aws/config and the AWS_... variables"
         ) from error
 
 
-def _again(work: Callable[[], T]) -> T:
-    """Do it again, after a growing pause, where a transfer broke off: botocore repeats requests, not bodies."""
-    from botocore import exceptions as aws
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
 
-    broken = (aws.IncompleteReadError, aws.ReadTimeoutError, aws.ResponseStreamingError, aws.ConnectionClosedError)
-    for attempt in range(1, _attempts() + 1):
+
+def _get(at: Location, **request: str) -> tuple[bytes, dict[str, Any]]:
+    """Body and head of an answer; asked again where the body breaks off, since botocore repeats requests alone."""
+    global _read_bytes_total
+    from botocore import exceptions as aws
+    from urllib3.exceptions import HTTPError
+
+    attempts = _attempts()
+    for attempt in range(1, attempts + 1):
+        answer = client().get_object(Bucket=at.bucket, Key=at.key, **request)
         try:
-            return work()
-        except broken:
-            if attempt == _attempts():
+            content = answer["Body"].read()
+        except (aws.IncompleteReadError, aws.HTTPClientError, HTTPError):
+            answer["Body"].close()
+            if attempt == attempts:
                 raise
             time.sleep(min(_LONGEST_PAUSE_S, 0.2 * 2**attempt))
+        else:
+            with _counting:
+                _read_bytes_total += len(content)
+            return content, answer
     raise AssertionError("not reached")
 
 
@@ -161,42 +214,29 @@ def look(at: Location) -> Found | None:
     try:
         head = client().head_object(Bucket=at.bucket, Key=at.key)
     except ClientError as error:
-        if _code(error) in ("404", "NoSuchKey", "NotFound"):
+        if _code(error) in _MISSING:
             return None
         raise
     return Found(head["ContentLength"], head["ETag"])
 
 
-def read(at: Location) -> tuple[bytes, str] | None:
-    """An object's content and version, None where there is none."""
-    global _read_bytes_total
+def read(at: Location) -> Dated | None:
+    """An object's content, version and age, None where there is none."""
     from botocore.exceptions import ClientError
 
-    def get() -> tuple[bytes, str]:
-        answer = client().get_object(Bucket=at.bucket, Key=at.key)
-        return answer["Body"].read(), answer["ETag"]
-
     try:
-        content, etag = _again(get)
+        content, answer = _get(at)
     except ClientError as error:
-        if _code(error) in ("NoSuchKey", "404"):
+        if _code(error) in _MISSING:
             return None
         raise
-    _read_bytes_total += len(content)
-    return content, etag
+    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return Dated(content, answer["ETag"], (now - answer["LastModified"]).total_seconds())
 
 
 def read_range(at: Location, start: int, end: int, etag: str) -> bytes:
     """Bytes [start, end) of an object in this version."""
-    global _read_bytes_total
-
-    def get() -> bytes:
-        span = f"bytes={start}-{end - 1}"
-        return client().get_object(Bucket=at.bucket, Key=at.key, Range=span, IfMatch=etag)["Body"].read()
-
-    content = _again(get)
-    _read_bytes_total += len(content)
-    return content
+    return _get(at, Range=f"bytes={start}-{end - 1}", IfMatch=etag)[0]
 
 
 def write(at: Location, content: bytes) -> None:
@@ -208,128 +248,47 @@ def write(at: Location, content: bytes) -> None:
 
 
 def write_file(at: Location, path: str) -> None:
-    """Put a local file as an object."""
-    client().upload_file(path, at.bucket, at.key)
+    """Put a local file as an object, a large one in parts."""
+    with open(path, "rb") as file:
+        client().upload_fileobj(file, at.bucket, at.key)
 
 
-def write_if(at: Location, content: bytes, etag: str | None) -> str | None:
+def write_if(at: Location, content: bytes, etag: str | None, timeout_s: float | None = None) -> str | None:
     """Put an object only where there is none (`etag` None) or it still has this version; its new version, or None."""
     from botocore.exceptions import ClientError
 
     condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
     try:
-        return client().put_object(Bucket=at.bucket, Key=at.key, Body=content, **condition)["ETag"]
+        return client(timeout_s).put_object(Bucket=at.bucket, Key=at.key, Body=content, **condition)["ETag"]
     except ClientError as error:
-        if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "404", "412"):
+        if _code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", *_MISSING):
             return None
         raise
-
-
-def age_s(at: Location) -> float | None:
-    """Seconds since an object was written, by the store's own clock; None where there is none."""
-    from email.utils import parsedate_to_datetime
-
-    from botocore.exceptions import ClientError
-
-    try:
-        head = client().head_object(Bucket=at.bucket, Key=at.key)
-    except ClientError as error:
-        if _code(error) in ("404", "NoSuchKey", "NotFound"):
-            return None
-        raise
-    now = parsedate_to_datetime(head["ResponseMetadata"]["HTTPHeaders"]["date"])
-    return (now - head["LastModified"]).total_seconds()
 
 
 def list_keys(at: Location) -> Iterator[str]:
-    """All keys that begin with the location's, sorted."""
+    """All keys that begin with the location's, sorted; not the empty objects "name/" that stand for folders."""
     for page in client().get_paginator("list_objects_v2").paginate(Bucket=at.bucket, Prefix=at.key):
-        for item in page.get("Contents", ()):
-            yield item["Key"]
+        yield from (item["Key"] for item in page.get("Contents", ()) if not item["Key"].endswith("/"))
 
 
-def delete(at: Location) -> None:
-    """Remove an object; nothing happens where there is none."""
-    client().delete_object(Bucket=at.bucket, Key=at.key)
+def delete(at: Location, etag: str | None = None) -> None:
+    """Remove an object, if there is one; with an `etag` only if it still has this version."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client().delete_object(Bucket=at.bucket, Key=at.key, **({} if etag is None else {"IfMatch": etag}))
+    except ClientError as error:
+        if etag is None or _code(error) not in ("PreconditionFailed", "ConditionalRequestConflict", "412", *_MISSING):
+            raise
 
 
 def delete_below(at: Location) -> None:
-    """Remove all objects whose key begins with the location's and a '/'."""
-    keys = list(list_keys(Location(at.bucket, f"{at.key}/")))
-    for first in range(0, len(keys), 1000):
-        batch = [{"Key": key} for key in keys[first : first + 1000]]
-        client().delete_objects(Bucket=at.bucket, Delete={"Objects": batch, "Quiet": True})
+    """Remove all objects whose key begins with the location's and a '/'.
 
-
-class RangedFile(io.RawIOBase):
-    """An object as a seekable file for reading, fetched in ranges as they are asked for.
-
-    A shard of a video reads the container's index and its own part, so ranges cost about what the shard needs: no copy
-    of the file on each machine that would have to be locked, limited and cleared away. Blocks grow while reading goes
-    on in order and start small again after a jump; the last few are kept. An object that is replaced meanwhile is an
-    error.
-
-    Args:
-        at: the object.
-        kind: what errors are raised as, `InputError` for videos.
+    One by one: the request that deletes many needs a checksum that boto3 no longer sends, for which MinIO and others
+    refuse it.
     """
-
-    def __init__(self, at: Location, kind: type[VcnError] = InputError):
-        super().__init__()
-        self._at, self._kind = at, kind
-        with explained(at.url, "read", kind):
-            found = look(at)
-        if found is None:
-            raise kind(f"{at.url}: there is no such object; check the name")
-        self.size_bytes, self._etag = found
-        self._position = 0
-        self._next = -1  # where reading on in order would go on
-        self._block_bytes = _FIRST_BLOCK_BYTES
-        self._blocks: deque[tuple[int, bytes]] = deque(maxlen=_KEPT_BLOCKS)
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True
-
-    def tell(self) -> int:
-        """Position of the next read."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move the position of the next read; `ValueError` for one before the start."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size_bytes}[whence]
-        if base + offset < 0:
-            raise ValueError(f"negative position {base + offset}")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer as far as one block reaches; 0 at the end."""
-        view = memoryview(buffer).cast("B")
-        if not view.nbytes or self._position >= self.size_bytes:
-            return 0
-        start, block = self._block(self._position)
-        offset = self._position - start
-        piece = block[offset : offset + view.nbytes]
-        view[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
-
-    def _block(self, position: int) -> tuple[int, bytes]:
-        for start, block in self._blocks:
-            if start <= position < start + len(block):
-                return start, block
-        if position == self._next:
-            self._block_bytes = min(2 * self._block_bytes, _LARGEST_BLOCK_BYTES)
-        else:
-            self._block_bytes = _FIRST_BLOCK_BYTES
-        end = min(position + self._block_bytes, self.size_bytes)
-        with explained(self._at.url, "read", self._kind):
-            block = read_range(self._at, position, end, self._etag)
-        self._next = end
-        self._blocks.append((position, block))
-        return position, block
+    keys = list(list_keys(Location(at.bucket, f"{at.key}/")))
+    with ThreadPoolExecutor(_DELETED_AT_ONCE) as pool:
+        list(pool.map(lambda key: delete(Location(at.bucket, key)), keys))

@@ -173,7 +173,6 @@ ITERATIONS = pa.schema(
         ("mean_quality", pa.float64()),
         ("matched_pairs", pa.int64()),
         ("warning", pa.string()),  # what training noticed, such as a collapse; null where nothing
-        ("seconds", pa.float64()),
     ]
 )
 

@@ -8,7 +8,8 @@ from typing import BinaryIO, NamedTuple, cast
 
 from vcn_ray import objectstore
 from vcn_ray.errors import InputError
-from vcn_ray.objectstore import Location, RangedFile
+from vcn_ray.objectstore import Location
+from vcn_ray.rangedfile import RangedFile
 
 
 class SourceStat(NamedTuple):
@@ -46,17 +47,20 @@ def list_sources(url: str) -> list[str]:
     return [Location(at.bucket, key).url for key in keys]
 
 
-def open_source(url: str) -> BinaryIO:
-    """The file for reading, seekable; `InputError` for an object that cannot be read, `OSError` for a local file."""
+def open_source(url: str, version: str = "") -> BinaryIO:
+    """The file for reading, seekable; `InputError` for an object that cannot be read, `OSError` for a local file.
+
+    An object that no longer has this version, where one is given, cannot be read.
+    """
     if objectstore.is_object_url(url):
-        ranged = RangedFile(objectstore.parse_url(url))
+        ranged = RangedFile(objectstore.parse_url(url), version=version)
         return cast(BinaryIO, io.BufferedReader(ranged, 1 << 16))
     return open(url, "rb")
 
 
-def media_source(url: str) -> str | RangedFile:
-    """What PyAV opens: a local file by its path, an object as a file that is read in ranges."""
-    return RangedFile(objectstore.parse_url(url)) if objectstore.is_object_url(url) else url
+def media_source(url: str, version: str = "") -> str | RangedFile:
+    """What PyAV opens: a local file by its path, an object, of this version, as a file that is read in ranges."""
+    return RangedFile(objectstore.parse_url(url), version=version) if objectstore.is_object_url(url) else url
 
 
 def source_name(url: str) -> str:

@@ -23,6 +23,7 @@ from vcn_ray import objectstore
 from vcn_ray.errors import OutputError
 from vcn_ray.folder import Folder
 from vcn_ray.objectstore import Location
+from vcn_ray.rangedfile import RangedFile
 
 
 def digest(*parts: Any) -> str:
@@ -207,11 +208,11 @@ class _Bucket:
     def read_if_there(self, key: str) -> bytes | None:
         with objectstore.explained(self.where(key), "read"):
             found = objectstore.read(self._at(key))
-        return None if found is None else found[0]
+        return None if found is None else found.content
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:
-        yield cast(BinaryIO, io.BufferedReader(objectstore.RangedFile(self._at(key), OutputError), 1 << 16))
+        yield cast(BinaryIO, io.BufferedReader(RangedFile(self._at(key), OutputError), 1 << 16))
 
     def write_bytes(self, key: str, content: bytes) -> None:
         with objectstore.explained(self.where(key), "write"):

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import chaos
-import pyarrow as pa
 import pytest
 from disturbance import evidence, victims
 from disturbance.evidence import Marker
@@ -28,17 +27,6 @@ def test_tables_are_compared_by_content(tmp_path: Path) -> None:
     assert set(first) == {"titles/a/faces.parquet", "faces.csv"}
     assert evidence.differing(first, same) == []
     assert evidence.differing(first, other) == ["titles/a/faces.parquet"]
-
-
-def test_run_times_do_not_make_tables_differ(tmp_path: Path) -> None:
-    def iterations(folder: str, loss: float, seconds: float) -> dict[str, str]:
-        table = pa.table({"iteration": [0, 1], "loss": [1.0, loss], "seconds": [0.1, seconds]})
-        Store(tmp_path / folder / "titles" / "a").write_table("iterations.parquet", table)
-        return evidence.delivered(tmp_path / folder)
-
-    first, later, other = iterations("1", 0.5, 3.0), iterations("2", 0.5, 4.0), iterations("3", 0.6, 3.0)
-    assert evidence.differing(first, later) == []
-    assert evidence.differing(first, other) == ["titles/a/iterations.parquet"]
 
 
 def test_a_missing_and_a_new_table_differ() -> None:

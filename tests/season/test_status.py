@@ -1,48 +1,169 @@
 """A run's status can be read while it runs, after it ended, and after it died."""
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from standins import StandIn, video
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from vcn_ray.cli import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
 from vcn_ray.season import status as status_module
 from vcn_ray.season.driver import run_season
-from vcn_ray.season.status import StatusFile, read_status
+from vcn_ray.season.status import SeasonStatus, StatusFile, read_status
 from vcn_ray.season.titles import find_season
 from vcn_ray.storage import Store
 
 
-def test_running_finished_and_dead_runs_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_module, "WRITE_EVERY_S", 0.05)
+
+
+def _once(out: Path | str, told: Callable[[SeasonStatus], bool]) -> SeasonStatus:
+    """The status as soon as it tells that, from its file."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            if told(found := read_status(Store(out))):
+                return found
+        except InputError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError("it never told that")
+
+
+def _age(folder: Path, seconds: float) -> None:
+    content = json.loads((folder / "status.json").read_text())
+    (folder / "status.json").write_text(json.dumps(content | {"written": content["written"] - seconds}))
+
+
+def _cli(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["status", *(str(argument) for argument in arguments)])
+
+
+def test_running_finished_and_dead_runs_are_told_apart(tmp_path: Path) -> None:
     written = StatusFile(Store(tmp_path))
     written.moved("Épisode [1]", "tracks")
     written.start("Épisode [1]", "tracks", 100, "frames", done=20)
     written.update("Épisode [1]", "tracks", 60)
     written.retried("Épisode [1]", "tracks", "its worker died")
-    while not (found := _read_soon(tmp_path)).titles or found.titles[0].done != 60:
-        pass
+    found = _once(tmp_path, lambda status: bool(status.titles) and status.titles[0].retries == 1)
     (title,) = found.titles
-    assert (title.state, title.retries) == ("tracks", 1)
-    assert title.progress.startswith("60 of 100 frames (60 %)")
+    assert title.state == "tracks"
+    assert title.seconds > 0
+    assert title.stage is not None
+    assert title.stage.progress.startswith("60 of 100 frames (60 %), ")
+    assert title.stage.progress.endswith(" s left")
     assert found.headline.startswith("running for")
+    assert _cli(tmp_path).exit_code == 0
 
-    silent = json.loads((tmp_path / "status.json").read_text())
+    killed = (tmp_path / "status.json").read_text()
     written.close("finished")
     assert read_status(Store(tmp_path)).headline.startswith("finished after")
-    silent["written"] -= 1000
-    (tmp_path / "status.json").write_text(json.dumps(silent))
-    assert read_status(Store(tmp_path)).headline.startswith("stopped without finishing: no sign of life")
+    (tmp_path / "status.json").write_text(killed)
+    _age(tmp_path, 1000)
+    shown = _cli(tmp_path)
+    assert shown.output.startswith("stopped without finishing: no sign of life from process")
+    assert "the same command goes on from there" in " ".join(shown.output.split())
+    assert "Épisode [1]" in shown.output
+    assert " left" not in shown.output
+    assert shown.exit_code == 1
 
 
-def _read_soon(folder: Path) -> status_module.SeasonStatus:
-    while not (folder / "status.json").exists():
-        pass
-    return read_status(Store(folder))
+def test_run_that_begins_takes_the_place_of_an_old_one_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    StatusFile(Store(tmp_path)).close("finished")
+    monkeypatch.setattr(status_module, "WRITE_EVERY_S", 1000.0)
+    written = StatusFile(Store(tmp_path))
+    assert _once(tmp_path, lambda status: status.state == "running").titles == []
+    written.close("stopped")
+    assert "the same command goes on from there" in read_status(Store(tmp_path)).headline
+
+
+def test_stage_of_the_season_is_told_apart_from_a_title_of_that_name(tmp_path: Path) -> None:
+    written = StatusFile(Store(tmp_path))
+    written.start("season", "probe", 8, "videos")
+    written.update("season", "probe", 2)
+    found = _once(tmp_path, lambda status: status.stage is not None and status.stage.done == 2)
+    assert found.titles == []
+    assert "probe: 2 of 8 videos (25 %)" in found.headline
+    written.end("season", "probe")
+    written.moved("season", "tracks")
+    written.start("season", "tracks", 10, "frames")
+    found = _once(tmp_path, lambda status: bool(status.titles) and status.titles[0].stage is not None)
+    assert found.stage is None
+    written.close("stopped")
+
+
+def test_what_is_told_late_changes_nothing(tmp_path: Path) -> None:
+    written = StatusFile(Store(tmp_path))
+    for title in ("failing", "adapting"):
+        written.moved(title, "tracks")
+        written.start(title, "tracks", 100, "frames")
+        written.update(title, "tracks", 10)
+    written.failed("failing", "tracks", "its file is damaged")
+    written.update("failing", "tracks", 20)
+    written.moved("failing", "waiting")
+    written.end("adapting", "tracks")
+    written.update("adapting", "tracks", 20)
+    written.moved("adapting", "adapt")
+    written.start("adapting", "adapt", 50, "epochs")
+    written.update("adapting", "tracks", 100)
+    written.close("finished")
+    failing, adapting = read_status(Store(tmp_path)).titles
+    assert (failing.state, failing.stage, failing.error) == ("failed", None, "its file is damaged")
+    assert adapting.stage is not None
+    assert (adapting.stage.name, adapting.stage.done, adapting.stage.total) == ("adapt", 0, 50)
+
+
+def test_slow_place_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+    monkeypatch.setattr(status_module, "_LAST_WRITE_S", 0.1)
+    monkeypatch.setattr(Store, "write_json", lambda *_: answer.wait(60))
+    before = time.monotonic()
+    written = StatusFile(Store(tmp_path))
+    for number in range(100):
+        written.moved(str(number), "tracks")
+    written.close("finished")
+    assert time.monotonic() - before < 5
+    answer.set()
+
+
+def test_status_in_a_bucket_goes_by_the_buckets_clock(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = StatusFile(Store(f"{s3_bucket}/out"))
+    written.moved("a", "tracks")
+    _once(f"{s3_bucket}/out", lambda status: len(status.titles) == 1)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 10_000)  # of another machine
+    assert read_status(Store(f"{s3_bucket}/out")).verdict == "running"
+    assert _cli(f"{s3_bucket}/out").exit_code == 0
+    written.close("finished")
+
+
+def test_file_that_is_no_status_is_named(tmp_path: Path) -> None:
+    for content in ("[]", "{", '{"state": 1}'):
+        (tmp_path / "status.json").write_text(content)
+        shown = _cli(tmp_path)
+        assert shown.exit_code == 3
+        assert "status.json is" in shown.stderr
+        assert "Traceback" not in shown.output
+
+
+def test_watching_ends_with_the_run(tmp_path: Path) -> None:
+    written = StatusFile(Store(tmp_path))
+    written.moved("a", "tracks")
+    _once(tmp_path, lambda status: len(status.titles) == 1)
+    threading.Timer(0.5, lambda: (written.moved("a", "done"), written.close("finished"))).start()
+    shown = _cli(tmp_path, "--watch", 0.1, "--json")
+    assert shown.exit_code == 0
+    told = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [status["verdict"] for status in (told[0], told[-1])] == ["running", "finished"]
+    assert told[-1]["titles"][0]["state"] == "done"
 
 
 def test_place_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) -> None:
@@ -64,10 +185,10 @@ def test_command_shows_titles_and_errors_of_a_run(tmp_path: Path) -> None:
         local=True,
         stages=StandIn(tmp_path / "calls"),
     )
-    shown = CliRunner().invoke(app, ["status", str(tmp_path / "out")])
+    shown = _cli(tmp_path / "out")
     assert shown.exit_code == 1
     assert "1 done, 1 failed" in shown.output
     assert "is empty (0 bytes)" in " ".join(shown.output.split())
-    as_json = json.loads(CliRunner().invoke(app, ["status", "--json", str(tmp_path / "out")]).output)
+    as_json = json.loads(_cli(tmp_path / "out", "--json").output)
     assert {title["title"]: title["state"] for title in as_json["titles"]} == {"a": "done", "bad": "failed"}
-    assert CliRunner().invoke(app, ["status", str(tmp_path / "none")]).exit_code == 2
+    assert _cli(tmp_path / "none").exit_code == 2

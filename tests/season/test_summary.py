@@ -46,7 +46,7 @@ def test_hours_cost_what_they_cost() -> None:
     assert content["stages"]["adapt"]["cost"] == pytest.approx(0.2 + 0.5)
     assert content["reserved"]["cost"] == pytest.approx(0.726)
     assert summary.table()[0][-1] == "cost"
-    assert summary.table()[-1][-1] == "0.73"
+    assert summary.table()[-1][-1] == "0.7260"
     only_gpus = _run(RunOptions(gpu_hour_cost=36.0))
     only_gpus.close()
     assert only_gpus.to_json()["reserved"]["cost"] == pytest.approx(0.5)

@@ -1,4 +1,9 @@
-"""One run at a time in a folder of results, or below an object store's prefix."""
+"""One run at a time in a folder of results, or below an object store's prefix.
+
+Whoever holds a place writes a record of itself there, and writes it again every `BEAT_S` seconds. Nobody compares two
+machines' clocks: a run is taken for dead when its record has stayed the same for `STALE_S` seconds, as whoever waits
+has seen, or as the store's own clock says.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,10 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from vcn_ray import objectstore
@@ -26,21 +32,32 @@ _LOCK = ".lock"
 BEAT_S = 10.0
 STALE_S = 60.0
 
+Say = Callable[[str], None]
+
 
 class Lock:
-    """The right to write. `check` raises `OutputError` once another run has taken it over."""
+    """The right to write.
 
-    def __init__(self, url: str):
-        self._url = url
-        self._lost = threading.Event()
+    Args:
+        url: the place.
+        patience_s: time without a beat after which the right has to be taken for lost; None where the silent keep it.
+    """
 
-    def lose(self) -> None:
-        """From now on it is another's."""
-        self._lost.set()
+    def __init__(self, url: str, patience_s: float | None = None):
+        self.lost = threading.Event()
+        self._url, self._patience_s = url, patience_s
+        self._alive = time.monotonic()
+
+    def beaten(self, asked: float) -> None:
+        """A beat was heard that was sent at this time (of `time.monotonic`)."""
+        self._alive = asked
 
     def check(self) -> None:
-        """Go on only if the right to write is still this run's."""
-        if self._lost.is_set():
+        """Go on only if the right to write is still this run's; `OutputError` once another may have taken it over."""
+        # Looked at here, since the beating thread may itself hang on a store that does not answer.
+        if self._patience_s is not None and time.monotonic() - self._alive > self._patience_s:
+            self.lost.set()
+        if self.lost.is_set():
             raise OutputError(
                 f"{self._url}: this run gave no sign of life for {STALE_S:.0f} s and another may have taken its place; "
                 "see `vcn-ray status`, and run the same command again"
@@ -48,14 +65,21 @@ class Lock:
 
 
 @contextmanager
-def only_run_in(out: Store) -> Iterator[Lock]:
+def only_run_in(out: Store, say: Say = lambda sentence: None) -> Iterator[Lock]:
     """Hold the place for this run.
 
-    A folder's lock is the file system's and ends with the process, however it ends. In an object store it is an object
-    that is written under the condition that nobody else has, and again every `BEAT_S` seconds; a run silent for
-    `STALE_S` seconds, by the store's own clock, is taken for dead. `OutputError` says who runs there.
+    A folder's lock is the file system's and ends with the process, however it ends; since not every shared file system
+    carries it to other machines, what another machine's run left is waited for as well. In an object store all is in
+    the record, which is written under the condition that nobody else has written it meanwhile.
+
+    Args:
+        out: the place.
+        say: told why it takes a while.
+
+    Raises:
+        OutputError: another run is writing there (it says which), or the place cannot be written.
     """
-    with _locked_file(out) if out.is_local else _locked_object(out) as lock:
+    with _locked_file(out, say) if out.is_local else _locked_object(out, say) as lock:
         yield lock
 
 
@@ -69,7 +93,7 @@ def _me() -> dict[str, Any]:
 
 
 def _of(content: bytes) -> dict[str, Any]:
-    """Who wrote a lock; what is no lock of ours is nobody's."""
+    """Who wrote a record; what is no record of ours is nobody's."""
     try:
         who = json.loads(content)
     except ValueError:
@@ -77,103 +101,183 @@ def _of(content: bytes) -> dict[str, Any]:
     return who if isinstance(who, dict) else {}
 
 
-def _refusal(url: str, who: dict[str, Any], last_sign: str) -> OutputError:
-    name = "another run"
-    if who:
-        name += f" (of {who.get('user')}, process {who.get('pid')} on {who.get('host')}, since {who.get('started')})"
-    return OutputError(f"{url}: {name} is writing there{last_sign}; wait for it or choose another --out")
+def _named(who: dict[str, Any]) -> str:
+    if not who:
+        return "another run"
+    return (
+        f"another run (of {who.get('user')}, process {who.get('pid')} on {who.get('host')}, since {who.get('started')})"
+    )
+
+
+def _refusal(url: str, who: dict[str, Any], last_sign: str = "") -> OutputError:
+    return OutputError(f"{url}: {_named(who)} is writing there{last_sign}; wait for it or choose another --out")
+
+
+def _say_waiting(say: Say, url: str, who: dict[str, Any], for_s: float) -> None:
+    say(f"{url}: {_named(who)} left no word that it has ended; up to {for_s:.0f} s are waited for a sign of its life")
 
 
 @contextmanager
-def _locked_file(out: Store) -> Iterator[Lock]:
+def _beating(lock: Lock, beat: Callable[[int], bool]) -> Iterator[None]:
+    """Beat in a thread; where a beat finds that the place is another's, it is lost."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        number = 0
+        while not over.wait(BEAT_S):
+            number += 1
+            asked = time.monotonic()
+            try:
+                ours = beat(number)
+            except Exception:  # no answer: `Lock.check` tells when that has lasted too long  # noqa: S112
+                continue
+            if not ours:
+                lock.lost.set()
+                return
+            lock.beaten(asked)
+
+    thread = threading.Thread(target=go_on, name="lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(BEAT_S)
+
+
+@contextmanager
+def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
+    path = Path(out.where(_LOCK))
     try:
         os.makedirs(out.url, exist_ok=True)
         # Never replaced: two runs would each hold a file of that name.
-        descriptor = os.open(out.where(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise OutputError(f"cannot write {out.url}: {error.strerror}; choose another --out") from None
+    me = _me()
+
+    def record(number: int = 0) -> None:
+        content = json.dumps(me | {"beat": number}).encode()
+        os.pwrite(descriptor, content, 0)
+        os.ftruncate(descriptor, len(content))
+        os.fsync(descriptor)
+
+    def is_ours() -> bool:
+        return _of(path.read_bytes()).get("run") == me["run"]
+
+    def beat(number: int) -> bool:
+        if not is_ours():
+            return False
+        record(number)
+        return True
+
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _refusal(out.url, _of(os.pread(descriptor, 4096, 0)), "") from None
+            raise _refusal(out.url, _of(path.read_bytes())) from None
         except OSError as error:
             raise OutputError(
                 f"{out.url}: its file system cannot lock a file ({error.strerror}); choose an --out on another one"
             ) from None
+        elsewhere = _wait_for_another_machine(out.url, path, me["host"], say)
+        lock = Lock(out.url)
         try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(_me()).encode(), 0)
+            record()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # the lock itself holds without a name in it
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise OutputError(f"cannot write {out.url}: {error.strerror}; choose another --out") from None
-        yield Lock(out.url)
+            yield lock  # the file system's lock holds without a record
+            return
+        if elsewhere:
+            time.sleep(BEAT_S / 5)  # of two machines that waited, the one that wrote last goes on
+            if not is_ours():
+                raise _refusal(out.url, _of(path.read_bytes()))
+        with _beating(lock, beat):
+            yield lock
+        if is_ours():
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
+def _wait_for_another_machine(url: str, path: Path, host: str, say: Say) -> bool:
+    """Whether a run on another machine left its record; `OutputError` where it still writes it."""
+    # Opened anew for each look: a network file system shows others' writes to those who open a file.
+    content = path.read_bytes()
+    who = _of(content)
+    if who.get("host") in (None, host):  # this machine's runs hold the file's lock as long as they live
+        return False
+    _say_waiting(say, url, who, STALE_S)
+    until = time.monotonic() + STALE_S
+    while time.monotonic() < until:
+        time.sleep(BEAT_S / 5)
+        if (now := path.read_bytes()) != content:
+            if not now:  # it has ended
+                return True
+            raise _refusal(url, _of(now))
+    return True
+
+
 @contextmanager
-def _locked_object(out: Store) -> Iterator[Lock]:
+def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
     at = objectstore.parse_url(out.where(_LOCK))
-    me, lock, over = _me(), Lock(out.url), threading.Event()
+    me = _me()
     with objectstore.explained(at.url, "write"):
-        etag = _acquire(out.url, at, me)
+        etag = _acquire(out.url, at, me, say)
+    # Others wait for `STALE_S` from the last beat; what is under way when this run gives up must be over by then.
+    lock = Lock(out.url, STALE_S - BEAT_S)
 
-    def beat() -> None:
+    def beat(number: int) -> bool:
         nonlocal etag
-        alive = time.monotonic()
-        number = 0
-        while not over.wait(BEAT_S):
-            number += 1
-            try:
-                renewed = objectstore.write_if(at, json.dumps(me | {"beat": number}).encode(), etag)
-                if renewed is None:
-                    found = objectstore.read(at)  # ours where the answer to an earlier try was lost
-                    renewed = found[1] if found is not None and _of(found[0]).get("run") == me["run"] else None
-                    if renewed is None:
-                        lock.lose()
-                        return
-                etag, alive = renewed, time.monotonic()
-            except Exception:  # the store does not answer: as long as nobody can have taken over, go on
-                if time.monotonic() - alive > STALE_S - BEAT_S:
-                    lock.lose()
-                    return
+        content = json.dumps(me | {"beat": number}).encode()
+        renewed = objectstore.write_if(at, content, etag, timeout_s=BEAT_S / 2)
+        if renewed is None:  # another's, or ours where the answer to an earlier try was lost
+            found = objectstore.read(at)
+            if found is None or _of(found.content).get("run") != me["run"]:
+                return False
+            renewed = found.etag
+        etag = renewed
+        return True
 
-    thread = threading.Thread(target=beat, name="lock", daemon=True)
-    thread.start()
     try:
-        yield lock
+        with _beating(lock, beat):
+            yield lock
     finally:
-        over.set()
-        thread.join()
-        _release(at, me)
+        if not lock.lost.is_set():
+            _release(at, me)
 
 
-def _acquire(url: str, at: objectstore.Location, me: dict[str, Any]) -> str:
+def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -> str:
+    """Write the record where there is none or only that of a dead run; its version."""
     content = json.dumps(me).encode()
-    etag = objectstore.write_if(at, content, None)
-    if etag is not None:
-        return etag
-    found, age_s = objectstore.read(at), objectstore.age_s(at)
-    if found is None or age_s is None:  # it was given back just now
-        etag = objectstore.write_if(at, content, None)
-        found = None
-    elif _of(found[0]).get("run") == me["run"]:  # ours: the answer to an earlier try was lost
-        return found[1]
-    elif age_s > STALE_S:
-        etag = objectstore.write_if(at, content, found[1])
-    if etag is None:
-        last_sign = "" if age_s is None else f", last sign of life {age_s:.0f} s ago"
-        raise _refusal(url, _of(found[0]) if found else {}, last_sign)
-    return etag
+    seen = None
+    while True:
+        found = objectstore.read(at)
+        if found is not None and seen is not None and found.etag != seen:
+            raise _refusal(url, _of(found.content), f", last sign of life {found.age_s:.0f} s ago")
+        if found is None or found.age_s > STALE_S:
+            etag = objectstore.write_if(at, content, None if found is None else found.etag)
+            if etag is not None:
+                return etag
+            found = objectstore.read(at)
+            if found is not None and _of(found.content).get("run") == me["run"]:
+                return found.etag  # ours: the answer to an earlier try was lost
+            if found is not None:
+                raise _refusal(url, _of(found.content), f", last sign of life {found.age_s:.0f} s ago")
+            continue
+        if seen is None:
+            seen = found.etag
+            _say_waiting(say, url, _of(found.content), STALE_S - found.age_s)
+        time.sleep(BEAT_S / 5)
 
 
 def _release(at: objectstore.Location, me: dict[str, Any]) -> None:
-    """Give the lock back, if it is still ours; one that cannot be given back goes stale by itself."""
+    """Give the place back, if it is still ours; a record that cannot be taken away goes stale by itself."""
     try:
         with objectstore.explained(at.url, "delete"):
             found = objectstore.read(at)
-            if found is not None and _of(found[0]).get("run") == me["run"]:
-                objectstore.delete(at)
+            if found is not None and _of(found.content).get("run") == me["run"]:
+                objectstore.delete(at, found.etag)
     except VcnError:
         pass

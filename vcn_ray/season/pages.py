@@ -32,7 +32,7 @@ from vcn_ray.storage import Store
 _ENTRY = "season_entry.json"  # what the season's page says of a title, kept with its work
 _READS_AT_ONCE = 8
 _PICTURE_BUDGET_BYTES = 20_000  # of one face
-_SHOWN_VERSIONS = ("ray", "torch", "av", "opencv-python", "trackers", "scenedetect")
+_SHOWN_VERSIONS = ("ray", "torch", "av", "opencv-python", "trackers")
 
 
 def write_title(

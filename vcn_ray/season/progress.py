@@ -16,6 +16,15 @@ from rich.text import Text
 STATES = ("queued", "tracks", "views", "waiting", "adapt", "results", "done", "failed")
 
 
+def duration(seconds: float) -> str:
+    """'48 s', '12 min', '3.5 h' or '4 days'."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 3 * 86400 else f"{seconds / 86400:.0f} days"
+
+
 class Monitor(Protocol):
     """Told by the season what goes on. Methods may be called from several threads and must not raise."""
 

@@ -241,4 +241,4 @@ def _cells(name: str, share: Mapping[str, Any], priced: bool) -> tuple[str, ...]
         str(share["retries"] or ""),
         f"{share['bytes_read'] / 1e6:.0f} MB" if share["bytes_read"] else "",
     )
-    return (*cells, f"{share['cost']:.2f}") if priced else cells
+    return (*cells, f"{share['cost']:.{2 if share['cost'] >= 1 else 4}f}") if priced else cells

@@ -52,7 +52,7 @@ def _decode(
     info: VideoInfo, start_pts: int | None, threads: int, on_bytes: Callable[[int], None] | None
 ) -> Iterator[Any]:
     """Frames in display order from the start, or from the key frame at or before a time."""
-    with open_container(info.path) as container:
+    with open_container(info.path, info.version) as container:
         stream = container.streams[info.stream_index]
         stream.thread_type = "AUTO" if threads > 1 else "NONE"
         stream.codec_context.thread_count = threads

@@ -59,6 +59,7 @@ class VideoInfo:
     timed: bool  #: frames carry their own times; else they are counted while decoding from the start, without seeks
     fingerprint: str
     warnings: tuple[str, ...] = ()
+    version: str = ""  #: of an object in a store: once it has another one, it is not read any more
     pts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     key_pts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
 
@@ -108,9 +109,9 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     leaves frames to work with (a download that stopped early) is told in `VideoInfo.warnings`.
     """
     path = os.fspath(path)
-    _check_file(path)
+    version = _check_file(path)
     warnings: list[str] = []
-    with open_container(path) as container:
+    with open_container(path, version) as container:
         stream = footage_stream(container, path)
         promised_s = float(container.duration / av.time_base) if container.duration else 0.0
         start_s = float(container.start_time / av.time_base) if container.start_time else 0.0
@@ -119,7 +120,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         stream_index = stream.index
     if not complete:
         warnings.append(f"{source_name(path)} is damaged: a part of it could not be read and is left out")
-    sample = list(itertools.islice(_decoded(path, stream_index), _CHECKED_FRAMES))
+    sample = list(itertools.islice(_decoded(path, version, stream_index), _CHECKED_FRAMES))
     if not sample:
         raise InputError(
             f"{path} has a video stream but no frame of it can be decoded; "
@@ -127,7 +128,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         )
     timed = _times_agree(pts, sample)
     if not timed:
-        pts, key_pts, timed = _frame_times(path, stream_index, time_base, key_pts)
+        pts, key_pts, timed = _frame_times(path, version, stream_index, time_base, key_pts)
     duration_s = _duration_s(pts, time_base)
     end_s = float(pts[-1] * time_base) - start_s if timed else duration_s
     if promised_s - end_s > max(1.0, 0.02 * promised_s):
@@ -138,7 +139,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     first = sample[0]
     orientation, rotation_deg = _orientation(first)
     height, width = (first.width, first.height) if orientation[0] else (first.height, first.width)
-    aspect = _sample_aspect(path, stream_index)
+    aspect = _sample_aspect(path, version, stream_index)
     return VideoInfo(
         path=path,
         name=source_name(path),
@@ -154,17 +155,18 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         interlaced=sum(frame.interlaced_frame for frame in sample) * 2 > len(sample),
         transfer=_TRANSFERS.get(int(first.color_trc), "sdr"),
         timed=timed,
-        fingerprint=_fingerprint(path),
+        fingerprint=_fingerprint(path, version),
         warnings=tuple(warnings),
+        version=version,
         pts=pts,
         key_pts=key_pts,
     )
 
 
-def open_container(path: str | os.PathLike[str]) -> Any:
-    """Open a media file for reading; `InputError` in one sentence where that fails."""
+def open_container(path: str | os.PathLike[str], version: str = "") -> Any:
+    """Open a media file for reading, an object in this version; `InputError` in one sentence where that fails."""
     try:
-        container = av.open(media_source(os.fspath(path)), mode="r", metadata_errors="replace")
+        container = av.open(media_source(os.fspath(path), version), mode="r", metadata_errors="replace")
     except av.error.FFmpegError as error:
         if _lacks_index(os.fspath(path)):
             raise InputError(
@@ -191,12 +193,13 @@ def footage_stream(container: Any, path: str | os.PathLike[str]) -> VideoStream:
     raise InputError(f"{path} has {kinds}; give a file with moving pictures")
 
 
-def _check_file(url: str) -> None:
-    """Refuse what is not a readable, non-empty file."""
+def _check_file(url: str) -> str:
+    """Refuse what is not a readable, non-empty file; the version of an object, "" of a file."""
     if is_object_url(url):
-        if stat_source(url).size_bytes == 0:
+        found = stat_source(url)
+        if found.size_bytes == 0:
             raise InputError(f"{url} is empty (0 bytes); copy or export it again")
-        return
+        return found.version
     path = Path(url)
     try:
         if path.is_dir():
@@ -207,6 +210,7 @@ def _check_file(url: str) -> None:
             raise InputError(f"{path} is empty (0 bytes); copy or export it again")
         with open(path, "rb") as file:
             file.read(1)
+        return ""
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise InputError(f"{path} cannot be read: permission denied; change its permissions") from None
@@ -254,9 +258,9 @@ def _packet_times(container: Any, stream: VideoStream) -> tuple[np.ndarray, np.n
     return pts, np.unique(np.array(keys, np.int64)), complete
 
 
-def _decoded(path: str, stream_index: int) -> Iterator[Any]:
+def _decoded(path: str, version: str, stream_index: int) -> Iterator[Any]:
     """Frames from the start, damaged packets skipped."""
-    with open_container(path) as container:
+    with open_container(path, version) as container:
         stream = container.streams[stream_index]
         stream.thread_type = "NONE"
         yield from decode_packets(container, stream)
@@ -289,10 +293,10 @@ def _times_agree(pts: np.ndarray, sample: list[Any]) -> bool:
 
 
 def _frame_times(
-    path: str, stream_index: int, time_base: Fraction, key_pts: np.ndarray
+    path: str, version: str, stream_index: int, time_base: Fraction, key_pts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Frame list by decoding: the frames' times where they rise strictly, else a count at the average rate."""
-    with open_container(path) as container:
+    with open_container(path, version) as container:
         stream = container.streams[stream_index]
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         times = [frame.pts for frame in decode_packets(container, stream)]
@@ -323,20 +327,20 @@ def _orientation(frame: Any) -> tuple[tuple[bool, bool, bool], int]:
     return (False, a < 0, d < 0), round(frame.rotation)
 
 
-def _sample_aspect(path: str, stream_index: int) -> Fraction:
+def _sample_aspect(path: str, version: str, stream_index: int) -> Fraction:
     """Width of a stored pixel over its height; 1 where the file does not say or says nonsense."""
-    with open_container(path) as container:
+    with open_container(path, version) as container:
         aspect = container.streams[stream_index].sample_aspect_ratio
     if not aspect or not Fraction(1, 4) <= aspect <= 4:
         return Fraction(1)
     return Fraction(aspect)
 
 
-def _fingerprint(path: str) -> str:
+def _fingerprint(path: str, version: str) -> str:
     """Digest of size, head, middle and tail: changes with the content, costs three reads however long the file."""
     size = stat_source(path).size_bytes
     content = hashlib.sha256(str(size).encode())
-    with open_source(path) as file:
+    with open_source(path, version) as file:
         for start in sorted({0, max(0, (size - _FINGERPRINT_BYTES) // 2), max(0, size - _FINGERPRINT_BYTES)}):
             file.seek(start)
             content.update(file.read(_FINGERPRINT_BYTES))
