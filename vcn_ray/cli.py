@@ -13,7 +13,6 @@ import typer
 
 from vcn_ray.cli_errors import exit_code, explained
 from vcn_ray.cli_print import (
-    out_console,
     print_evaluation,
     print_options,
     print_outcome,
