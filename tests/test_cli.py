@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+import vcn_ray
 from vcn_ray import __version__
 from vcn_ray.cli import app
-from vcn_ray.config import option_names
+from vcn_ray.config import make_options, option_names
+from vcn_ray.errors import OptionError
+from vcn_ray.storage import Store
 
 
 def _cli(*arguments: object) -> Result:
@@ -155,6 +158,10 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_for: st
         (["--out", "~nosuchuser/out"], "--out ~nosuchuser/out: "),
         (["--set", "face_id_onnx=~nosuchuser/x.onnx"], "~nosuchuser/x.onnx: "),
         (["--method", "paperr"], "paperr"),
+        (["--s3-endpoint", "minio:9000"], "--s3-endpoint minio:9000: write it as http://HOST:PORT"),
+        (["--out", "gs://bucket/out"], "--out gs://bucket/out: write s3://BUCKET/PREFIX, or a folder"),
+        (["--out", "s3:/bucket/out"], "--out s3:/bucket/out: write s3://BUCKET/PREFIX, or a folder"),
+        (["https://host/b.mp4", "--title", "x"], "https://host/b.mp4: of URLs only s3://"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str) -> None:
@@ -176,6 +183,78 @@ def test_options_come_from_file_then_set_then_flags(tmp_path: Path) -> None:
     assert options["seed"] == 3
     tracks = options["tracks"]
     assert (tracks["min_crops"], tracks["sample_every_frames"], tracks["detect_every_frames"]) == (5, 3, 2)
+
+
+def _season_file(folder: Path, text: str) -> Path:
+    (folder / "season.yaml").write_text(text)
+    return folder / "season.yaml"
+
+
+def test_season_file_comes_between_options_file_and_command_line(tmp_path: Path) -> None:
+    _write_video(tmp_path / "a.mp4")
+    (tmp_path / "options.yaml").write_text("seed: 1\nmin_crops: 2\nmin_face_px: 20\n")
+    text = "options: {seed: 2, min_crops: 3}\ntitles: [{video: a.mp4, options: {min_face_score: 0.5}}]"
+    result = _cli(
+        *("run", _season_file(tmp_path, text), "--out", tmp_path / "out", "--local"),
+        *("--config", tmp_path / "options.yaml", "--seed", 3),
+    )
+    assert result.exit_code == 1  # nobody is in it
+    options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
+    assert options["seed"] == 3
+    assert (options["tracks"]["min_crops"], options["tracks"]["min_face_px"]) == (3, 20)
+
+
+def test_title_of_a_season_file_without_its_video_fails_alone(tmp_path: Path) -> None:
+    _write_video(tmp_path / "a.mp4")
+    season = _season_file(tmp_path, "titles: [{video: a.mp4}, {title: 'Two [x]', video: gone.mp4}]")
+    result = _cli("run", season, "--out", tmp_path / "out", "--local")
+    assert result.exit_code == 1
+    assert any("gone.mp4: no such file" in line for line in _complaints(result))
+    errors = json.loads((tmp_path / "out" / "errors.json").read_text())
+    assert {entry.get("input") or entry["title"] for entry in errors} == {"Two [x]", "a"}
+    shown = _cli("status", tmp_path / "out")
+    assert shown.exit_code == 1
+    assert "2 failed" in shown.output
+    assert "Two [x]" in shown.output
+
+
+def test_dry_run_tells_what_would_run_and_writes_nothing(tmp_path: Path) -> None:
+    video = _write_video(tmp_path / "Show [x265].mp4")
+    before = sorted(tmp_path.rglob("*"))
+    result = _cli("run", video, tmp_path / "gone.mp4", "--out", tmp_path / "out", "--dry-run")
+    assert result.exit_code == 0
+    assert "Show [x265]" in result.stdout
+    assert "to do 1 of 1" in result.stdout
+    assert [line for line in _complaints(result) if "gone.mp4: no such file" in line]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_everything_in_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
+    store = Store(s3_bucket)
+    store.write_file("videos/a.mp4", _write_video(tmp_path / "a.mp4"))
+    store.write_bytes("videos/season.yaml", b"titles: [{video: a.mp4}]")
+    out = f"{s3_bucket}/out"
+    assert _cli("run", f"{s3_bucket}/videos/season.yaml", "--out", out, "--dry-run").exit_code == 0
+    assert not store.keys("out")
+    result = _cli("run", f"{s3_bucket}/videos", "--out", out, "--local")
+    (complaint,) = _complaints(result)
+    assert result.exit_code == 1
+    assert "no face was found" in complaint
+    shown = _cli("status", out)
+    assert shown.exit_code == 1
+    assert shown.output.startswith("finished after")
+    assert [title["id"] for title in vcn_ray.load(out).titles] == ["a"]
+
+
+def test_season_file_from_python(tmp_path: Path) -> None:
+    _write_video(tmp_path / "a.mp4")
+    season = _season_file(tmp_path, "options: {seed: 2}\ntitles: [{video: a.mp4, title: One}]")
+    result = vcn_ray.run(season, tmp_path / "out", options={"min_crops": 3}, local=True)
+    assert [title["id"] for title in result.titles] == ["One"]
+    options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
+    assert (options["seed"], options["tracks"]["min_crops"]) == (2, 3)
+    with pytest.raises(OptionError, match="give these as a mapping"):
+        vcn_ray.run(season, tmp_path / "out", options=make_options(), local=True)
 
 
 def test_run_that_is_interrupted_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def run(
 
 
 def load(out: str | os.PathLike[str]) -> SeasonResult:
-    """Results of an earlier run, from its folder."""
+    """Results of an earlier run, from its folder or ``s3://`` URL."""
     from vcn_ray.season.results import load_season
 
     return load_season(os.fspath(out))

@@ -71,9 +71,14 @@ def run_season(
         KeyboardInterrupt: stopped by the user; all finished steps are kept.
     """
     options = _with_absolute_paths(options)
-    with only_run_in(out) as lock, settled_device(options.run, local=local) as device, ExitStack() as stack:
+    monitor = monitor or Silent()
+    with (
+        only_run_in(out, monitor.say) as lock,
+        settled_device(options.run, local=local) as device,
+        ExitStack() as stack,
+    ):
         run_id = uuid.uuid4().hex
-        with watched(monitor or Silent(), out, options.run, run_id) as (told, summary):
+        with watched(monitor, out, options.run, run_id) as (told, summary):
             run = _Run(
                 season, out, options, title_options or {}, part or Part(), local, device, told, stages, lock, run_id
             )
@@ -129,6 +134,8 @@ class _Run:
     def run(self, stack: ExitStack) -> SeasonOutcome:
         """Do what is missing; the engine, if one is needed, lasts as long as the stack."""
         started = time.monotonic()
+        for given, sentence in self._season.refused:
+            self._monitor.failed(given, "input", sentence)
         self._probe(stack)
         unfinished = [title for title in self._alive() if not self._finished(title)]
         missing = self._missing(unfinished)
