@@ -2,10 +2,15 @@
 
 import logging
 import os
+import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from faulty_server import FaultyServer, faulty_server
 
 from vcn_ray import objectstore
 from vcn_ray.config import RunOptions
@@ -45,6 +50,17 @@ def s3_bucket(s3_server: str) -> str:
     name = f"b{uuid.uuid4().hex}"
     objectstore.client().create_bucket(Bucket=name)
     return f"s3://{name}"
+
+
+@pytest.fixture
+def faulty(s3_server: str, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    """The store behind a server that misbehaves when told; waiting for an answer is short."""
+    with faulty_server(s3_server) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.address)
+        monkeypatch.setenv("VCN_S3_TIMEOUT_S", "1")
+        objectstore._client_of.cache_clear()
+        yield server
+    objectstore._client_of.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,11 @@ from urllib.parse import urlsplit
 
 
 class FaultyServer(ThreadingHTTPServer):
-    """Passes requests on, except that the next ones meet the faults in `faults`: "throttled", "slow", "cut", "dead"."""
+    """Passes requests on, except that the next ones meet the faults in `faults`.
+
+    "throttled", "slow", "cut" (half of the answer), "dead" (no answer), "unable" (501), "careless" (without its
+    conditions).
+    """
 
     daemon_threads = True
 
@@ -21,6 +25,7 @@ class FaultyServer(ThreadingHTTPServer):
         self.behind = urlsplit(behind).netloc
         self.faults: list[str] = []
         self.met: list[str] = []
+        self.paths: list[str] = []
         self.lock = threading.Lock()
 
     @property
@@ -38,6 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.server.lock:
+            self.server.paths.append(self.path)
             fault = self.server.faults.pop(0) if self.server.faults else ""
             if fault:
                 self.server.met.append(fault)
@@ -45,9 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
-        if fault == "throttled":
-            answer = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-            self.send_response(503)
+        if fault in ("throttled", "unable"):
+            code = b"SlowDown" if fault == "throttled" else b"NotImplemented"
+            answer = b"<Error><Code>" + code + b"</Code><Message>No.</Message></Error>"
+            self.send_response(503 if fault == "throttled" else 501)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -56,12 +63,14 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(3)
         onward = http.client.HTTPConnection(self.server.behind, timeout=30)
         headers = dict(self.headers.items())
+        if fault == "careless":
+            headers = {name: value for name, value in headers.items() if not name.lower().startswith("if-")}
         onward.request(self.command, self.path, body, headers)
         answer = onward.getresponse()
         content = answer.read()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+            if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
                 self.send_header(name, value)
         length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(content))
         self.send_header("Content-Length", length or "0")

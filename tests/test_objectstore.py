@@ -1,41 +1,24 @@
-"""An object store that is throttled, slow, or dies in an answer is asked again, then named; ranges read the same.
+"""An object store that is throttled, slow, or dies in an answer is asked again, then named.
 
 A real HTTP server (moto) is behind all of it.
 """
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from vcn_ray import objectstore
-from vcn_ray.errors import InputError, OutputError
-from vcn_ray.objectstore import RangedFile, parse_url
+from vcn_ray.errors import InputError, OptionError, OutputError
+from vcn_ray.objectstore import parse_url
 from vcn_ray.storage import Store
-
-sys.path.insert(0, str(Path(__file__).parent))
-from faulty_server import FaultyServer, faulty_server
-
-
-@pytest.fixture
-def faulty(s3_server: str, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
-    """The store behind a server that misbehaves when told; tries and pauses are short."""
-    with faulty_server(s3_server) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.address)
-        monkeypatch.setenv("VCN_S3_TIMEOUT_S", "1")
-        objectstore._client_of.cache_clear()
-        yield server
-    objectstore._client_of.cache_clear()
 
 
 @pytest.mark.parametrize("fault", ["throttled", "slow", "dead", "cut"])
-def test_what_fails_twice_is_done_all_the_same(faulty: FaultyServer, s3_bucket: str, fault: str) -> None:
+def test_what_fails_twice_is_done_all_the_same(faulty: Any, s3_bucket: str, fault: str) -> None:
     store = Store(s3_bucket)
     store.write_bytes("a", b"x" * 100_000)
     faulty.faults = [fault, fault]
@@ -44,7 +27,7 @@ def test_what_fails_twice_is_done_all_the_same(faulty: FaultyServer, s3_bucket: 
 
 
 @pytest.mark.parametrize("fault", ["throttled", "dead"])
-def test_writing_is_tried_again_too(faulty: FaultyServer, s3_bucket: str, fault: str) -> None:
+def test_writing_is_tried_again_too(faulty: Any, s3_bucket: str, fault: str) -> None:
     faulty.faults = [fault, fault]
     Store(s3_bucket).write_bytes("a", b"content")
     assert Store(s3_bucket).read_bytes("a") == b"content"
@@ -59,7 +42,7 @@ def test_writing_is_tried_again_too(faulty: FaultyServer, s3_bucket: str, fault:
         ("cut", "does not answer"),
     ],
 )
-def test_what_fails_for_good_is_named(faulty: FaultyServer, s3_bucket: str, fault: str, says: str) -> None:
+def test_what_fails_for_good_is_named(faulty: Any, s3_bucket: str, fault: str, says: str) -> None:
     store = Store(s3_bucket)
     store.write_bytes("a", b"x" * 100_000)
     faulty.faults = [fault] * 12
@@ -67,22 +50,40 @@ def test_what_fails_for_good_is_named(faulty: FaultyServer, s3_bucket: str, faul
         store.read_bytes("a")
     assert f"{s3_bucket}/a" in str(error.value)
     assert "\n" not in str(error.value)
+    assert faulty.met == [fault] * 3
 
 
-def test_marker_that_cannot_be_read_is_no_missing_marker(faulty: FaultyServer, s3_bucket: str) -> None:
+def test_table_that_cannot_be_read_for_now_is_not_called_damaged(faulty: Any, s3_bucket: str) -> None:
+    store = Store(s3_bucket)
+    store.write_table("t", pa.table({"n": range(100_000)}))
+    before = len(faulty.paths)
+    store.read_table("t")
+    faulty.faults = [""] * (len(faulty.paths) - before - 1) + ["throttled"] * 12
+    with pytest.raises(OutputError, match="SlowDown 3 times"):
+        store.read_table("t")
+
+
+def test_store_that_cannot_do_something_is_asked_once(faulty: Any, s3_bucket: str) -> None:
+    faulty.faults = ["unable"] * 3
+    with pytest.raises(OutputError, match="the store cannot do this"):
+        Store(s3_bucket).write_bytes("a", b"")
+    assert faulty.met == ["unable"]
+
+
+def test_what_cannot_be_deleted_is_named(faulty: Any, s3_bucket: str) -> None:
+    store = Store(s3_bucket)
+    store.write_bytes("a/b", b"")
+    faulty.faults = ["", *["throttled"] * 12]
+    with pytest.raises(OutputError, match="cannot delete"):
+        store.delete("a")
+
+
+def test_marker_that_cannot_be_read_is_no_missing_marker(faulty: Any, s3_bucket: str) -> None:
     """Or an outage would have all of a season done again."""
     Store(s3_bucket).mark_done("step", "d")
     faulty.faults = ["throttled"] * 12
     with pytest.raises(OutputError):
         Store(s3_bucket).is_done("step", "d")
-
-
-def test_video_in_a_store_that_dies_while_it_is_read(faulty: FaultyServer, s3_bucket: str) -> None:
-    Store(s3_bucket).write_bytes("v.mkv", bytes(1_000_000))
-    file = RangedFile(parse_url(f"{s3_bucket}/v.mkv"))
-    faulty.faults = ["dead"] * 12
-    with pytest.raises(InputError, match=r"v\.mkv"):
-        file.read(10)
 
 
 @pytest.mark.parametrize(
@@ -110,46 +111,50 @@ def test_missing_credentials_are_told(s3_bucket: str, monkeypatch: pytest.Monkey
     objectstore._client_of.cache_clear()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AWS_ENDPOINT_URL_S3", "minio:9000", "http://HOST:PORT"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1", "http://127.0.0.1:1 does not answer"),
+        ("AWS_PROFILE", "nobody", "no credentials were found"),
+        ("VCN_S3_ATTEMPTS", "many", "VCN_S3_ATTEMPTS is 'many'"),
+        ("VCN_S3_TIMEOUT_S", "-1", "VCN_S3_TIMEOUT_S is '-1'"),
+    ],
+)
+def test_wrong_settings_are_told(
+    s3_bucket: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    objectstore._client_of.cache_clear()
+    with pytest.raises((OptionError, OutputError), match=says):
+        Store(s3_bucket).write_bytes("a", b"")
+    objectstore._client_of.cache_clear()
+
+
+def test_objects_that_stand_for_folders_are_no_content(s3_bucket: str) -> None:
+    bucket = parse_url(s3_bucket).bucket
+    for key in ("season/", "season/a/", "season/a/b"):
+        objectstore.client().put_object(Bucket=bucket, Key=key, Body=b"")
+    assert Store(f"{s3_bucket}/season").keys() == ["a/b"]
+
+
+def test_conditions_on_versions(s3_bucket: str) -> None:
+    at = parse_url(f"{s3_bucket}/a")
+    first = objectstore.write_if(at, b"1", None)
+    assert first is not None
+    assert objectstore.write_if(at, b"2", None) is None
+    second = objectstore.write_if(at, b"2", first)
+    assert second is not None
+    assert objectstore.write_if(at, b"3", first) is None
+    objectstore.delete(at, first)
+    assert objectstore.read(at) == (b"2", second)
+    objectstore.delete(at, second)
+    assert objectstore.read(at) is None
+    assert objectstore.write_if(at, b"3", second) is None
+
+
 def test_object_of_several_parts(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objectstore, "_PUT_WHOLE_BYTES", 1 << 20)
     content = bytes(range(256)) * (40 << 10)  # more than the 8 MB from which boto3 sends parts
     Store(s3_bucket).write_bytes("big", content)
     assert Store(s3_bucket).read_bytes("big") == content
-
-
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    size=st.integers(0, 5000),
-    block=st.integers(1, 700),
-    moves=st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(-6000, 6000), st.integers(0, 3000)), max_size=12),
-)
-def test_reading_in_ranges_is_reading(
-    s3_bucket: str, monkeypatch: pytest.MonkeyPatch, size: int, block: int, moves: list[tuple[int, int, int]]
-) -> None:
-    monkeypatch.setattr(objectstore, "_FIRST_BLOCK_BYTES", block)
-    monkeypatch.setattr(objectstore, "_LARGEST_BLOCK_BYTES", 3 * block)
-    content = bytes(n % 251 for n in range(size))
-    Store(s3_bucket).write_bytes("a", content)
-    plain, ranged = io.BytesIO(content), RangedFile(parse_url(f"{s3_bucket}/a"))
-    for whence, offset, length in moves:
-        base = (0, plain.tell(), size)[whence]
-        if base + offset < 0:
-            with pytest.raises(ValueError, match="negative"):
-                ranged.seek(offset, whence)
-            continue
-        assert ranged.seek(offset, whence) == plain.seek(offset, whence)
-        got = b""
-        while len(got) < length and (piece := ranged.read(length - len(got))):
-            got += piece
-        assert got == plain.read(length)
-        assert ranged.tell() == plain.tell()
-
-
-def test_object_that_is_replaced_while_it_is_read_is_an_error(s3_bucket: str) -> None:
-    Store(s3_bucket).write_bytes("a", bytes(1 << 20))
-    file = RangedFile(parse_url(f"{s3_bucket}/a"))
-    file.read(10)
-    Store(s3_bucket).write_bytes("a", b"another")
-    file.seek(1 << 19)
-    with pytest.raises(InputError, match="replaced meanwhile"):
-        file.read(10)

@@ -49,14 +49,6 @@ class Found(NamedTuple):
     etag: str
 
 
-class Dated(NamedTuple):
-    """An object's content, its version, and how long ago it was written, by the store's own clock."""
-
-    content: bytes
-    etag: str
-    age_s: float
-
-
 def is_object_url(url: str) -> bool:
     """Whether it names something in an object store."""
     return url.startswith("s3://")
@@ -207,21 +199,34 @@ def _get(at: Location, **request: str) -> tuple[bytes, dict[str, Any]]:
     raise AssertionError("not reached")
 
 
-def look(at: Location) -> Found | None:
-    """Size and version of an object, None where there is none."""
+def _head(at: Location) -> dict[str, Any] | None:
     from botocore.exceptions import ClientError
 
     try:
-        head = client().head_object(Bucket=at.bucket, Key=at.key)
+        return client().head_object(Bucket=at.bucket, Key=at.key)
     except ClientError as error:
         if _code(error) in _MISSING:
             return None
         raise
-    return Found(head["ContentLength"], head["ETag"])
 
 
-def read(at: Location) -> Dated | None:
-    """An object's content, version and age, None where there is none."""
+def look(at: Location) -> Found | None:
+    """Size and version of an object, None where there is none."""
+    head = _head(at)
+    return None if head is None else Found(head["ContentLength"], head["ETag"])
+
+
+def age_s(at: Location) -> float | None:
+    """Seconds since an object was written, by the store's own clock; None where there is none."""
+    head = _head(at)
+    if head is None:
+        return None
+    now = parsedate_to_datetime(head["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return (now - head["LastModified"]).total_seconds()
+
+
+def read(at: Location) -> tuple[bytes, str] | None:
+    """An object's content and version, None where there is none."""
     from botocore.exceptions import ClientError
 
     try:
@@ -230,8 +235,7 @@ def read(at: Location) -> Dated | None:
         if _code(error) in _MISSING:
             return None
         raise
-    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-    return Dated(content, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+    return content, answer["ETag"]
 
 
 def read_range(at: Location, start: int, end: int, etag: str) -> bytes:

@@ -208,7 +208,7 @@ class _Bucket:
     def read_if_there(self, key: str) -> bytes | None:
         with objectstore.explained(self.where(key), "read"):
             found = objectstore.read(self._at(key))
-        return None if found is None else found.content
+        return None if found is None else found[0]
 
     @contextmanager
     def open(self, key: str) -> Iterator[BinaryIO]:

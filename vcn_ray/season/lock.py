@@ -17,7 +17,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,8 @@ def _of(content: bytes) -> dict[str, Any]:
 def _named(who: dict[str, Any]) -> str:
     if not who:
         return "another run"
-    return (
-        f"another run (of {who.get('user')}, process {who.get('pid')} on {who.get('host')}, since {who.get('started')})"
-    )
+    place = f"process {who.get('pid')} on {who.get('host')}"
+    return f"another run (of {who.get('user')}, {place}, since {who.get('started')})"
 
 
 def _refusal(url: str, who: dict[str, Any], last_sign: str = "") -> OutputError:
@@ -163,7 +162,7 @@ def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
         os.fsync(descriptor)
 
     def is_ours() -> bool:
-        return _of(path.read_bytes()).get("run") == me["run"]
+        return _of(path.read_bytes()).get("run", me["run"]) == me["run"]  # a full disk may have left it empty
 
     def beat(number: int) -> bool:
         if not is_ours():
@@ -181,22 +180,24 @@ def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
                 f"{out.url}: its file system cannot lock a file ({error.strerror}); choose an --out on another one"
             ) from None
         elsewhere = _wait_for_another_machine(out.url, path, me["host"], say)
-        lock = Lock(out.url)
         try:
             record()
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # the file system's lock holds without a record
                 raise OutputError(f"cannot write {out.url}: {error.strerror}; choose another --out") from None
-            yield lock  # the file system's lock holds without a record
-            return
-        if elsewhere:
-            time.sleep(BEAT_S / 5)  # of two machines that waited, the one that wrote last goes on
-            if not is_ours():
-                raise _refusal(out.url, _of(path.read_bytes()))
-        with _beating(lock, beat):
-            yield lock
-        if is_ours():
-            os.ftruncate(descriptor, 0)
+        else:
+            if elsewhere:
+                time.sleep(BEAT_S / 5)  # of two machines that waited, the one that wrote last goes on
+                if not is_ours():
+                    raise _refusal(out.url, _of(path.read_bytes()))
+        lock = Lock(out.url)
+        try:
+            with _beating(lock, beat):
+                yield lock
+        finally:
+            with suppress(OSError):  # the folder may be gone
+                if is_ours():
+                    os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
@@ -225,6 +226,10 @@ def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
     me = _me()
     with objectstore.explained(at.url, "write"):
         etag = _acquire(out.url, at, me, say)
+        written_all_the_same = objectstore.write_if(at, json.dumps(me).encode(), None)
+    if written_all_the_same is not None:
+        etag = written_all_the_same
+        say(f"{out.url}: this store writes whatever the condition; two runs started at one moment would both go on")
     # Others wait for `STALE_S` from the last beat; what is under way when this run gives up must be over by then.
     lock = Lock(out.url, STALE_S - BEAT_S)
 
@@ -234,9 +239,9 @@ def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
         renewed = objectstore.write_if(at, content, etag, timeout_s=BEAT_S / 2)
         if renewed is None:  # another's, or ours where the answer to an earlier try was lost
             found = objectstore.read(at)
-            if found is None or _of(found.content).get("run") != me["run"]:
+            if found is None or _of(found[0]).get("run") != me["run"]:
                 return False
-            renewed = found.etag
+            renewed = found[1]
         etag = renewed
         return True
 
@@ -250,26 +255,26 @@ def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
 
 def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -> str:
     """Write the record where there is none or only that of a dead run; its version."""
-    content = json.dumps(me).encode()
-    seen = None
+    content, seen, tried = json.dumps(me).encode(), "", False
     while True:
-        found = objectstore.read(at)
-        if found is not None and seen is not None and found.etag != seen:
-            raise _refusal(url, _of(found.content), f", last sign of life {found.age_s:.0f} s ago")
-        if found is None or found.age_s > STALE_S:
-            etag = objectstore.write_if(at, content, None if found is None else found.etag)
-            if etag is not None:
-                return etag
-            found = objectstore.read(at)
-            if found is not None and _of(found.content).get("run") == me["run"]:
-                return found.etag  # ours: the answer to an earlier try was lost
-            if found is not None:
-                raise _refusal(url, _of(found.content), f", last sign of life {found.age_s:.0f} s ago")
-            continue
-        if seen is None:
-            seen = found.etag
-            _say_waiting(say, url, _of(found.content), STALE_S - found.age_s)
-        time.sleep(BEAT_S / 5)
+        # In this order: whoever beats in between is the younger for it.
+        found, age_s = objectstore.read(at), objectstore.age_s(at)
+        if found is not None and age_s is not None:
+            record, etag = found
+            if _of(record).get("run") == me["run"]:
+                return etag  # the answer to an earlier try was lost
+            if tried or etag != (seen or etag):
+                raise _refusal(url, _of(record), f", last sign of life {age_s:.0f} s ago")
+            if age_s <= STALE_S:
+                if not seen:
+                    seen = etag
+                    _say_waiting(say, url, _of(record), STALE_S - age_s)
+                time.sleep(BEAT_S / 5)
+                continue
+        written = objectstore.write_if(at, content, None if found is None else found[1])
+        if written is not None:
+            return written
+        tried = True
 
 
 def _release(at: objectstore.Location, me: dict[str, Any]) -> None:
@@ -277,7 +282,7 @@ def _release(at: objectstore.Location, me: dict[str, Any]) -> None:
     try:
         with objectstore.explained(at.url, "delete"):
             found = objectstore.read(at)
-            if found is not None and _of(found.content).get("run") == me["run"]:
-                objectstore.delete(at, found.etag)
+            if found is not None and _of(found[0]).get("run") == me["run"]:
+                objectstore.delete(at, found[1])
     except VcnError:
         pass

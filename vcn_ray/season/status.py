@@ -226,8 +226,8 @@ def read_status(out: Store) -> SeasonStatus:
     status.silent_s = max(0.0, time.time() - status.written)
     if not out.is_local:
         with objectstore.explained(out.where(_STATUS), "read"):
-            found = objectstore.read(objectstore.parse_url(out.where(_STATUS)))
-        status.silent_s = status.silent_s if found is None else found.age_s
+            age_s = objectstore.age_s(objectstore.parse_url(out.where(_STATUS)))
+        status.silent_s = status.silent_s if age_s is None else age_s
     if status.verdict != "running":
         for title in status.titles:
             if title.stage is not None:
