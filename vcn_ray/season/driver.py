@@ -296,7 +296,7 @@ class _Run:
         with self._failing_alone(title, "tracks"):
             info = state.work.done_info(TRACKS, state.tracks_digest)
             if info is None:
-                info = self._stats(engine.assemble(assemble_row(state)))
+                info = self._stats("assemble", engine.assemble(assemble_row(state)))
             self._require_faces(title, info)
         if result.error is not None:
             return
@@ -316,15 +316,15 @@ class _Run:
         with self._failing_alone(title, "results"):
             self._monitor.moved(title, "results")
             cpu_s = {stage: of_stage.cpu_s for stage, of_stage in took.items()}
-            stats = self._stats(engine.finish(finish_row(state, self._device, result.seconds, cpu_s)))
+            stats = self._stats("results", engine.finish(finish_row(state, self._device, result.seconds, cpu_s)))
             result.counts, result.seconds = stats["counts"], stats["seconds"]
             self._monitor.moved(title, "done")
             page = state.results.where("report.html")
             self._monitor.say(f"{title}: {result.counts.get('characters', 0)} characters, {page}")
 
-    @staticmethod
-    def _stats(landed: Row) -> Row:
+    def _stats(self, stage: str, landed: Row) -> Row:
         """The numbers of a piece; `TitleError` where it failed."""
+        tell_landed(self._monitor, stage, landed)
         if landed["error"]:
             raise TitleError(landed["error"], landed["traceback"])
         return json.loads(landed["stats"])

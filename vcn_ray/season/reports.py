@@ -30,6 +30,7 @@ def make_reports(run_id: str) -> Any:
             events, self._events = self._events, []
             return events
 
+    Reports.__qualname__ = "Reports"  # what the dashboard shows
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, max_restarts=-1)(Reports)
     return actor.options(name=f"vcn_reports_{run_id[:8]}", scheduling_strategy=here).remote()
