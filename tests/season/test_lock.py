@@ -1,7 +1,7 @@
 """One run at a time in a place; whoever is refused is told who runs there; the dead do not hold it.
 
 - What cannot be locked is told apart from what is locked.
-- A run that was killed is waited for, unless the file system knows that it is dead; of many that wait one gets the place.
+- A killed run is waited for, unless the file system knows that it is dead; of many that wait one gets the place.
 - Silence loses it, and a run that lost it hears of it.
 """
 
@@ -111,7 +111,7 @@ def test_living_run_keeps_its_lock_however_long_it_takes(out: Store, machines: N
     with only_run_in(out) as lock:
         time.sleep(4)
         lock.check()
-        with pytest.raises(OutputError, match="on machine0, since .* is writing there"), only_run_in(out):
+        with pytest.raises(OutputError, match=r"on machine0, since .+ is writing there"), only_run_in(out):
             pass
         lock.check()
 
