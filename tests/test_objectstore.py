@@ -158,3 +158,12 @@ def test_object_of_several_parts(s3_bucket: str, monkeypatch: pytest.MonkeyPatch
     content = bytes(range(256)) * (40 << 10)  # more than the 8 MB from which boto3 sends parts
     Store(s3_bucket).write_bytes("big", content)
     assert Store(s3_bucket).read_bytes("big") == content
+
+
+def test_large_object_that_cannot_be_put_is_named(faulty: Any, s3_bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(20 << 20))
+    faulty.faults = ["", "", *["throttled"] * 100]
+    with pytest.raises(OutputError, match=r"cannot write .*/big: the server answered SlowDown"):
+        Store(s3_bucket).write_file("big", tmp_path / "big")
+    faulty.faults = []
+    assert not Store(s3_bucket).exists("big")

@@ -125,6 +125,24 @@ def test_dead_run_loses_it_to_one_of_those_that_ask(out: Store, machines: None) 
     assert time.monotonic() - started > 1  # its sign of life was waited for
 
 
+def test_of_machines_that_took_a_dead_run_s_folder_at_one_moment_one_goes_on(
+    tmp_path: Path, machines: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock_module, "BEAT_S", 2.5)
+    waited, together = lock_module._wait_for_another_machine, threading.Barrier(3)
+
+    def all_waited(*args: Any) -> bool:
+        result = waited(*args)
+        together.wait(20)
+        return result
+
+    monkeypatch.setattr(lock_module, "_wait_for_another_machine", all_waited)
+    Store(tmp_path).write_json(".lock", DEAD)
+    got, told = _ask_at_once(Store(tmp_path), 3)
+    assert got == 1
+    assert len(told) == 2
+
+
 def test_waiting_for_a_dead_run_is_told(out: Store) -> None:
     out.write_json(".lock", DEAD)
     said: list[str] = []

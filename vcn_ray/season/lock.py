@@ -255,7 +255,7 @@ def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
 
 def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -> str:
     """Write the record where there is none or only that of a dead run; its version."""
-    content, seen, tried = json.dumps(me).encode(), "", False
+    content, seen = json.dumps(me).encode(), ""
     while True:
         # In this order: whoever beats in between is the younger for it.
         found, age_s = objectstore.read(at), objectstore.age_s(at)
@@ -263,7 +263,7 @@ def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -
             record, etag = found
             if _of(record).get("run") == me["run"]:
                 return etag  # the answer to an earlier try was lost
-            if tried or etag != (seen or etag):
+            if etag != (seen or etag):
                 raise _refusal(url, _of(record), f", last sign of life {age_s:.0f} s ago")
             if age_s <= STALE_S:
                 if not seen:
@@ -274,7 +274,6 @@ def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -
         written = objectstore.write_if(at, content, None if found is None else found[1])
         if written is not None:
             return written
-        tried = True
 
 
 def _release(at: objectstore.Location, me: dict[str, Any]) -> None:
