@@ -129,7 +129,7 @@ def test_first_of_the_season_goes_first_whoever_asked_before() -> None:
 def test_waiting_titles_start_when_machines_come() -> None:
     slots = Slots(1, 0, TitleNeeds(), extracting=True)
     assert _takes_at_once(slots, 3, 0) == []
-    slots.resize(4, 0)
+    slots.resize(4, 0, 1)
     assert _takes_at_once(slots, 3, 2) == [1, 1]
 
 

@@ -23,7 +23,7 @@ def test_what_gathers_during_a_run_goes_together_into_the_next() -> None:
         assert go_on.wait(30)
         yield from reversed(rows)
 
-    waves, landed = Waves(run, 1), dict[str, list[str]]()
+    waves, landed = Waves(run, lambda: 1), dict[str, list[str]]()
 
     def ask(place: int) -> None:
         title = f"t{place}"
@@ -48,7 +48,7 @@ def test_error_is_that_of_its_own_title() -> None:
     def refuse(row: dict[str, Any]) -> None:
         raise ValueError(row["title"])
 
-    waves, landed = Waves(lambda rows: iter(rows), 1), []
+    waves, landed = Waves(lambda rows: iter(rows), lambda: 1), []
     with pytest.raises(ValueError, match="bad"):
         waves.do(0, _rows("bad"), refuse)
     waves.do(1, _rows("good"), landed.append)
@@ -61,6 +61,6 @@ def test_run_that_breaks_off_is_an_error_of_all_that_were_in_it() -> None:
         raise ConnectionError("Ray is gone")
 
     with pytest.raises(ConnectionError):
-        Waves(run, 1).do(0, _rows("a"), lambda _: None)
+        Waves(run, lambda: 1).do(0, _rows("a"), lambda _: None)
     with pytest.raises(RuntimeError, match="not all"):
-        Waves(lambda rows: iter(rows[:1]), 1).do(0, _rows("a"), lambda _: None)
+        Waves(lambda rows: iter(rows[:1]), lambda: 1).do(0, _rows("a"), lambda _: None)

@@ -71,6 +71,8 @@ class SeasonEntry:
     unknown: int = 0
     face_count: int = 0
     seconds: float = 0.0  # that the title took
+    pack: str = ""  # face models, which titles may differ in
+    licence: str = ""
     strip: list[Face] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,7 +92,7 @@ class SeasonReport:
     name: str
     entries: list[SeasonEntry]  # in the order to show
     method: str
-    pack: str
+    pack: str  # of the run; titles may have others
     licence: str
     versions: Mapping[str, str] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)  # as `cast_members` gives them
@@ -137,6 +139,8 @@ def season_entry(report: TitleReport, href: str) -> SeasonEntry:
         unknown=report.tracks["cluster_id"].null_count,
         face_count=len(report.faces),
         seconds=sum(report.timings_s.values()),
+        pack=report.pack,
+        licence=report.licence,
         strip=strip,
     )
 
@@ -222,6 +226,7 @@ def season_page(report: SeasonReport) -> bytes:
         "season.html.j2",
         report=report,
         done=len(done),
+        models=sorted({(entry.pack, entry.licence) for entry in done if entry.pack}) or [(report.pack, report.licence)],
         columns=done,
         failed=[entry for entry in report.entries if entry.status == "failed"],
         totals={

@@ -11,8 +11,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, ProbeStep, ShardStep, TitleState, VideoState, results_inputs
 from vcn_ray.season.steps import RESULTS, TRACKS, Steps, assemble_row, finish_row, probe_rows, shard_rows
 from vcn_ray.season.tasks import Row, run_here
+from vcn_ray.season.threads import side_by_side
 from vcn_ray.season.titles import Season
 from vcn_ray.season.watching import watched
 from vcn_ray.storage import Store
@@ -78,7 +78,7 @@ def run_season(
         ExitStack() as stack,
     ):
         run_id = uuid.uuid4().hex
-        with watched(monitor, out, options.run, run_id) as (told, summary):
+        with watched(monitor, out, options.run, run_id, lock.lost) as (told, summary):
             run = _Run(
                 season, out, options, title_options or {}, part or Part(), local, device, told, stages, lock, run_id
             )
@@ -140,8 +140,10 @@ class _Run:
         unfinished = [title for title in self._alive() if not self._finished(title)]
         missing = self._missing(unfinished)
         if missing:
-            self._stages.check(self._options)
-            self._work(missing, self._engine(stack, extracting=any(missing.values())))
+            self._check(missing)
+            engine = self._engine(stack, extracting=any(missing.values()))
+            engine.slots.expect(len(missing))
+            self._work({title: missing[title] for title in missing if self._results[title].error is None}, engine)
         outcome = SeasonOutcome(
             self._out, list(self._results.values()), list(self._season.refused), time.monotonic() - started
         )
@@ -171,6 +173,7 @@ class _Run:
         """Look at all videos that nobody has looked at yet: on the cluster's machines where there is one, or here."""
         found: dict[str, list[ProbeStep]] = {}
         rows: list[Row] = []
+        heard: list[str] = []
 
         def look(title: str) -> None:
             with self._failing_alone(title, "probe"):
@@ -179,25 +182,29 @@ class _Run:
                 found[title] = steps
                 rows.extend(probe_rows(self._states[title], missing))
 
+        def hear(landed: Row) -> None:
+            if landed["error"]:
+                self._fail(landed["title"], "probe", landed["error"], landed["traceback"])
+            heard.append(landed["step"])
+            self._monitor.update("season", "probe", len(heard))
+
         def plan(title: str) -> None:
             with self._failing_alone(title, "probe"):
                 self._states[title].plan_shards(found[title])
 
-        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-            list(pool.map(look, self._states))
-            if rows:
-                self._monitor.start("season", "probe", len(rows), "videos")
-                if self._local or self._options.run.address is None:
-                    landed = pool.map(lambda row: next(run_here([row], self._steps.probe, self._run_id)), rows)
-                else:
-                    rows.sort(key=lambda row: self._states[row["title"]].place)
-                    landed = self._engine(stack, extracting=True).probe(rows)
-                for done, row in enumerate(landed, 1):
-                    if row["error"]:
-                        self._fail(row["title"], "probe", row["error"], row["traceback"])
-                    self._monitor.update("season", "probe", done)
-                self._monitor.end("season", "probe")
-            list(pool.map(plan, self._alive()))
+        side_by_side(look, self._states, _LOOKS_AT_ONCE)
+        if rows:
+            self._monitor.start("season", "probe", len(rows), "videos")
+            rows.sort(key=lambda row: self._states[row["title"]].place)
+            if self._local or self._options.run.address is None:
+                side_by_side(
+                    lambda row: hear(next(run_here([row], self._steps.probe, self._run_id))), rows, _LOOKS_AT_ONCE
+                )
+            else:
+                for row in self._engine(stack, extracting=True).probe(rows):
+                    hear(row)
+            self._monitor.end("season", "probe")
+        side_by_side(plan, self._alive(), _LOOKS_AT_ONCE)
         for title in self._alive():
             self._results[title].minutes = self._states[title].minutes
             for warning in (warning for video in self._states[title].videos for warning in video.warnings):
@@ -229,11 +236,23 @@ class _Run:
                 self._results[title].worked = True
                 missing[title] = shards
 
-        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-            list(pool.map(look, titles))
+        side_by_side(look, titles, _LOOKS_AT_ONCE)
         for title in missing:
             self._monitor.moved(title, "queued")
         return {title: missing[title] for title in titles if title in missing}
+
+    def _check(self, titles: Collection[str]) -> None:
+        """Refuse what would make titles fail after hours of work; where it is all of them, the run."""
+        problems: dict[str, VcnError] = {}
+        for title in titles:
+            try:
+                self._stages.check(self._states[title].options)
+            except VcnError as error:
+                problems[title] = error
+        if len(problems) == len(titles):
+            raise next(iter(problems.values()))
+        for title, problem in problems.items():
+            self._fail(title, "tracks", str(problem), "")
 
     def _work(self, missing: dict[str, Missing], engine: Engine) -> None:
         """Extract what is missing and take each title on to its end the moment its last shard has landed."""
@@ -287,9 +306,19 @@ class _Run:
             self._title(engine, title)
             return
         # Daemons: after Ctrl-C nobody waits for them.
-        thread = threading.Thread(target=self._title, args=(engine, title), name=f"title {title}", daemon=True)
+        thread = threading.Thread(
+            target=self._title_in_thread, args=(engine, title), name=f"title {title}", daemon=True
+        )
         thread.start()
         followers.append(thread)
+
+    def _title_in_thread(self, engine: Engine, title: str) -> None:
+        """`_title`, so that whatever ends the thread (a terminal that is gone) does not make the title look done."""
+        try:
+            self._title(engine, title)
+        finally:
+            if self._results[title].error is None and not self._results[title].counts:
+                self._fail(title, "results", _INTERRUPTED, "")
 
     def _title(self, engine: Engine, title: str) -> None:
         state, result = self._states[title], self._results[title]
@@ -303,11 +332,12 @@ class _Run:
         with self._failing_alone(title, "adapt"):
             self._monitor.moved(title, "waiting")
             took: dict[str, Took] = {}
-            if not engine.views_need_slot:
+            in_turn = engine.views_need_slot  # the cluster may grow meanwhile
+            if not in_turn:
                 took["views"] = engine.views(state)
                 self._monitor.moved(title, "waiting")
             with engine.slots.take(state.place, self._gave_up) as cpus:
-                if engine.views_need_slot:
+                if in_turn:
                     took["views"] = engine.views(state)
                 took["adapt"] = engine.adapt(state, cpus)
             result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
@@ -371,6 +401,10 @@ class _Run:
             self._monitor.moved(title, "failed")
             self._monitor.failed(title, stage, sentence)
             self._monitor.say(f"{title}: failed: {sentence}")
+
+
+def _alone(options: Options) -> Options:
+    return options.model_copy(update={"run": options.run.model_copy(update={"workers_per_title": 1})})
 
 
 def _with_absolute_paths(options: Options) -> Options:

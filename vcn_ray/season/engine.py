@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple, Protocol
 
 from vcn_ray.config import Options, RunOptions
@@ -148,8 +148,8 @@ class _OnRay:
     ):
         self._steps, self._monitor, self._run_id, self._device = steps, monitor, run_id, device
         gpus = run.gpus_per_title if device == "cuda" else 0.0
-        cpus = min(run.threads_per_title, cluster.cpus_on_one_node(gpu=bool(gpus)))
-        self._needs = TitleNeeds(cpus, run.workers_per_title, gpus)
+        self._run, self._cluster = run, cluster
+        self._needs = TitleNeeds(self._cpus_of(cluster), run.workers_per_title, gpus)
         self.slots = Slots(
             cluster.cpus,
             cluster.gpus,
@@ -158,13 +158,20 @@ class _OnRay:
             titles=len(steps.options),
             most_titles=run.max_titles_adapting,
         )
-        self.views_need_slot = cluster.cpus < _SMALL_CPUS
-        self._cluster = cluster
-        self._waves = Waves(self._run_views, 1 if self.views_need_slot else 2)
+        self._waves = Waves(self._run_views, lambda: 1 if self.views_need_slot else 2)
         self._hearer = Hearer(monitor, steps.options)
         self._reports = make_reports(run_id)
         self._closed = threading.Event()
         threading.Thread(target=self._listen, name="reports", daemon=True).start()
+
+    @property
+    def views_need_slot(self) -> bool:
+        """Whether the cluster, as large as it is now, is too small for both."""
+        return self._cluster.cpus < _SMALL_CPUS
+
+    def _cpus_of(self, cluster: Cluster) -> int:
+        """CPUs that a worker of a title asks for, when there is nothing else to do."""
+        return min(self._run.threads_per_title, cluster.cpus_on_one_node(gpu=self._device == "cuda"))
 
     def close(self) -> None:
         """Stop listening to workers."""
@@ -230,18 +237,16 @@ class _OnRay:
         import ray
 
         looked = time.monotonic()
-        while not self._closed.wait(0.5):
-            try:
+        while not self._closed.wait(0.5) and ray.is_initialized():
+            # What goes wrong with one look (the actor or the head is started again) may be well at the next.
+            with suppress(Exception):
                 for event in ray.get(self._reports.take.remote()):
                     self._hearer.hear(event)
+            with suppress(Exception):
                 if time.monotonic() - looked > _LOOK_EVERY_S:
                     looked = time.monotonic()
-                    now = Cluster.of_ray()
-                    self.slots.resize(now.cpus, now.gpus)
-            except ray.exceptions.ActorUnavailableError:  # it is started again
-                continue
-            except Exception:  # Ray is being stopped
-                return
+                    self._cluster = now = Cluster.of_ray()
+                    self.slots.resize(now.cpus, now.gpus, self._cpus_of(now))
 
 
 class _Shown:

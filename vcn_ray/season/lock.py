@@ -35,6 +35,11 @@ STALE_S = 60.0
 Say = Callable[[str], None]
 
 
+def _now() -> float:
+    """Seconds that also pass while the machine sleeps: after waking up, a run may find that it was given up."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Lock:
     """The right to write.
 
@@ -46,16 +51,16 @@ class Lock:
     def __init__(self, url: str, patience_s: float | None = None):
         self.lost = threading.Event()
         self._url, self._patience_s = url, patience_s
-        self._alive = time.monotonic()
+        self._alive = _now()
 
     def beaten(self, asked: float) -> None:
-        """A beat was heard that was sent at this time (of `time.monotonic`)."""
+        """A beat was heard that was sent at this time (of `_now`)."""
         self._alive = asked
 
     def check(self) -> None:
         """Go on only if the right to write is still this run's; `OutputError` once another may have taken it over."""
         # Looked at here, since the beating thread may itself hang on a store that does not answer.
-        if self._patience_s is not None and time.monotonic() - self._alive > self._patience_s:
+        if self._patience_s is not None and _now() - self._alive > self._patience_s:
             self.lost.set()
         if self.lost.is_set():
             raise OutputError(
@@ -125,7 +130,7 @@ def _beating(lock: Lock, beat: Callable[[int], bool]) -> Iterator[None]:
         number = 0
         while not over.wait(BEAT_S):
             number += 1
-            asked = time.monotonic()
+            asked = _now()
             try:
                 ours = beat(number)
             except Exception:  # no answer: `Lock.check` tells when that has lasted too long  # noqa: S112
@@ -210,8 +215,8 @@ def _wait_for_another_machine(url: str, path: Path, host: str, say: Say) -> bool
     if who.get("host") in (None, host):  # this machine's runs hold the file's lock as long as they live
         return False
     _say_waiting(say, url, who, STALE_S)
-    until = time.monotonic() + STALE_S
-    while time.monotonic() < until:
+    until = _now() + STALE_S
+    while _now() < until:
         time.sleep(BEAT_S / 5)
         if (now := path.read_bytes()) != content:
             if not now:  # it has ended

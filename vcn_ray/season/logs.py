@@ -24,6 +24,7 @@ _FOLDER = "logs/"
 _WRITE_EVERY_S = 30.0
 _PART_BYTES = 2**20
 _MOST_PARTS = 64
+_LAST_WRITE_S = 10.0  # that the end of a run waits for a place that does not answer
 _RUNS_KEPT = 20  # logs of older runs are cleared away
 _WORKER_LOG = "vcn_ray.work"
 
@@ -52,8 +53,7 @@ class EventLog(Silent):
         """Write what there is, and stop."""
         if not self._over.is_set():
             self._over.set()
-            self._thread.join()
-            self._write()
+            self._thread.join(_LAST_WRITE_S)
 
     def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
         """Log that a stage begins."""
@@ -114,6 +114,7 @@ class EventLog(Silent):
     def _keep_writing(self) -> None:
         while not self._over.wait(self._every_s):
             self._write()
+        self._write()
 
     def _write(self) -> None:
         with self._lock:

@@ -27,6 +27,7 @@ from vcn_ray.export.tables import write_tables
 from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.season.iterations import AdaptingTitle, Report, Start, changed_tracks, count_clusters, step_of
 from vcn_ray.season.titledata import (
+    adaptation_digest,
     base_network,
     choose_crops,
     iterations_digest,
@@ -79,7 +80,7 @@ def adapt_and_cluster(
     inputs = iterations_digest(store, options, device, threads, workers.count)
     if not len(crops):
         if workers.rank == 0:
-            store.mark_done("adapt", inputs, iterations=0)
+            store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0)
         return
 
     def make_title() -> AdaptingTitle:
@@ -89,12 +90,14 @@ def adapt_and_cluster(
         _train_along(workers, torch.device(device), len(crops.track_id), make_title)
         return
     history = _lead(store, options, inputs, workers, torch.device(device), len(crops.track_id), make_title)
-    for key in store.keys("adapt/"):  # left by a longer run of other options
-        if int(key.split("/")[1].partition(".")[0]) >= len(history):
+    for key in store.keys("adapt/"):  # left by other options; a longer run with the same ones may come again
+        number = int(key.split("/")[1].partition(".")[0])
+        if number >= len(history) and not store.is_done(step_of(number), inputs):
             store.delete(key)
-    done = store.done_info("adapt", inputs)
+    whole = adaptation_digest(inputs, options)
+    done = store.done_info("adapt", whole)
     if done is None or done["iterations"] != len(history):
-        store.mark_done("adapt", inputs, iterations=len(history))
+        store.mark_done("adapt", whole, iterations=len(history))
 
 
 def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str, float]) -> None:
@@ -150,7 +153,7 @@ def _lead(
     make_title: Callable[[], AdaptingTitle],
 ) -> list[Clustering]:
     """What the first worker does; gives all iterations."""
-    history = _stored_iterations(store, inputs)
+    history = _stored_iterations(store, inputs, options)
     title: AdaptingTitle | None = None
     start = Start.BASE
     while not _finished(history, options):
@@ -182,10 +185,13 @@ def _train_along(
         title.finetune(plan.iteration, plan.group_of_track)
 
 
-def _stored_iterations(store: Store, inputs: str) -> list[Clustering]:
-    """The iterations that have been done for these inputs, from the first on without a gap."""
+def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clustering]:
+    """The iterations that have been done for these inputs, from the first on without a gap.
+
+    No more of them than these options would make: an earlier run may have been allowed more.
+    """
     history: list[Clustering] = []
-    while store.is_done(step_of(len(history)), inputs):
+    while not _finished(history, options) and store.is_done(step_of(len(history)), inputs):
         content = store.read_json(f"{step_of(len(history))}/clustering.json")
         history.append(
             Clustering(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -191,7 +192,13 @@ class Lines(Silent):
 
     def say(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, soft_wrap=True, markup=False, highlight=False)
+        _print(self._console, text)
+
+
+def _print(console: Console, text: str) -> None:
+    """Print a line; a reader who has gone (``| head``) does not stop the run."""
+    with suppress(OSError, SystemExit):  # rich exits where its reader is gone
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 class _Rate(ProgressColumn):
@@ -206,7 +213,7 @@ class _Rate(ProgressColumn):
 
 
 class Bars(Silent):
-    """Bars that live at the bottom of a terminal; stages that are over leave a line."""
+    """Bars at the bottom of a terminal, from a stage's first progress on; when it is over it leaves a line."""
 
     def __init__(self, console: Console):
         self._progress = Progress(
@@ -231,18 +238,19 @@ class Bars(Silent):
         self._progress.stop()
 
     def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
-        """Show a bar for the stage."""
+        """Keep a bar for the stage; of a long season most stages wait for their turn."""
         with self._lock:
             self._tasks[title, stage] = self._progress.add_task(
-                stage, total=max(total, 1), completed=done, title=title, unit=unit, note=""
+                stage, total=max(total, 1), completed=done, title=title, unit=unit, note="", start=False, visible=False
             )
 
     def update(self, title: str, stage: str, done: int, total: int | None = None, note: str = "") -> None:
-        """Move the bar."""
+        """Show and move the bar."""
         with self._lock:
             task = self._tasks.get((title, stage))
         if task is not None:
-            self._progress.update(task, completed=done, total=total or None, note=note)
+            self._progress.start_task(task)
+            self._progress.update(task, completed=done, total=total or None, note=note, visible=True)
 
     def end(self, title: str, stage: str, note: str = "") -> None:
         """Take the bar away and leave a line."""
@@ -256,4 +264,4 @@ class Bars(Silent):
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
-        self._progress.console.print(text, soft_wrap=True, markup=False, highlight=False)
+        _print(self._progress.console, text)

@@ -6,7 +6,7 @@ import heapq
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Slots:
         gpus: of all machines.
         needs: of a title.
         extracting: whether anything is still to be extracted.
-        titles: that will come.
+        titles: that will come, as far as is known; `expect` tells it later.
         most_titles: titles that may adapt at once whatever there is now, for clusters that grow when asked; None:
             as many as fit on what is there.
     """
@@ -61,10 +61,17 @@ class Slots:
             self._extracting = False
             self._changed.notify_all()
 
-    def resize(self, cpus: int, gpus: int) -> None:
-        """The machines have so many CPUs and GPUs by now."""
+    def expect(self, titles: int) -> None:
+        """So many titles will come."""
+        with self._changed:
+            self._left = titles
+            self._changed.notify_all()
+
+    def resize(self, cpus: int, gpus: int, cpus_per_worker: int) -> None:
+        """The machines have so many CPUs and GPUs by now, and a worker may ask for so many CPUs."""
         with self._changed:
             self._cpus, self._gpus = cpus, gpus
+            self._needs = replace(self._needs, cpus=cpus_per_worker)
             self._changed.notify_all()
 
     @property

@@ -16,7 +16,7 @@ from vcn_ray.config import ModelOptions, Options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage import Store
 
-if TYPE_CHECKING:  # the driver's process does without torch
+if TYPE_CHECKING:  # for light workers
     from vcn_ray.adapt.workers import Workers
     from vcn_ray.season.adaptation import Trainer
 
@@ -150,9 +150,11 @@ class Stages:
 
     def is_adapted(self, store: Store, options: Options, device: str) -> bool:
         """Whether the title has been adapted and clustered with these options."""
-        from vcn_ray.season.titledata import iterations_digest
+        from vcn_ray.season.titledata import adaptation_digest, iterations_digest
 
-        return store.is_done("adapt", iterations_digest(store, options, device, options.run.threads_per_title))
+        run = options.run
+        iterations = iterations_digest(store, options, device, run.threads_per_title, run.workers_per_title)
+        return store.is_done("adapt", adaptation_digest(iterations, options))
 
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         """Compute and store one chunk of cached views, on one thread."""

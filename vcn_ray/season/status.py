@@ -109,12 +109,12 @@ class StatusFile(Silent):
     """Writes the status into the folder of results every few seconds, from a thread of its own.
 
     Nothing here holds up a run or stops it: a place that cannot be written leaves the last status standing, and the
-    run finds out by itself.
+    run finds out by itself. Once `lost` is set the place is another run's, and nothing more is written.
     """
 
-    def __init__(self, out: Store):
+    def __init__(self, out: Store, lost: threading.Event | None = None):
         now = time.time()
-        self._out = out
+        self._out, self._lost = out, lost or threading.Event()
         self._status = SeasonStatus("running", socket.gethostname(), os.getpid(), now, now)
         self._titles: dict[str, TitleStatus] = {}
         self._began: dict[str, float] = {}  # monotonic time of a title's first stage
@@ -139,7 +139,11 @@ class StatusFile(Silent):
                 status.seconds = self._seconds(status)
                 if state != "queued":
                     self._began.setdefault(title, time.monotonic())
-                status.state, status.stage = state, None
+                status.state = state
+                if status.stage is not None and status.stage.name == state:  # told beforehand; now it begins
+                    self._stage_began[title, state] = time.monotonic(), status.stage.done
+                else:
+                    status.stage = None
 
     def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
         """Keep what a stage is made of."""

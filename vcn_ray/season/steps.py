@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vcn_ray.config import Options
+from vcn_ray.season.modelfiles import network_digest
 from vcn_ray.season.stages import Report, Stages
 from vcn_ray.season.state import ProbeStep, ShardStep, TitleState, VideoState, probe_step, prune_shards, stored_info
 from vcn_ray.season.tasks import Row
@@ -33,6 +34,8 @@ class Steps:
 
     def probe(self, row: Row) -> Row:
         """Look at a video."""
+        if Store(row["work"]).is_done(row["step"], row["digest"]):
+            return {}
         probe_step(self.stages, Store(row["work"]), ProbeStep(row["url"], row["name"], row["video"], row["digest"]))
         return {}
 
@@ -190,8 +193,11 @@ def finish_row(state: TitleState, device: str, seconds: Mapping[str, float], cpu
 
 def made_with(state: TitleState, device: str) -> dict[str, Any]:
     """What a title's results depend on, for people: options, device, threads, videos."""
+    options = state.options.model_dump(exclude={"run"})
+    if options["models"]["face_id_onnx"] is not None:  # wherever it lies
+        options["models"]["face_id_onnx"] = network_digest(options["models"]["face_id_onnx"])[:16]
     return {
-        "options": state.options.model_dump(exclude={"run"}),
+        "options": options,
         "device": device,
         "threads_per_title": state.options.run.threads_per_title,
         "videos": {video.name: video.fingerprint for video in state.videos},

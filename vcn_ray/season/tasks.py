@@ -120,7 +120,7 @@ def run_on_ray(
 def run_task(row: Row, step: Callable[[Row], Row], run_id: str, name: str, memory_bytes: int = 0) -> Row:
     """Do one piece as a Ray task of one CPU, and wait for it; what dies on the way counts as in a Dataset.
 
-    Raises `InterruptedError` when Ray goes away meanwhile.
+    Raises what Ray raises where it cannot run the task at all.
     """
     import ray
 
@@ -135,10 +135,7 @@ def run_task(row: Row, step: Callable[[Row], Row], run_id: str, name: str, memor
         max_retries=-1,
         scheduling_strategy="SPREAD",
     )
-    try:
-        return ray.get(task.remote(row))
-    except ray.exceptions.RayError as error:
-        raise InterruptedError(str(error)) from error
+    return ray.get(task.remote(row))
 
 
 def _earlier_attempts(store: Store, record: str, run_id: str) -> list[str]:

@@ -13,7 +13,7 @@ from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import OutputError
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
-from vcn_ray.season.modelfiles import localise
+from vcn_ray.season.modelfiles import localise, network_digest
 from vcn_ray.storage import Store, digest
 
 #: Version of the stored steps; raise it whenever what they hold changes.
@@ -106,12 +106,18 @@ def iterations_digest(store: Store, options: Options, device: str, threads: int,
     )
 
 
+def adaptation_digest(iterations: str, options: Options) -> str:
+    """What the number of a title's iterations depends on: they themselves, by their digest, and their limits."""
+    return digest(iterations, options.adapt.max_iterations, options.adapt.min_iterations)
+
+
 def _tracks_digest(store: Store) -> str:
     return store.read_json("tracks.done.json")["digest"]
 
 
 def _model_parts(options: Options) -> list[str]:
-    return [pack_of(options).face_id_digest, options.models.face_id_input]
+    own = options.models.face_id_onnx
+    return [network_digest(own) if own else pack_of(options).face_id_digest, options.models.face_id_input]
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -16,12 +17,15 @@ from vcn_ray.storage import Store
 
 
 @contextmanager
-def watched(monitor: Monitor, out: Store, options: RunOptions, run_id: str) -> Iterator[tuple[Monitor, Summary]]:
+def watched(
+    monitor: Monitor, out: Store, options: RunOptions, run_id: str, lost: threading.Event
+) -> Iterator[tuple[Monitor, Summary]]:
     """Who is to be told of a run: the given monitor, status file, log, metrics, summary; and the summary itself.
 
-    To be left while Ray is still up. Of a run that found all done, neither log nor summary is written.
+    To be left while Ray is still up. Of a run that found all done, neither log nor summary is written; once `lost` is
+    set the place is another run's, and neither summary nor status is.
     """
-    status, log, metrics, summary = StatusFile(out), EventLog(out, run_id), Metrics(run_id), Summary(options)
+    status, log, metrics, summary = StatusFile(out, lost), EventLog(out, run_id), Metrics(run_id), Summary(options)
     state = "stopped"
     try:
         yield Several(monitor, status, log, metrics, summary), summary
@@ -31,6 +35,6 @@ def watched(monitor: Monitor, out: Store, options: RunOptions, run_id: str) -> I
         summary.close()
         log.close()
         with suppress(OutputError):  # the run finds out by itself that the place cannot be written
-            if summary.worked:
+            if summary.worked and not lost.is_set():
                 out.write_json(SUMMARY_KEY, summary.to_json())
         status.close(state)

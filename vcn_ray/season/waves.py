@@ -24,14 +24,14 @@ class _Request:
 
 
 class Waves:
-    """Runs requests of many threads in at most `at_once` calls at a time.
+    """Runs requests of many threads in at most `at_once()` calls at a time.
 
     Each Dataset costs seconds to start and a share of the CPUs while it runs, so one a title would be too many. Whoever
     asks while there is room runs a wave of all requests that wait, the season's first title first; the others wait for
     their own rows, and one of them runs the next.
     """
 
-    def __init__(self, run: Callable[[Sequence[Row]], Iterator[Row]], at_once: int):
+    def __init__(self, run: Callable[[Sequence[Row]], Iterator[Row]], at_once: Callable[[], int]):
         self._run, self._at_once = run, at_once
         self._waiting: list[_Request] = []
         self._running = 0
@@ -44,7 +44,7 @@ class Waves:
             self._waiting.append(request)
         while True:
             with self._changed:
-                while not request.over and (request.begun or self._running >= self._at_once):
+                while not request.over and (request.begun or self._running >= self._at_once()):
                     self._changed.wait()
                 if request.over:
                     break
