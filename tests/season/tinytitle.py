@@ -1,7 +1,7 @@
 """A title of random colours with a network to match, small enough to adapt in a second.
 
 Run as a program it is one of several processes that adapt such a title together over gloo:
-``tinytitle.py RANK COUNT PORT STORE SETTINGS_JSON``.
+``tinytitle.py RANK COUNT RENDEZVOUS_FILE STORE SETTINGS_JSON``.
 """
 
 from __future__ import annotations
@@ -97,10 +97,11 @@ def adapt(
     loop.adapt_and_cluster(store, options, device="cpu", threads=1, report=report, workers=workers)
 
 
-def _main(rank: int, count: int, port: str, store: str, settings: dict[str, Any]) -> None:
-    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=count)
+def _main(rank: int, count: int, rendezvous: str, store: str, settings: dict[str, Any]) -> None:
+    torch.distributed.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=count)
     use_tiny_network(setattr)
     adapt(Store(store), settings, workers=in_process_group())
+    torch.distributed.barrier()  # gloo aborts a process that leaves while another one still talks
     torch.distributed.destroy_process_group()
 
 

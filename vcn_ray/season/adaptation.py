@@ -37,6 +37,9 @@ _LOOK_EVERY_S = 0.5
 
 _LONGEST_PAUSE_S = 30.0
 
+#: What Ray Train needs to see that a worker of a group has crashed; its peers know at once.
+_PEER_SEEN_DEAD_S = 5.0
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -188,7 +191,10 @@ def _adapt_in_worker(
         else:
             workers = Workers(leaving=leaving)
         stages.adapt(work, options, device, options.run.threads_per_title, lambda event: tell(**event), workers=workers)
-    except (PeerLostError, RayError):
+    except PeerLostError:
+        time.sleep(_PEER_SEEN_DEAD_S)  # Ray ends this worker as soon as it sees the other one's end, and why
+        raise
+    except RayError:
         raise
     except VcnError as error:
         raise TitleError(str(error), "") from None
