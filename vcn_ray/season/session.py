@@ -214,7 +214,10 @@ def quiet_ray_logs() -> None:
     import ray.data
     import ray.train  # noqa: F401  (each configures its loggers when it is imported)
 
+    of_the_program = logging.getLogger().handlers  # Ray hands them on to its loggers; they are others' to silence
     for name in ("ray", "ray.data", "ray.train"):
         for handler in logging.getLogger(name).handlers:
+            if handler in of_the_program:
+                continue
             if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
                 handler.setLevel(logging.CRITICAL)
