@@ -85,6 +85,23 @@ class _WorkerDiedError(Exception):
     """Stands for the death of the worker."""
 
 
+_TABLES = ("faces.parquet", "tracks.parquet", "clusters.parquet", "iterations.parquet", "iteration_clusters.parquet")
+
+
+def test_lower_limit_gives_what_a_run_with_it_would_have_given_and_the_rest_is_kept(title, tmp_path):
+    many, few = {"max_iterations": 3, "min_iterations": 3}, {"max_iterations": 1, "min_iterations": 3}
+    fresh = _copy(title, tmp_path / "fresh")
+    _run(title, many)
+    whole = _bytes(_results(title, tmp_path, "many"), _TABLES)
+    _run(title, few)
+    _run(fresh, few)
+    assert title.read_json("adapt.done.json")["iterations"] == 2
+    lowered, anew = _results(title, tmp_path, "lowered"), _results(fresh, tmp_path, "anew")
+    assert _bytes(lowered, _TABLES) == _bytes(anew, _TABLES)
+    _run(title, many)
+    assert _bytes(_results(title, tmp_path, "raised"), _TABLES) == whole
+
+
 def _copy(store, root):
     copy = Store(root)
     for key in store.keys(""):

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standins import StandIn, video
@@ -181,6 +182,28 @@ def test_place_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) -> N
     written.close("finished")
     with pytest.raises(InputError, match="no run has been started there"):
         read_status(Store(tmp_path))
+
+
+def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Titles are told beforehand, and one moves on only when its first shard has landed."""
+    seen: list[status_module.TitleStatus] = []
+
+    class Looking(StandIn):
+        def extract(self, store: Store, step: str, info: Any, first_frame: int, *rest: Any) -> dict[str, Any]:
+            stats = super().extract(store, step, info, first_frame, *rest)
+            if first_frame == 40:
+                time.sleep(0.3)
+                seen.extend(title for title in read_status(Store(tmp_path / "out")).titles if title.title == "a")
+            return stats
+
+    monkeypatch.setattr(status_module, "WRITE_EVERY_S", 0.05)
+    video(tmp_path / "videos", "a.mp4", range(1, 51))
+    season, out = find_season([tmp_path / "videos"]), Store(tmp_path / "out")
+    run_season(season, out, make_options(), local=True, stages=Looking(tmp_path / "calls"))
+    (title,) = seen
+    assert title.state == "tracks"
+    assert title.stage is not None
+    assert title.stage.progress.startswith("40 of 50 frames")
 
 
 def test_command_shows_titles_and_errors_of_a_run(tmp_path: Path) -> None:

@@ -175,6 +175,7 @@ def _adapt_in_worker(
     """
     import ray.train
     import ray.train.torch
+    import torch
     from ray.exceptions import RayError
 
     from vcn_ray.adapt.workers import PeerLostError, Workers, in_process_group
@@ -198,6 +199,12 @@ def _adapt_in_worker(
         raise
     except VcnError as error:
         raise TitleError(str(error), "") from None
+    except torch.cuda.OutOfMemoryError:
+        raise TitleError(
+            f"{title}: the GPU's memory is too small for it; try --set batch_pairs=16 or, where titles share a GPU, a "
+            "larger gpus_per_title, and run the same command again",
+            traceback.format_exc(),
+        ) from None
     except Exception as error:
         raise TitleError(f"{title}: unexpected {type(error).__name__}: {error}", traceback.format_exc()) from None
 
