@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 import threading
 import time
-import traceback
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from vcn_ray.config import Options
-from vcn_ray.errors import InputError, OptionError, OutputError, VcnError
+from vcn_ray.errors import InputError, OptionError, VcnError
 from vcn_ray.objectstore import is_object_url
 from vcn_ray.season.adaptation import TitleError
 from vcn_ray.season.engine import Engine, Took, open_engine
+from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
 from vcn_ray.season.lock import Lock, only_run_in
 from vcn_ray.season.modelfiles import publish
-from vcn_ray.season.outcome import SeasonOutcome, TitleResult
+from vcn_ray.season.outcome import SeasonOutcome
 from vcn_ray.season.progress import Monitor, Silent
 from vcn_ray.season.record import title_record, write_season_record
 from vcn_ray.season.reports import tell_landed
@@ -38,9 +38,7 @@ from vcn_ray.storage import Store
 
 Missing = list[tuple[VideoState, ShardStep]]
 
-_ERROR_LOG = "error.log"
 _LOOKS_AT_ONCE = 8  # at stores and files, from here; each takes milliseconds, or a while in an object store
-_INTERRUPTED = "interrupted; the same command goes on from here"
 
 
 def run_season(
@@ -129,7 +127,9 @@ class _Run:
             )
             for place, title in enumerate(season.titles)
         }
-        self._results = {title.id: TitleResult(title.id, title.slug, list(title.videos)) for title in season.titles}
+        folders = {title: state.results for title, state in self._states.items()}
+        self._ledger = Ledger(season, folders, monitor, self._gave_up)
+        self._results = self._ledger.results
 
     def run(self, stack: ExitStack) -> SeasonOutcome:
         """Do what is missing; the engine, if one is needed, lasts as long as the stack."""
@@ -137,7 +137,7 @@ class _Run:
         for given, sentence in self._season.refused:
             self._monitor.failed(given, "input", sentence)
         self._probe(stack)
-        unfinished = [title for title in self._alive() if not self._finished(title)]
+        unfinished = [title for title in self._ledger.alive() if not self._finished(title)]
         missing = self._missing(unfinished)
         if missing:
             self._check(missing)
@@ -166,9 +166,6 @@ class _Run:
             self._opened = stack.enter_context(engine)
         return self._opened
 
-    def _alive(self) -> list[str]:
-        return [title for title, result in self._results.items() if result.error is None]
-
     def _probe(self, stack: ExitStack) -> None:
         """Look at all videos that nobody has looked at yet: on the cluster's machines where there is one, or here."""
         found: dict[str, list[ProbeStep]] = {}
@@ -176,7 +173,7 @@ class _Run:
         heard: list[str] = []
 
         def look(title: str) -> None:
-            with self._failing_alone(title, "probe"):
+            with self._ledger.failing_alone(title, "probe"):
                 steps = self._states[title].probes()
                 missing = self._states[title].missing_probes(steps)
                 found[title] = steps
@@ -184,12 +181,12 @@ class _Run:
 
         def hear(landed: Row) -> None:
             if landed["error"]:
-                self._fail(landed["title"], "probe", landed["error"], landed["traceback"])
+                self._ledger.fail(landed["title"], "probe", landed["error"], landed["traceback"])
             heard.append(landed["step"])
             self._monitor.update("season", "probe", len(heard))
 
         def plan(title: str) -> None:
-            with self._failing_alone(title, "probe"):
+            with self._ledger.failing_alone(title, "probe"):
                 self._states[title].plan_shards(found[title])
 
         side_by_side(look, self._states, _LOOKS_AT_ONCE)
@@ -204,15 +201,15 @@ class _Run:
                 for row in self._engine(stack, extracting=True).probe(rows):
                     hear(row)
             self._monitor.end("season", "probe")
-        side_by_side(plan, self._alive(), _LOOKS_AT_ONCE)
-        for title in self._alive():
+        side_by_side(plan, self._ledger.alive(), _LOOKS_AT_ONCE)
+        for title in self._ledger.alive():
             self._results[title].minutes = self._states[title].minutes
             for warning in (warning for video in self._states[title].videos for warning in video.warnings):
                 self._monitor.say(f"{title}: {warning}")
 
     def _finished(self, title: str) -> bool:
         state, result = self._states[title], self._results[title]
-        with self._failing_alone(title, "results"):
+        with self._ledger.failing_alone(title, "results"):
             info = state.work.done_info(RESULTS, state.results_digest)
             if info is not None:
                 result.counts, result.seconds = info["counts"], info["seconds"]
@@ -225,14 +222,14 @@ class _Run:
         missing: dict[str, Missing] = {}
 
         def look(title: str) -> None:
-            with self._failing_alone(title, "tracks"):
+            with self._ledger.failing_alone(title, "tracks"):
                 state = self._states[title]
                 info = state.work.done_info(TRACKS, state.tracks_digest)
                 if info is not None:
                     self._require_faces(title, info)
                 state.results.write_json("title.json", title_record(state))
                 shards = state.missing_shards()
-                state.results.delete(_ERROR_LOG)
+                state.results.delete(ERROR_LOG)
                 self._results[title].worked = True
                 missing[title] = shards
 
@@ -252,7 +249,7 @@ class _Run:
         if len(problems) == len(titles):
             raise next(iter(problems.values()))
         for title, problem in problems.items():
-            self._fail(title, "tracks", str(problem), "")
+            self._ledger.fail(title, "tracks", str(problem), "")
 
     def _work(self, missing: dict[str, Missing], engine: Engine) -> None:
         """Extract what is missing and take each title on to its end the moment its last shard has landed."""
@@ -294,7 +291,7 @@ class _Run:
             left[title] -= 1
             tell_landed(self._monitor, "tracks", landed)
             if landed["error"]:
-                self._fail(title, "tracks", landed["error"], landed["traceback"])
+                self._ledger.fail(title, "tracks", landed["error"], landed["traceback"])
             if left[title] == 0:
                 self._monitor.end(title, "tracks")
                 if self._results[title].error is None:
@@ -318,18 +315,18 @@ class _Run:
             self._title(engine, title)
         finally:
             if self._results[title].error is None and not self._results[title].counts:
-                self._fail(title, "results", _INTERRUPTED, "")
+                self._ledger.fail(title, "results", INTERRUPTED, "")
 
     def _title(self, engine: Engine, title: str) -> None:
         state, result = self._states[title], self._results[title]
-        with self._failing_alone(title, "tracks"):
+        with self._ledger.failing_alone(title, "tracks"):
             info = state.work.done_info(TRACKS, state.tracks_digest)
             if info is None:
                 info = self._stats("assemble", engine.assemble(assemble_row(state)))
             self._require_faces(title, info)
         if result.error is not None:
             return
-        with self._failing_alone(title, "adapt"):
+        with self._ledger.failing_alone(title, "adapt"):
             self._monitor.moved(title, "waiting")
             took: dict[str, Took] = {}
             in_turn = engine.views_need_slot  # the cluster may grow meanwhile
@@ -343,7 +340,7 @@ class _Run:
             result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
         if result.error is not None:
             return
-        with self._failing_alone(title, "results"):
+        with self._ledger.failing_alone(title, "results"):
             self._monitor.moved(title, "results")
             cpu_s = {stage: of_stage.cpu_s for stage, of_stage in took.items()}
             stats = self._stats("results", engine.finish(finish_row(state, self._device, result.seconds, cpu_s)))
@@ -367,40 +364,6 @@ class _Run:
             raise InputError(
                 f"{names}: no face was found; if there are faces, try --set detect_max_side_px=1280 for small ones"
             )
-
-    @contextmanager
-    def _failing_alone(self, title: str, stage: str) -> Iterator[None]:
-        """Whatever goes wrong inside is the error of this title alone."""
-        try:
-            yield
-        except InterruptedError:
-            self._fail(title, stage, _INTERRUPTED, "")
-        except TitleError as error:
-            self._fail(title, stage, str(error), error.trace)
-        except VcnError as error:
-            self._fail(title, stage, str(error), "")
-        except Exception as error:
-            if self._gave_up.is_set():
-                self._fail(title, stage, _INTERRUPTED, "")
-            else:
-                self._fail(title, stage, f"{title}: unexpected {type(error).__name__}: {error}", traceback.format_exc())
-
-    def _fail(self, title: str, stage: str, sentence: str, trace: str) -> None:
-        result = self._results[title]
-        if result.error is not None:
-            return
-        result.error, result.stage = sentence, stage
-        if trace:
-            results = self._states[title].results
-            try:
-                results.write_bytes(_ERROR_LOG, trace.encode())
-                result.log = results.where(_ERROR_LOG)
-            except OutputError:  # the disk may be what is wrong
-                result.log = None
-        if not self._gave_up.is_set():
-            self._monitor.moved(title, "failed")
-            self._monitor.failed(title, stage, sentence)
-            self._monitor.say(f"{title}: failed: {sentence}")
 
 
 def _alone(options: Options) -> Options:
