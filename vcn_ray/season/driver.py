@@ -6,7 +6,6 @@ command is given again, and a finished one does nothing, not even start Ray.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
@@ -15,10 +14,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vcn_ray.config import Options
-from vcn_ray.errors import InputError, OptionError, VcnError
+from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.objectstore import is_object_url
-from vcn_ray.season.adaptation import TitleError
-from vcn_ray.season.engine import Engine, Took, open_engine
+from vcn_ray.season.course import Course
+from vcn_ray.season.engine import Engine, open_engine
 from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
 from vcn_ray.season.lock import Lock, only_run_in
 from vcn_ray.season.modelfiles import publish
@@ -29,7 +28,7 @@ from vcn_ray.season.reports import tell_landed
 from vcn_ray.season.session import settled_device
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, ProbeStep, ShardStep, TitleState, VideoState, results_inputs
-from vcn_ray.season.steps import RESULTS, TRACKS, Steps, assemble_row, finish_row, probe_rows, shard_rows
+from vcn_ray.season.steps import RESULTS, TRACKS, Steps, probe_rows, shard_rows
 from vcn_ray.season.tasks import Row, run_here
 from vcn_ray.season.threads import side_by_side
 from vcn_ray.season.titles import Season
@@ -130,6 +129,7 @@ class _Run:
         folders = {title: state.results for title, state in self._states.items()}
         self._ledger = Ledger(season, folders, monitor, self._gave_up)
         self._results = self._ledger.results
+        self._course = Course(self._ledger, monitor, device, self._gave_up)
 
     def run(self, stack: ExitStack) -> SeasonOutcome:
         """Do what is missing; the engine, if one is needed, lasts as long as the stack."""
@@ -226,7 +226,7 @@ class _Run:
                 state = self._states[title]
                 info = state.work.done_info(TRACKS, state.tracks_digest)
                 if info is not None:
-                    self._require_faces(title, info)
+                    self._course.require_faces(state, info)
                 state.results.write_json("title.json", title_record(state))
                 shards = state.missing_shards()
                 state.results.delete(ERROR_LOG)
@@ -300,7 +300,7 @@ class _Run:
     def _follow(self, engine: Engine, title: str, followers: list[threading.Thread]) -> None:
         """Take a title on from its shards to its results; in a thread of its own where the engine can do two things."""
         if self._local:
-            self._title(engine, title)
+            self._course.take(engine, self._states[title])
             return
         # Daemons: after Ctrl-C nobody waits for them.
         thread = threading.Thread(
@@ -310,60 +310,12 @@ class _Run:
         followers.append(thread)
 
     def _title_in_thread(self, engine: Engine, title: str) -> None:
-        """`_title`, so that whatever ends the thread (a terminal that is gone) does not make the title look done."""
+        """So that whatever ends the thread (a terminal that is gone) does not make the title look done."""
         try:
-            self._title(engine, title)
+            self._course.take(engine, self._states[title])
         finally:
             if self._results[title].error is None and not self._results[title].counts:
                 self._ledger.fail(title, "results", INTERRUPTED, "")
-
-    def _title(self, engine: Engine, title: str) -> None:
-        state, result = self._states[title], self._results[title]
-        with self._ledger.failing_alone(title, "tracks"):
-            info = state.work.done_info(TRACKS, state.tracks_digest)
-            if info is None:
-                info = self._stats("assemble", engine.assemble(assemble_row(state)))
-            self._require_faces(title, info)
-        if result.error is not None:
-            return
-        with self._ledger.failing_alone(title, "adapt"):
-            self._monitor.moved(title, "waiting")
-            took: dict[str, Took] = {}
-            in_turn = engine.views_need_slot  # the cluster may grow meanwhile
-            if not in_turn:
-                took["views"] = engine.views(state)
-                self._monitor.moved(title, "waiting")
-            with engine.slots.take(state.place, self._gave_up) as cpus:
-                if in_turn:
-                    took["views"] = engine.views(state)
-                took["adapt"] = engine.adapt(state, cpus)
-            result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
-        if result.error is not None:
-            return
-        with self._ledger.failing_alone(title, "results"):
-            self._monitor.moved(title, "results")
-            cpu_s = {stage: of_stage.cpu_s for stage, of_stage in took.items()}
-            stats = self._stats("results", engine.finish(finish_row(state, self._device, result.seconds, cpu_s)))
-            result.counts, result.seconds = stats["counts"], stats["seconds"]
-            self._monitor.moved(title, "done")
-            page = state.results.where("report.html")
-            self._monitor.say(f"{title}: {result.counts.get('characters', 0)} characters, {page}")
-
-    def _stats(self, stage: str, landed: Row) -> Row:
-        """The numbers of a piece; `TitleError` where it failed."""
-        tell_landed(self._monitor, stage, landed)
-        if landed["error"]:
-            raise TitleError(landed["error"], landed["traceback"])
-        return json.loads(landed["stats"])
-
-    def _require_faces(self, title: str, info: Row) -> None:
-        """`InputError` where the joined tracks of a title hold no face."""
-        self._results[title].seconds["tracks"] = info["seconds"]
-        if info["counts"]["faces"] == 0:
-            names = ", ".join(self._states[title].title.names)
-            raise InputError(
-                f"{names}: no face was found; if there are faces, try --set detect_max_side_px=1280 for small ones"
-            )
 
 
 def _alone(options: Options) -> Options:
