@@ -1,5 +1,7 @@
 """Numbers for Prometheus as they are handed to Ray; `tests/cluster_configs/test_watching.py` reads them from Ray."""
 
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from types import SimpleNamespace
@@ -131,6 +133,24 @@ def test_nothing_is_told_and_nothing_lost_before_ray_is_up(
     up = True
     told.close()
     assert recorder.counts == {("vcn_epochs",): 1}
+
+
+def test_listening_does_not_import_ray() -> None:
+    # Ray reads when it is imported what keeps a local one off the network: only a session may be the first to do that.
+    listening = """if True:
+        import sys, time
+        from vcn_ray.config import RunOptions
+        from vcn_ray.season.metrics import Metrics
+        from vcn_ray.season.summary import Summary
+        listeners = Metrics("run", every_s=0.01), Summary(RunOptions(), every_s=0.01)
+        listeners[0].epoch("a", 1, 0, 0.5)
+        time.sleep(0.1)
+        for listener in listeners:
+            listener.close()
+        print("ray" in sys.modules)
+    """
+    run = subprocess.run([sys.executable, "-c", listening], capture_output=True, text=True, check=True)  # noqa: S603
+    assert run.stdout.strip() == "False"
 
 
 def test_names_are_those_that_prometheus_takes() -> None:

@@ -1,13 +1,15 @@
 """A Ray to work on: where none answers, one sentence, and soon."""
 
 import socket
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
-from vcn_ray.season.session import connect, ray_session, settled_device
+from vcn_ray.season.session import connect, ray_if_up, ray_session, settled_device
 
 
 def test_address_where_nobody_answers() -> None:
@@ -49,3 +51,17 @@ def test_ray_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
         ray_session(RunOptions()),
     ):
         pass
+
+
+def test_a_ray_that_is_just_being_imported_is_not_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    assert ray_if_up() is None
+    monkeypatch.delitem(sys.modules, "ray")
+    assert ray_if_up() is None
+    assert "ray" not in sys.modules
+
+
+def test_a_ray_that_runs_is_up(ray_cluster: None) -> None:
+    import ray
+
+    assert ray_if_up() is ray

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vcn_ray.season.progress import STATES, Silent
+from vcn_ray.season.session import ray_if_up
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ STEP_SECONDS = Metric(
     "vcn_step_seconds",
     "histogram",
     "seconds",
-    "how long a shard, a chunk of views, a title's adaptation took",
+    "how long a shard, joining a title, a chunk of views, its adaptation, its results took",
     ("stage",),
 )
 CPU_SECONDS = Metric("vcn_cpu_seconds", "counter", "seconds", "CPU time reserved by finished work", ("stage",))
@@ -198,9 +199,7 @@ class Metrics(Silent):
             self._tell()
 
     def _tell(self) -> None:
-        import ray
-
-        if self._broken or not ray.is_initialized():
+        if self._broken or ray_if_up() is None:
             return
         try:
             if not self._exported:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
@@ -102,7 +103,7 @@ def settled_device(options: RunOptions, *, local: bool) -> Iterator[str]:
     """
     if options.device != "auto":
         yield options.device
-    elif not local and (options.address is not None or _has_ray()):
+    elif not local and (options.address is not None or ray_if_up() is not None):
         with ray_session(options) as cluster:
             yield "cuda" if cluster.gpus else "cpu"
     else:
@@ -111,8 +112,13 @@ def settled_device(options: RunOptions, *, local: bool) -> Iterator[str]:
         yield "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _has_ray() -> bool:
-    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+def ray_if_up() -> Any | None:
+    """Ray's module where this process is connected to a Ray; else None, and Ray is not imported for that.
+
+    `ray_session` has to come first: what Ray reads when it is imported keeps a local one off the network.
+    """
+    is_initialized = getattr(sys.modules.get("ray"), "is_initialized", None)  # not there yet in the midst of an import
+    return sys.modules["ray"] if is_initialized is not None and is_initialized() else None
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 
 from vcn_ray.config import RunOptions
 from vcn_ray.season.progress import Silent
+from vcn_ray.season.session import ray_if_up
 
 #: Where the driver keeps it in the folder of results.
 SUMMARY_KEY = "summary.json"
@@ -204,8 +204,8 @@ class Summary(Silent):
 
 def _of_ray() -> tuple[float, float] | None:
     """CPUs and GPUs of the Ray in use, if there is one by now."""
-    ray = sys.modules.get("ray")
-    if ray is None or not ray.is_initialized():
+    ray = ray_if_up()
+    if ray is None:
         return None
     try:
         resources = ray.cluster_resources()
