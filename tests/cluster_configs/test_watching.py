@@ -26,6 +26,7 @@ from vcn_ray.storage import Store
 _ROOT = Path(__file__).parent.parent.parent
 _BOARD = json.loads((_ROOT / "cluster_configs/grafana-dashboard.json").read_text(encoding="utf-8"))
 _PROMETHEUS = _ROOT / "cluster_configs/prometheus.yml"
+_ALERTS = _ROOT / "cluster_configs/alerts.yml"
 _RUN = "0123456789abcdef"
 _WAIT_S = 60.0
 
@@ -57,10 +58,11 @@ class _Telling(StandIn):
 
 
 def _asked() -> set[str]:
-    """Metrics in all queries of the board."""
+    """Metrics in all queries of the board and of the alerts."""
     panels = [target["expr"] for panel in _BOARD["panels"] for target in panel.get("targets", [])]
     lists = [str(variable["query"]) for variable in _BOARD["templating"]["list"]]
-    return {name for query in panels + lists for name in re.findall(r"\bray_[a-z0-9_]+", query)}
+    alerts = [rule["expr"] for group in yaml.safe_load(_ALERTS.read_text())["groups"] for rule in group["rules"]]
+    return {name for query in panels + lists + alerts for name in re.findall(r"\bray_[a-z0-9_]+", query)}
 
 
 def _page() -> str:
@@ -173,6 +175,36 @@ def test_prometheus_reads_the_file_that_ray_writes() -> None:
 def test_prometheus_takes_its_configuration() -> None:
     run = subprocess.run(["promtool", "check", "config", str(_PROMETHEUS)], capture_output=True, text=True)  # noqa: S603,S607
     assert run.returncode == 0, run.stderr
+    assert "3 rules found" in run.stdout  # those of alerts.yml
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Prometheus' promtool is not installed")
+def test_a_run_that_stands_still_is_told_and_no_other(tmp_path: Path) -> None:
+    works = {
+        # Nothing is ever finished: there is not even a counter.
+        "hangs": {},
+        "extracts": {'ray_vcn_cpu_seconds_total{run="extracts",stage="tracks"}': "0+5x120"},
+        "stops": {'ray_vcn_cpu_seconds_total{run="stops",stage="tracks"}': "0+5x40 200x80"},
+        "adapts": {
+            'ray_vcn_cpu_seconds_total{run="adapts",stage="tracks"}': "7x120",
+            'ray_vcn_epochs_total{run="adapts"}': "0+1x120",
+        },
+    }
+    series = [
+        {"series": name, "values": values}
+        for run, of_run in works.items()
+        for name, values in {f'ray_vcn_titles{{run="{run}",state="tracks"}}': "3x120", **of_run}.items()
+    ]
+    expected = {"19m": [], "30m": ["hangs"], "85m": ["hangs", "stops"]}
+    alerts = [
+        {"eval_time": when, "alertname": "RunStandsStill", "exp_alerts": [{"exp_labels": {"run": run}} for run in runs]}
+        for when, runs in expected.items()
+    ]
+    one = {"interval": "1m", "input_series": series, "alert_rule_test": alerts}
+    rules = tmp_path / "rules.yml"
+    rules.write_text(yaml.safe_dump({"rule_files": [str(_ALERTS)], "evaluation_interval": "1m", "tests": [one]}))
+    run = subprocess.run(["promtool", "test", "rules", str(rules)], capture_output=True, text=True)  # noqa: S603,S607
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_the_docs_list_every_metric() -> None:
