@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,3 +65,14 @@ def test_a_ray_that_runs_is_up(ray_cluster: None) -> None:
     import ray
 
     assert ray_if_up() is ray
+
+
+def test_a_run_says_where_its_dashboard_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", lambda **_: SimpleNamespace(dashboard_url="127.0.0.1:8266"))
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr("ray.nodes", list)
+    with ray_session(RunOptions(dashboard=True)) as cluster:
+        assert cluster.dashboard_url == "http://127.0.0.1:8266"
+    with ray_session(RunOptions()) as cluster:
+        assert cluster.dashboard_url == ""

@@ -36,6 +36,7 @@ def test_stages_and_titles_are_added_up() -> None:
     assert content["machines"]["cpu_idle_share"] is None  # no Ray was up
     assert "cost" not in summary.table()[0]
     assert [row[0] for row in summary.table()] == ["", "tracks", "adapt", "a", "b", "work"]
+    assert summary.table()[1] == ("tracks", "3", "21 s", "0.007", "", "1", "3.0 MB")
 
 
 def test_hours_cost_what_they_cost() -> None:

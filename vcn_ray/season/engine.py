@@ -70,6 +70,8 @@ def open_engine(
         return
     monitor.say("starting Ray" if options.run.address is None else f"connecting to Ray at {options.run.address}")
     with ray_session(options.run) as cluster:
+        if cluster.dashboard_url:
+            monitor.say(f"Ray's dashboard: {cluster.dashboard_url}")
         gpu = device == "cuda"
         if gpu and cluster.gpus == 0 and options.run.max_titles_adapting is None:
             raise OptionError(

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vcn_ray.config import RunOptions
@@ -43,7 +43,8 @@ _PASSED_ON = (
 # Read by Ray when it is imported or started. What is said about a worker's death is said by us, with the video's name.
 _RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": r"A worker died or was killed|There are infinite retries remaining",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed|There are infinite retries remaining|"
+    "worker processes have been started",  # each title that adapts has eight
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # runs are seen in the dashboard
     "RAY_ENABLE_AUTO_CONNECT": "0",  # whoever forgets to start Ray gets an error, not a Ray with other settings
     "RAY_OVERRIDE_JOB_RUNTIME_ENV": "1",  # a submitted job may name a variable that is set here, too
@@ -63,6 +64,7 @@ class Cluster:
 
     nodes: tuple[tuple[int, int], ...]  # (CPUs, GPUs) of each machine
     memory_bytes: int | None = None  # that one machine with a CPU offers, the most; None: there is none yet
+    dashboard_url: str = ""  # of a Ray that was started here with one
 
     @classmethod
     def of_ray(cls) -> Cluster:
@@ -137,26 +139,26 @@ def ray_session(options: RunOptions) -> Iterator[Cluster]:
         os.environ.update(_ONLY_THIS_MACHINE)  # Ray would look for a local address at the network's
     import ray
 
-    started_here = not ray.is_initialized()
+    started_here, dashboard_url = not ray.is_initialized(), ""
     if started_here:
         if options.address is None:
-            _start(options)
+            dashboard_url = _start(options)
         else:
             connect(options.address)
     quiet_ray_logs()
     try:
-        yield Cluster.of_ray()
+        yield replace(Cluster.of_ray(), dashboard_url=dashboard_url)
     finally:
         if started_here:
             ray.shutdown()
 
 
-def _start(options: RunOptions) -> None:
-    """Start a Ray on this machine that only this machine can reach."""
+def _start(options: RunOptions) -> str:
+    """Start a Ray on this machine that only this machine can reach; gives its dashboard's URL, "" without one."""
     import ray
 
     try:
-        ray.init(
+        context = ray.init(
             address="local",
             num_cpus=options.num_cpus,
             include_dashboard=options.dashboard,
@@ -168,6 +170,7 @@ def _start(options: RunOptions) -> None:
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
             _node_ip_address="127.0.0.1",
         )
+        return f"http://{context.dashboard_url}" if options.dashboard else ""
     except Exception as error:  # Ray raises whatever went wrong in one of its processes
         ray.shutdown()
         raise VcnError(

@@ -155,15 +155,15 @@ class Summary(Silent):
         return rows
 
     def sentence(self) -> str:
-        """'took 812 s; 0.41 CPU hours of 0.45 were used, 9 % idle'."""
+        """'took 812 s; 0.410 of 0.451 CPU hours were used, 9 % idle'."""
         content = self.to_json()
         machines, reserved = content["machines"], content["reserved"]
         text = f"took {content['wall_s']:.0f} s"
         if machines["cpu_s"]:
-            text += f"; {reserved['cpu_s'] / _HOUR_S:.2f} of {machines['cpu_s'] / _HOUR_S:.2f} CPU hours were used, "
+            text += f"; {_hours(reserved['cpu_s'])} of {_hours(machines['cpu_s'])} CPU hours were used, "
             text += f"{100 * machines['cpu_idle_share']:.0f} % idle"
         if machines["gpu_s"]:
-            text += f"; {reserved['gpu_s'] / _HOUR_S:.2f} of {machines['gpu_s'] / _HOUR_S:.2f} GPU hours, "
+            text += f"; {_hours(reserved['gpu_s'])} of {_hours(machines['gpu_s'])} GPU hours, "
             text += f"{100 * machines['gpu_idle_share']:.0f} % idle"
         return text
 
@@ -231,14 +231,27 @@ def _idle(used_s: float, there_s: float) -> float | None:
     return max(0.0, 1 - used_s / there_s) if there_s else None
 
 
+def _hours(seconds: float) -> str:
+    """'0.029' or '12.4': seconds as hours."""
+    hours = seconds / _HOUR_S
+    return f"{hours:.{3 if hours < 1 else 1}f}"
+
+
+def _size(size_bytes: float) -> str:
+    """'0.4 MB', '812 MB' or '3.1 GB'."""
+    if size_bytes >= 1e9:
+        return f"{size_bytes / 1e9:.1f} GB"
+    return f"{size_bytes / 1e6:.{0 if size_bytes >= 10e6 else 1}f} MB"
+
+
 def _cells(name: str, share: Mapping[str, Any], priced: bool) -> tuple[str, ...]:
     cells = (
         name,
         str(share["steps"]),
         f"{share['wall_s']:.0f} s",
-        f"{share['cpu_s'] / _HOUR_S:.3f}",
-        f"{share['gpu_s'] / _HOUR_S:.3f}" if share["gpu_s"] else "",
+        _hours(share["cpu_s"]),
+        _hours(share["gpu_s"]) if share["gpu_s"] else "",
         str(share["retries"] or ""),
-        f"{share['bytes_read'] / 1e6:.0f} MB" if share["bytes_read"] else "",
+        _size(share["bytes_read"]) if share["bytes_read"] else "",
     )
     return (*cells, f"{share['cost']:.{2 if share['cost'] >= 1 else 4}f}") if priced else cells
