@@ -39,7 +39,7 @@ class _Times(Silent):
         self.done: dict[str, float] = {}
 
     def landed(self, title: str, stage: str, step: str, stats: Mapping[str, float]) -> None:
-        self.spans[stage].append((stats["started"], stats["ended"]))
+        self.spans.setdefault(stage, []).append((stats["started"], stats["ended"]))
 
     def moved(self, title: str, state: str) -> None:
         if state == "done":

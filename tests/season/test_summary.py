@@ -1,10 +1,12 @@
 """What a run took, by stage and title: time without overlaps counted twice, hours reserved, idle share, cost."""
 
+import threading
 import time
 
 import pytest
 
 from vcn_ray.config import RunOptions
+from vcn_ray.season import summary as module
 from vcn_ray.season.summary import Summary
 
 
@@ -76,3 +78,17 @@ def test_a_run_that_found_all_done_has_nothing_to_sum_up() -> None:
     summary.moved("a", "done")
     summary.close()
     assert not summary.worked
+
+
+def test_the_end_of_a_run_does_not_wait_for_a_ray_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LAST_LOOK_S", 0.1)
+    answered = threading.Event()
+
+    def hang() -> None:
+        answered.wait(20)
+
+    summary = Summary(RunOptions(), hang)
+    began = time.monotonic()
+    summary.close()
+    assert time.monotonic() - began < 10
+    answered.set()

@@ -107,6 +107,7 @@ _OF_SHARD = {
     "crops": CROPS,
 }
 _KEPT_S = 60.0  # a title's loss stays after its adaptation: a scrape that comes every half minute sees it
+_LAST_TELL_S = 10.0  # that the end of a run waits for a Ray that does not answer
 _MOST_WAITING = 10_000  # times of steps that wait for Ray to start
 
 
@@ -137,8 +138,7 @@ class Metrics(Silent):
         """Tell what has not been told yet, and stop; to be called while Ray is still up."""
         if not self._over.is_set():
             self._over.set()
-            self._thread.join()
-            self._tell()
+            self._thread.join(_LAST_TELL_S)
 
     def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
         """Keep how many frames a title has."""
@@ -197,6 +197,7 @@ class Metrics(Silent):
     def _keep_telling(self) -> None:
         while not self._over.wait(self._every_s):
             self._tell()
+        self._tell()
 
     def _tell(self) -> None:
         if self._broken or ray_if_up() is None:

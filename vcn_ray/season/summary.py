@@ -17,6 +17,7 @@ SUMMARY_KEY = "summary.json"
 
 _HOUR_S = 3600.0
 _LOOK_EVERY_S = 5.0
+_LAST_LOOK_S = 10.0  # that the end of a run waits for a Ray that does not answer
 
 
 @dataclass
@@ -83,8 +84,7 @@ class Summary(Silent):
         """The run is over; to be called while Ray is still up."""
         if not self._over.is_set():
             self._over.set()
-            self._thread.join()
-            self._look()
+            self._thread.join(_LAST_LOOK_S)
             self._wall_s = time.time() - self._started
 
     @property
@@ -191,6 +191,7 @@ class Summary(Silent):
         self._look()
         while not self._over.wait(self._every_s):
             self._look()
+        self._look()
 
     def _look(self) -> None:
         """Add the machines of the time since the last look: as many as there were then."""
