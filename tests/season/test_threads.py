@@ -1,8 +1,10 @@
 """Every item is done, whatever goes wrong with others; nobody waits for the rest after Ctrl-C."""
 
 import _thread
+import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,7 +24,15 @@ def test_all_are_done_and_the_error_is_told() -> None:
     assert sorted(done) == [n for n in range(10) if n != 3]
 
 
-def test_interruption_waits_for_nobody() -> None:
+@pytest.fixture
+def heard_interrupt() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interruption_waits_for_nobody(heard_interrupt: None) -> None:
     threading.Timer(0.3, _thread.interrupt_main).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
