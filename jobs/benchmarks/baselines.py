@@ -12,7 +12,7 @@ from rich.table import Table
 import vcn_ray
 from vcn_ray.adapt.cache import CachedViews, concat_views
 from vcn_ray.errors import InputError
-from vcn_ray.evaluate.baselines import hac_labels, mean_embeddings
+from vcn_ray.evaluate.baselines.hac import hac_labels, mean_embeddings
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
 from vcn_ray.models.packs import load_pack
 from vcn_ray.schemas import FACES

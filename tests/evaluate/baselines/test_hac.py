@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
-from vcn_ray.evaluate.baselines import hac_labels, mean_embeddings, oracle_hac_labels
+from vcn_ray.evaluate.baselines.hac import hac_labels, mean_embeddings, oracle_hac_labels
 
 
 def _people(rng, people=4, tracks=6, noise=0.25, dim=16):

@@ -1,0 +1,1 @@
+"""The field's methods, on the same tracks and face-ID model: what a result is held against."""
