@@ -157,6 +157,23 @@ def match_tracks(
     )
 
 
+def match_faces(video: np.ndarray, frame: np.ndarray, boxes: np.ndarray, truth: GroundTruth) -> np.ndarray:
+    """Index of the labelled face that each face matches, (n,) int64; -1 for none.
+
+    It is that of its frame with the largest intersection over union, at least `MIN_IOU`.
+
+    Args:
+        video: (n,) file name of each face's video.
+        frame: (n,) its frame.
+        boxes: (n, 4) its x, y, w, h in pixels.
+        truth: the labels.
+    """
+    videos = {name: k for k, name in enumerate(dict.fromkeys([*video, *truth.video]))}
+    face_video = np.fromiter((videos[v] for v in video), dtype=np.int64, count=len(video))
+    true_video = np.fromiter((videos[v] for v in truth.video), dtype=np.int64, count=len(truth))
+    return _best_match(face_video, frame, boxes.astype(np.float64), true_video, truth.frame, truth.boxes)
+
+
 def _best_match(
     face_video: np.ndarray,
     face_frame: np.ndarray,

@@ -165,7 +165,7 @@ def _evaluate(
         for iteration in sorted(pc.unique(iteration_clusters["iteration"]).to_pylist()):
             rows = iteration_clusters.filter(pc.equal(iteration_clusters["iteration"], iteration))
             cluster_of = dict(zip(rows["track_id"].to_pylist(), rows["cluster_id"].to_pylist(), strict=True))
-            per_iteration[iteration] = _scores(
+            per_iteration[iteration] = score_tracks(
                 matches, [cluster_of.get(t) for t in matches.track_id.tolist()], title_of, len(identities)
             )
     unlabelled = sorted(set(title_of) - set(truth.video))
@@ -180,17 +180,26 @@ def _evaluate(
         appearances=len(appearances),
         appearance_recall=_rounded(len(covered & appearances) / len(appearances)) if appearances else 0.0,
         identities=len(identities),
-        scores=_scores(matches, delivered("cluster_id"), title_of, len(identities)),
+        scores=score_tracks(matches, delivered("cluster_id"), title_of, len(identities)),
         iterations=per_iteration,
         notes=notes,
-        cast=_scores(matches, delivered("cast_id"), dict.fromkeys(title_of, ""), len({i for _, i in identities}))
+        cast=score_tracks(matches, delivered("cast_id"), dict.fromkeys(title_of, ""), len({i for _, i in identities}))
         if len(videos) > 1 and "cast_id" in tracked.column_names
         else None,
     )
 
 
-def _scores(matches: TrackMatches, clusters: list[int | None], title_of: dict[str, str], identities: int) -> Scores:
-    """Score the cluster of each track (None: Unknown) against its identity."""
+def score_tracks(
+    matches: TrackMatches, clusters: list[int | None], title_of: dict[str, str], identities: int
+) -> Scores:
+    """Score the cluster of each track against its identity.
+
+    Args:
+        matches: what the ground truth says of t tracks.
+        clusters: the t tracks' clusters, None for Unknown.
+        title_of: each video's title; clusters and identities of different titles are never one.
+        identities: number of identities that the ground truth has, for `pcr`.
+    """
     everyone: list[tuple[Any, Any, bool]] = []  # cluster, identity, known; of true tracks
     false_clusters = set()
     for n, (video, identity, cluster) in enumerate(zip(matches.video, matches.identity, clusters, strict=True)):
