@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vcn_ray import schemas
 from vcn_ray.config import TrackOptions
@@ -36,7 +39,7 @@ def _shard(shots: list[tuple[int, str, list[Track]]], verdict: str | None = None
         for frames, box in tracks:
             faces += [
                 {"video": "v.mp4", "frame": n, "time_s": n / 24, "shot": number, **dict(zip("xywh", box, strict=True))}
-                | {"score": 0.9, "verdict": verdict, "track_id": count}
+                | {"score": 0.9, "verdict": verdict, "track_id": count, "landmarks": _landmarks(box)}
                 for n in frames
             ]
             count += 1
@@ -48,6 +51,13 @@ def _shard(shots: list[tuple[int, str, list[Track]]], verdict: str | None = None
     )
 
 
+def _landmarks(box: tuple[float, float, float, float]) -> list[float]:
+    x, y, w, h = box
+    return [
+        v for a, b in ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)) for v in (x + a * w, y + b * h)
+    ]
+
+
 def _title(info: VideoInfo, *shards: ShardResult) -> TitleTracks:
     return assemble_title([(info, list(shards))], TrackOptions())
 
@@ -56,7 +66,8 @@ def _links(title: TitleTracks) -> list[tuple[int, int]]:
     return list(zip(title.cannot_link["track_a"].to_pylist(), title.cannot_link["track_b"].to_pylist(), strict=True))
 
 
-LEFT, RIGHT, ON_LEFT = (10, 20, 30, 40), (110, 20, 30, 40), (12, 24, 24, 30)
+LEFT, MIDDLE, RIGHT = (10, 20, 30, 40), (60, 20, 30, 40), (110, 20, 30, 40)
+ON_LEFT = (12, 24, 24, 30)
 
 
 def test_faces_seen_together_are_two_people(info):
@@ -64,8 +75,34 @@ def test_faces_seen_together_are_two_people(info):
     assert _links(title) == [(0, 1), (1, 2)]
 
 
-def test_two_boxes_on_one_face_are_one_person(info):
-    assert _links(_title(info, _shard([(0, "start", [(range(20), LEFT), (range(10, 30), ON_LEFT)])]))) == []
+def test_two_boxes_on_one_face_are_one_track(info):
+    alone = [(range(20), LEFT), (range(5, 9), RIGHT)]
+    title = _title(info, _shard([(0, "start", [*alone, (range(10, 30), ON_LEFT)])]))
+    assert title.tracks["faces"].to_pylist() == [30, 4]
+    assert title.tracks["last_frame"].to_pylist() == [29, 8]
+    assert _links(title) == [(0, 1)]
+    assert title.faces["track_id"].null_count == 10  # the other face of each frame that both have
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.sets(st.integers(1, 119), max_size=5), order=st.randoms(use_true_random=False))
+def test_faces_found_twice_are_one_track_however_the_video_is_cut(info, cuts, order):
+    """A shot a shard or several; shards in any order; the same shots, tracks, crops and links."""
+    shots = [
+        (0, "start", [(range(20), LEFT), (range(10, 30), ON_LEFT), (range(3, 28), RIGHT)]),
+        (30, "cut", [(range(31, 50), ON_LEFT), (range(30, 45), LEFT), (range(44, 48), ON_LEFT)]),
+        (60, "cut", [(range(60, 80), RIGHT), (range(75, 90), LEFT)]),
+        (100, "cut", [(range(100, 110), LEFT), (range(100, 110), ON_LEFT)]),
+    ]
+    starts = [0, *sorted(cuts), 120]
+    shards = [_shard([shot for shot in shots if a <= shot[0] < b]) for a, b in itertools.pairwise(starts)]
+    order.shuffle(shards)
+    whole, cut = _title(info, _shard(shots)), _title(info, *shards)
+    columns = ["frame", "shot", "x", "y", "track_id"]
+    assert cut.faces.select(columns).equals(whole.faces.select(columns))
+    assert cut.tracks.equals(whole.tracks)
+    assert cut.cannot_link.equals(whole.cannot_link)
+    assert whole.tracks["faces"].to_pylist() == [30, 25, 20, 20, 15, 10]
 
 
 def test_faces_in_a_dissolve_say_nothing(info):
@@ -76,7 +113,9 @@ def test_faces_in_a_dissolve_say_nothing(info):
 
 
 def test_tracks_are_numbered_by_first_frame_then_place(info):
-    shard = _shard([(0, "start", [(range(9, 20), LEFT), (range(30), RIGHT), (range(5, 9), RIGHT), (range(30), LEFT)])])
+    shard = _shard(
+        [(0, "start", [(range(9, 20), MIDDLE), (range(30), RIGHT), (range(5, 9), MIDDLE), (range(30), LEFT)])]
+    )
     title = _title(info, shard)
     assert title.tracks["first_frame"].to_pylist() == [0, 0, 5, 9]
     firsts = {

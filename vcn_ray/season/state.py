@@ -24,6 +24,9 @@ from vcn_ray.storage import Store, digest
 #: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
 STAGE1_VERSION = 1
 
+#: The same for the joining of stored shards to a title's tracks.
+TRACKS_VERSION = 2
+
 #: The same for a title's results.
 RESULTS_VERSION = 2
 
@@ -173,7 +176,7 @@ class TitleState:
     @property
     def tracks_digest(self) -> str:
         """What the title's tracks depend on: videos, part, detector, options of stage 1; not the shards."""
-        return digest([(video.digest, video.first_frame, video.end_frame) for video in self.videos])
+        return digest(TRACKS_VERSION, [(video.digest, video.first_frame, video.end_frame) for video in self.videos])
 
     @property
     def results_digest(self) -> str:

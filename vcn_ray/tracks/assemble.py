@@ -1,4 +1,4 @@
-"""From the shards' tables to the title's: pieces of long takes joined, shots and tracks numbered, cannot-links.
+"""From the shards' tables to the title's: long takes and faces found twice joined, tracks numbered, cannot-links.
 
 Numbers follow from the content alone (videos as given, then frames, then position), so they are the same for any
 cutting into shards and any order in which these were done.
@@ -16,12 +16,12 @@ from scipy.optimize import linear_sum_assignment
 from vcn_ray import schemas
 from vcn_ray.config import TrackOptions
 from vcn_ray.errors import InputError
+from vcn_ray.tracks.duplicates import find_meetings, intersection, join_duplicates, keep_better_faces
 from vcn_ray.tracks.extract import GRID, ShardResult
 from vcn_ray.tracks.judge import BLENDED, track_reason
 from vcn_ray.tracks.probe import VideoInfo
 
 _JOIN_IOU = 0.3
-_SAME_FACE_OVERLAP = 0.5  # of the smaller box: two boxes on one face, not two people
 
 
 @dataclass(frozen=True)
@@ -96,10 +96,21 @@ def _assemble_video(
     tracks = faces["track_id"].fill_null(-1).to_numpy().copy()
     boxes = np.stack([faces[c].to_numpy().astype(np.float64) for c in "xywh"], axis=1).reshape(-1, 4)
 
+    # Numbered before duplicates are looked for, so that equals are told apart by their content alone.
     joined = _join_pieces(frames, tracks, boxes, piece_starts, transitions, info.fps)
-    numbers = _number_tracks(frames, np.array([joined.get(t, t) for t in tracks.tolist()], np.int64), boxes)
-    final = {t: numbers[joined.get(t, t)] + first_track for t in set(tracks.tolist()) - {-1}}
-    tracks = np.array([final.get(t, -1) for t in tracks.tolist()], np.int64)
+    tracks = np.array([joined.get(t, t) for t in tracks.tolist()], np.int64)
+    tracks, number = _number_tracks(frames, tracks, boxes)
+    crop_tracks = np.array([number[joined.get(t, t)] for t in crops["track_id"].to_pylist()], np.int64)
+    marks = _landmarks(faces)
+    clear = np.array([verdict != BLENDED for verdict in faces["verdict"].to_pylist()], bool)
+    twice = join_duplicates(find_meetings(frames, np.where(clear, tracks, -1), boxes, marks))
+    after, stays = keep_better_faces(frames, tracks, faces["score"].to_numpy().astype(np.float64), twice)
+    crops, crop_tracks = _crops_of_kept(
+        crops, crop_tracks, {*zip(tracks[stays].tolist(), frames[stays].tolist(), strict=True)}, twice
+    )
+    tracks, number = _number_tracks(frames, np.where(stays, after, -1), boxes)
+    tracks = np.where(tracks >= 0, tracks + first_track, -1)
+    crop_tracks = np.array([number[t] + first_track for t in crop_tracks.tolist()], np.int64)
     shot_of_face = real[np.searchsorted(piece_starts, frames, side="right") - 1] + first_shot if len(frames) else frames
 
     order = np.lexsort((boxes[:, 1], boxes[:, 0], frames))
@@ -108,16 +119,15 @@ def _assemble_video(
     )
     faces = faces.set_column(faces.schema.get_field_index("shot"), "shot", pa.array(shot_of_face, pa.int32()))
     faces = faces.take(pa.array(order))
-    crop_tracks = np.array([final[t] for t in crops["track_id"].to_pylist()], np.int64)
     crops = crops.set_column(0, "track_id", pa.array(crop_tracks, pa.int64()))
     crops = crops.take(pa.array(np.lexsort((crops["frame"].to_numpy(), crop_tracks))))
     shots = _real_shots(info, piece_starts, transitions, real, first_shot)
-    clear = np.array([verdict != BLENDED for verdict in faces["verdict"].to_pylist()], bool)
+    meetings = find_meetings(frames, np.where(clear, tracks, -1), boxes, marks)
     return _Video(
         faces=faces,
         crops=crops,
         shots=shots,
-        cannot_link=_cannot_links(frames[order], np.where(clear, tracks[order], -1), boxes[order]),
+        cannot_link=sorted(pair for pair, meeting in meetings.items() if meeting.two_people),
         tracks=_track_table(faces, crops),
     )
 
@@ -174,25 +184,40 @@ def _join_pieces(
 
 def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union of (n, 4) and (m, 4) boxes x, y, w, h: (n, m)."""
-    inter = _intersection(a[:, None], b[None])
+    inter = intersection(a[:, None], b[None])
     areas = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None]
     return inter / np.maximum(areas - inter, 1e-9)
 
 
-def _intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.maximum(a[..., :2], b[..., :2])
-    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
-    return np.prod(np.maximum(high - low, 0), axis=-1)
-
-
-def _number_tracks(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> dict[int, int]:
-    """0, 1, ... for the tracks in order of their first face's frame, then x, then y."""
+def _number_tracks(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
+    """Tracks numbered 0, 1, ... in order of their first face's frame, then x, then y; and {old: new}."""
     numbers: dict[int, int] = {}
     for row in np.lexsort((boxes[:, 1], boxes[:, 0], frames)).tolist():
         track = int(tracks[row])
         if track >= 0:
             numbers.setdefault(track, len(numbers))
-    return numbers
+    return np.array([numbers.get(track, -1) for track in tracks.tolist()], np.int64), numbers
+
+
+def _landmarks(faces: pa.Table) -> np.ndarray:
+    """(n, 5, 2) pixels, NaN where a face has none."""
+    column = faces["landmarks"]
+    marks = np.full((len(column), 5, 2), np.nan)
+    marks[column.is_valid().to_numpy()] = column.drop_null().combine_chunks().flatten().to_numpy().reshape(-1, 5, 2)
+    return marks
+
+
+def _crops_of_kept(
+    crops: pa.Table, track: np.ndarray, kept: set[tuple[int, int]], joined: dict[int, int]
+) -> tuple[pa.Table, np.ndarray]:
+    """Crops of faces that stay, and their tracks after joining; where a track would have none, it keeps the others.
+
+    track: (crops,); kept: (track before joining, frame) of the faces that stay.
+    """
+    stays = np.array([face in kept for face in zip(track.tolist(), crops["frame"].to_pylist(), strict=True)], bool)
+    track = np.array([joined.get(t, t) for t in track.tolist()], np.int64)
+    stays |= ~np.isin(track, track[stays])
+    return crops.filter(pa.array(stays)), track[stays]
 
 
 def _real_shots(
@@ -212,25 +237,6 @@ def _real_shots(
         },
         schema=schemas.SHOTS,
     )
-
-
-def _cannot_links(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of tracks seen in one frame: two people.
-
-    Not where the boxes lie on one another in most of the frames that they share: one face found twice. Faces in a
-    dissolve, where one person may be seen twice, come without a track (-1).
-    """
-    shared: dict[tuple[int, int], int] = defaultdict(int)
-    doubled: dict[tuple[int, int], int] = defaultdict(int)
-    rows = np.flatnonzero(tracks >= 0)
-    for group in np.split(rows, np.flatnonzero(np.diff(frames[rows])) + 1):
-        for n, i in enumerate(group.tolist()):
-            for j in group[n + 1 :].tolist():
-                pair = (int(min(tracks[i], tracks[j])), int(max(tracks[i], tracks[j])))
-                shared[pair] += 1
-                smaller = min(boxes[i, 2] * boxes[i, 3], boxes[j, 2] * boxes[j, 3])
-                doubled[pair] += bool(_intersection(boxes[i], boxes[j]) > _SAME_FACE_OVERLAP * smaller)
-    return sorted(pair for pair, count in shared.items() if pair[0] != pair[1] and 2 * doubled[pair] <= count)
 
 
 def _track_table(faces: pa.Table, crops: pa.Table) -> pa.Table:
