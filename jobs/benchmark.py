@@ -1,6 +1,7 @@
 r"""Figures to hold a run against: simpler methods, plain loops, one process, an empty worker group.
 
     python jobs/benchmark.py baselines OUT --ground-truth CSV      # of a finished run, work/ not deleted
+    python jobs/benchmark.py quality SEASON_DIR... --folder CACHE  # methods against each other on labelled seasons
     python jobs/benchmark.py stage1 VIDEO                          # frames per second against a bare loop
     python jobs/benchmark.py memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python jobs/benchmark.py overhead VIDEO...                     # whole commands with and without Ray
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     of_run = commands.add_parser("baselines", help="HAC on the tracks of a finished run")
     of_run.add_argument("out")
     of_run.add_argument("--ground-truth", required=True)
+    _quality_parser(commands.add_parser("quality", help="any methods on labelled seasons, settings chosen on others"))
     of_video = commands.add_parser("stage1", help="stage 1 against decode + detect")
     of_video.add_argument("video")
     of_video.add_argument("--repeats", type=int, default=3)
@@ -56,6 +58,26 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
+    of_quality.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
+    of_quality.add_argument(
+        "--methods",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="several separated by commas, or NAME:option=value,option=value for the default with other options; "
+        "default: all",
+    )
+    of_quality.add_argument("--seeds", type=int, nargs="+", default=[0])
+    of_quality.add_argument("--cases", nargs="+", default=["whole"], metavar="KIND", help="or all")
+    of_quality.add_argument("--tracks", choices=["detected", "truth", "both"], default="detected")
+    of_quality.add_argument("--iterations", action="store_true", help="also score the default after each iteration")
+    of_quality.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for all methods")
+    of_quality.add_argument("--folder", required=True, help="keep tracks, views and degraded copies there")
+    of_quality.add_argument("--output", help="write OUTPUT.parquet, .csv and .md; default: quality.* in the folder")
+    of_quality.add_argument("--num-cpus", type=int)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run what it asks for."""
     given = parser().parse_args(arguments)
@@ -74,6 +96,13 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
             from benchmarks.baselines import baselines
 
             baselines(given.out, given.ground_truth)
+        case "quality":
+            from benchmarks.quality.command import Request, quality
+
+            settings = dict(setting.split("=", 1) for setting in given.set)
+            names = ("seasons", "folder", "methods", "seeds", "cases", "tracks", "iterations", "output", "num_cpus")
+            if not quality(Request(**{name: getattr(given, name) for name in names}, given=settings)):
+                sys.exit(1)
         case "stage1":
             from benchmarks.stage1 import stage1
 

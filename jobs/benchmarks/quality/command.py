@@ -1,0 +1,134 @@
+"""``benchmark.py quality``: any methods on any labelled seasons, from the same stored tracks and crops."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.quality.cases import Case, cases_of
+from benchmarks.quality.choice import rows_of
+from benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
+from benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
+from benchmarks.quality.tables import print_grids, store_rows, summaries
+from benchmarks.quality.titletracks import TitleTracks
+from benchmarks.quality.work import Piece, measure
+from rich.console import Console
+from rich.progress import Progress
+
+from vcn_ray.config import RunOptions
+from vcn_ray.errors import VcnError
+from vcn_ray.evaluate.ground_truth import read_ground_truth
+from vcn_ray.season.session import ray_session
+from vcn_ray.storage import Store
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_JOBS = Path(__file__).parents[2]  # where workers find this package
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for on the command line."""
+
+    seasons: Sequence[str]
+    folder: str  # of all that is kept: degraded copies, tracks, views; the long table where `output` is None
+    methods: Sequence[str] = ()  # see `choose_methods`
+    given: dict[str, str] = field(default_factory=dict)  # options for all methods
+    seeds: Sequence[int] = (0,)
+    cases: Sequence[str] = ("whole",)
+    tracks: str = "detected"  # "detected", "truth" or "both"
+    iterations: bool = False
+    output: str | None = None
+    num_cpus: int | None = None
+
+
+def quality(request: Request) -> bool:
+    """Measure, store and print; returns whether all that was asked for could be measured.
+
+    What fails is named on stderr, and the rest goes on. Raises `VcnError` where a season, a method or an option cannot
+    be used at all, before any work.
+    """
+    methods = choose_methods(request.methods, request.given, iterations=request.iterations)
+    seasons = find_labelled(request.seasons)
+    errors: list[str] = []
+    with ray_session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
+        cases = _cases(request, methods, seasons, errors)
+        pieces = list(_pieces(request, methods, cases))
+        outcomes = list(spread(measure, pieces, "methods on cases"))
+    for piece, outcome in zip(pieces, outcomes, strict=True):
+        if isinstance(outcome, str) or outcome.error:
+            errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
+    rows, problems = rows_of(outcome for outcome in outcomes if not isinstance(outcome, str))
+    rows = [row for row in rows if row["degraded"] in request.cases or row["kind"] in request.cases]
+    stem = Path(request.output).with_suffix("") if request.output else Path(request.folder) / "quality"
+    store_rows(rows, stem)
+    grids = summaries(rows)
+    if request.output:
+        stem.with_suffix(".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
+    print_grids(grids)
+    print(f"{len(rows)} rows in {stem}.parquet and .csv")
+    for error in [*errors, *problems]:
+        print(f"FAILED {error}", file=sys.stderr)
+    return not errors and not problems
+
+
+def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U | str]:
+    """Do the jobs as Ray tasks of one CPU each; results in the jobs' order, a sentence where a worker died.
+
+    `work` is a function of a module that workers can import. `what` is what the progress bar counts.
+    """
+    import ray
+
+    path = os.pathsep.join([str(_JOBS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    task = ray.remote(num_cpus=1, max_retries=0, runtime_env={"env_vars": {"PYTHONPATH": path}})(work)
+    pending = {task.options(name=f"quality {job}").remote(job): number for number, job in enumerate(jobs)}
+    results: dict[int, U | str] = {}
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task(what, total=len(jobs))
+        while pending:
+            done, _ = ray.wait(list(pending))
+            number = pending.pop(done[0])
+            try:
+                results[number] = ray.get(done[0])
+            except ray.exceptions.RayError as error:
+                results[number] = f"its worker died ({str(error).splitlines()[0]})"
+            progress.advance(bar)
+    return iter([results[number] for number in range(len(jobs))])
+
+
+def _cases(
+    request: Request, methods: Sequence[Method], seasons: Sequence[Footage], errors: list[str]
+) -> dict[str, list[Case]]:
+    """All cases by the digest of the extraction that a method needs; what cannot be extracted goes to `errors`."""
+    needed = {extraction_digest(method.options(0)): method.options(0) for method in methods}
+    kinds = {*request.cases, "whole"}  # the whole case is what settings are chosen on
+    cases: dict[str, list[Case]] = {key: [] for key in needed}
+    for footage in seasons:
+        truth = read_ground_truth(footage.ground_truth)
+        for key, options in needed.items():
+            try:
+                extracted = extract(footage, options, request.folder)
+                tracks = TitleTracks.read(Store(extracted.work), options)
+            except VcnError as error:
+                errors.append(f"{footage.name}: {error}")
+                continue
+            if request.tracks in ("detected", "both"):
+                cases[key] += cases_of(extracted, tracks, truth, kinds)
+            if request.tracks in ("truth", "both"):
+                cases[key] += cases_of(extracted, tracks.regrouped(truth), truth, kinds, truth_tracks=True)
+    return cases
+
+
+def _pieces(request: Request, methods: Sequence[Method], cases: Mapping[str, Sequence[Case]]) -> Iterator[Piece]:
+    """Each method on each case with each seed; with one seed where the seed changes nothing."""
+    for method in methods:
+        seeds = request.seeds if is_seeded(method) else request.seeds[:1]
+        for case in cases[extraction_digest(method.options(0))]:
+            if case.kind in request.cases or (case.kind == "whole" and has_settings(method)):
+                for seed in seeds:
+                    yield Piece(method, case, seed)

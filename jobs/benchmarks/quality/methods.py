@@ -1,0 +1,161 @@
+"""What is measured: the product with any options, the field's methods, and bounds that know the answer."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from vcn_ray.config import Options, make_options
+from vcn_ray.errors import OptionError
+from vcn_ray.evaluate.baselines.hac import hac_labels, mean_embeddings
+from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
+from vcn_ray.season.titledata import pack_of
+
+#: (faces, number of identities in the ground truth) -> labels (t,)
+KnowingCut = Callable[[TrackFaces, int], np.ndarray]
+
+#: Ends the name of a bound: a method under the setting that is best on the very case.
+IN_HINDSIGHT = ", best in hindsight"
+
+#: The product's own methods by name, with the options that differ from the default.
+PRODUCT: Mapping[str, Mapping[str, str]] = {
+    "default": {},
+    "base model": {"max_iterations": "0"},
+    "paper": {"method": "paper"},
+}
+
+#: Every iteration up to the limit, whatever the stopping rule says (S Tab. 2).
+_ALL_ITERATIONS = {"min_iterations": "10", "max_iterations": "10"}
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something to measure, by name; what it stands for is found again by `role` and `name` in any process."""
+
+    name: str
+    role: str  # "product", "baseline" or "oracle": knows what no method can know
+    settings: tuple[tuple[str, str], ...] = ()  # options, of the product's
+    every_iteration: bool = False  # of the product's: score each iteration, not the answer alone
+
+    def options(self, seed: int) -> Options:
+        """The product's options, on one CPU thread."""
+        alone = {"device": "cpu", "threads_per_title": "1", "seed": str(seed)}
+        return make_options({**dict(self.settings), **alone})
+
+
+def all_methods(given: Mapping[str, str]) -> list[Method]:
+    """Every method that has a name, under the options given for all of them."""
+    product = [Method(name, "product", tuple({**given, **settings}.items())) for name, settings in PRODUCT.items()]
+    fields_own = [Method(baseline.name, "baseline", tuple(given.items())) for baseline in _baselines(given)]
+    return [*product, *fields_own, *(Method(name, "oracle", tuple(given.items())) for name in _ORACLES)]
+
+
+def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iterations: bool = False) -> list[Method]:
+    """The methods of a command line.
+
+    Args:
+        wanted: names of `all_methods`, several in one text separated by commas, or ``NAME:option=value,option=value``
+            for the default with other options; empty: all methods.
+        given: options for all methods.
+        iterations: also the default without its stopping rule, scored after every iteration.
+
+    Raises `OptionError` where a name or an option is unknown, before anything runs.
+    """
+    known = {method.name: method for method in all_methods(given)}
+    chosen: dict[str, Method] = {}
+    for text in wanted:
+        name, colon, assignments = text.partition(":")
+        if colon:
+            options = dict(_assignment(text, part) for part in assignments.split(",") if part.strip())
+            chosen[name] = Method(name, "product", tuple({**given, **options}.items()))
+            continue
+        for part in [text] if text in known else text.split(","):
+            name = part.strip()
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "write NAME:option=value for the default with others."
+                raise OptionError(f"--methods: no method {name!r}; {hint} Known: {'; '.join(known)}")
+            chosen[name] = known[name]
+    found = list((chosen or known).values())
+    if iterations:
+        every = tuple({**given, **_ALL_ITERATIONS}.items())
+        found.append(Method("default, every iteration", "product", every, every_iteration=True))
+    for method in found:
+        method.options(0)
+    return found
+
+
+def find_baseline(method: Method) -> Baseline:
+    """The baseline that a method stands for; an oracle becomes one whose cut takes `identities`."""
+    if method.role == "oracle":
+        return Baseline(method.name, "knows the number of identities", partial(_prepare_knowing, _ORACLES[method.name]))
+    return next(baseline for baseline in _baselines(dict(method.settings)) if baseline.name == method.name)
+
+
+def is_seeded(method: Method) -> bool:
+    """Whether the seed changes anything."""
+    if method.role == "product":
+        return method.options(0).adapt.max_iterations > 0
+    return method.role == "baseline" and find_baseline(method).seeded
+
+
+def has_settings(method: Method) -> bool:
+    """Whether its setting has to be chosen, on other seasons."""
+    return method.role == "baseline" and len(find_baseline(method).settings) > 1
+
+
+def _baselines(given: Mapping[str, str]) -> Sequence[Baseline]:
+    threshold = pack_of(make_options(dict(given))).recognition_threshold
+    if threshold is None:
+        raise OptionError(
+            "option 'pack': its threshold for two pictures of one person is not known, and methods of the field need "
+            "it; use another pack"
+        )
+    return baselines(threshold)
+
+
+def _assignment(text: str, part: str) -> tuple[str, str]:
+    name, equals, value = part.partition("=")
+    if not equals:
+        raise OptionError(f"--methods {text}: write it as NAME:option=value,option=value")
+    return name.strip(), value.strip()
+
+
+def _known_number(faces: TrackFaces, identities: int, *, linked: bool) -> np.ndarray:
+    _, means = mean_embeddings(faces.embeddings, faces.track_of_crop)
+    pairs = np.argwhere(np.triu(faces.cannot_link)) if linked else None
+    return hac_labels(means, n_clusters=identities, cannot_link=pairs)
+
+
+def _prepare_knowing(cut: KnowingCut, faces: TrackFaces, seed: int) -> Callable[..., np.ndarray]:
+    def cut_of(identities: int) -> np.ndarray:
+        return cut(faces, identities)
+
+    return cut_of
+
+
+_ORACLES: Mapping[str, KnowingCut] = {
+    "HAC, true number of identities": partial(_known_number, linked=False),
+    "HAC with cannot-link, true number of identities": partial(_known_number, linked=True),
+}
+
+
+def baselines(recognition_threshold: float) -> tuple[Baseline, ...]:
+    """HAC with and without cannot-link, at the model's own threshold and at one chosen on other titles."""
+
+    def prepare(linked: bool, faces: TrackFaces, seed: int) -> Callable[..., np.ndarray]:
+        _, means = mean_embeddings(faces.embeddings, faces.track_of_crop)
+        pairs = np.argwhere(np.triu(faces.cannot_link)) if linked else None
+        return lambda threshold: hac_labels(means, threshold=threshold, cannot_link=pairs)
+
+    grid = tuple({"threshold": round(float(t), 3)} for t in np.arange(0.05, 0.8, 0.02))
+    found = []
+    for linked, name in ((False, "HAC"), (True, "HAC with cannot-link")):
+        own = ({"threshold": recognition_threshold},)
+        found.append(Baseline(f"{name}, own threshold", "", partial(prepare, linked), own))
+        found.append(Baseline(f"{name}, chosen threshold", "", partial(prepare, linked), grid))
+    return tuple(found)

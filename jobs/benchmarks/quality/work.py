@@ -1,0 +1,176 @@
+"""One piece of the bench: one method on one case with one seed, in a title's store of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from benchmarks.quality.cases import Case, title_of_case, write_labels
+from benchmarks.quality.methods import Method, find_baseline
+from benchmarks.quality.titletracks import TitleTracks, match_table, track_frames
+
+from vcn_ray.adapt.cache import CachedViews
+from vcn_ray.cluster.similarity import unit
+from vcn_ray.config import Options
+from vcn_ray.errors import VcnError
+from vcn_ray.evaluate.baselines.problem import TrackFaces
+from vcn_ray.evaluate.ground_truth import read_ground_truth
+from vcn_ray.evaluate.report import Scores, evaluate_run, score_tracks
+from vcn_ray.season.loop import adapt_and_cluster, finish_title
+from vcn_ray.season.titledata import choose_crops, load_cannot_link, load_views
+from vcn_ray.storage import Store
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A method on a case with a seed."""
+
+    method: Method
+    case: Case
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.method.name} on {self.case} (seed {self.seed})"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a method did under one of its settings."""
+
+    scores: Mapping[str, Any]  # fields of `Scores`, and tracks, false_tracks
+    wall_s: float  # to this answer from cached views
+    setting: tuple[tuple[str, float], ...] = ()
+    iteration: int | None = None  # None: the method's answer; else what it would have been after this one
+    iterations: int | None = None  # adapted iterations that led to the answer, of the product's
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a piece: answers, one a setting or iteration, or an error."""
+
+    piece: Piece
+    answers: tuple[Answer, ...] = ()
+    error: str = ""
+    trace: str = field(default="", repr=False)  # of what no user can mend
+
+
+def measure(piece: Piece) -> Outcome:
+    """Run a method on a case; never raises for what is wrong with either."""
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory(prefix="vcn-quality-") as folder:
+            work, truth_path = prepare_case(piece.case, piece.method.options(piece.seed), Path(folder))
+            if piece.method.role == "product":
+                return Outcome(piece, tuple(_run_product(piece, work, truth_path, Path(folder))))
+            return Outcome(piece, tuple(_run_baseline(piece, work, truth_path)))
+    except VcnError as error:
+        return Outcome(piece, error=str(error))
+    except Exception as error:
+        return Outcome(piece, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+
+
+def prepare_case(case: Case, options: Options, folder: Path) -> tuple[Store, Path]:
+    """Working store of the case's title below `folder`, and the CSV of its labels."""
+    source, work, labels = Store(case.of.work), Store(str(folder / "work")), folder / "ground_truth.csv"
+    truth = read_ground_truth(case.of.footage.ground_truth)
+    write_labels(case.labels(truth), labels)
+    if case.track_ids is None and not case.truth_tracks:  # the product's own title, byte for byte
+        for key in ("tracks.done.json", *source.keys("tracks/"), *source.keys("views/")):
+            work.write_bytes(key, source.read_bytes(key))
+    else:
+        tracks = title_of_case(case, TitleTracks.read(source, options), truth)
+        tracks.write(work, load_views(source, options), options)
+    return work, labels
+
+
+def track_faces(work: Store, options: Options) -> tuple[TrackFaces, np.ndarray]:
+    """What a baseline gets of a title, from its working store; and the tracks' ids, (t,) int64.
+
+    A crop's embedding is the base model's as the product takes it: those of crop and mirror image at length one, added.
+    """
+    crops, views = choose_crops(work, options), load_views(work, options)
+    table = work.read_table("tracks/crops.parquet", ["track_id", "frame"], crops.rows)
+    faces = work.read_table("tracks/faces.parquet", ["track_id", "frame", "x", "y", "w", "h"])
+    row_of = {key: row for row, key in enumerate(track_frames(faces))}
+    rows = [row_of[key] for key in track_frames(table)]
+    boxes = np.stack([faces[name].to_numpy() for name in ("x", "y", "w", "h")], axis=1)
+    tracks = work.read_table("tracks/tracks.parquet", ["track_id", "video", "shot"]).to_pylist()
+    shots: dict[tuple[str, int], int] = {}
+    shot_of = {row["track_id"]: shots.setdefault((row["video"], row["shot"]), len(shots)) for row in tracks}
+    found = TrackFaces(
+        embeddings=_base_embeddings(views),
+        track_of_crop=crops.track_of_crop,
+        frame_of_crop=table["frame"].to_numpy(),
+        shot_of_track=np.array([shot_of[track] for track in crops.track_id.tolist()], np.int64),
+        boxes_of_crop=boxes[rows].astype(np.float64),
+        cannot_link=load_cannot_link(work, crops),
+    )
+    return found, crops.track_id
+
+
+def _base_embeddings(views: CachedViews) -> np.ndarray:
+    return (unit(views.plain) + unit(views.flipped)).astype(np.float32)
+
+
+def _run_baseline(piece: Piece, work: Store, labels: Path) -> list[Answer]:
+    """Prepared once, then every setting: which one counts is chosen elsewhere, on other seasons."""
+    baseline = find_baseline(piece.method)
+    faces, track_ids = track_faces(work, piece.method.options(piece.seed))
+    truth = read_ground_truth(labels)
+    matches = match_table(_tracked(work), truth)
+    identities = len(set(truth.identity))
+    knowing = {"identities": identities} if piece.method.role == "oracle" else {}
+    started = time.perf_counter()
+    cut = baseline.prepare(faces, piece.seed)
+    prepared_s = time.perf_counter() - started
+    answers = []
+    for setting in baseline.settings:
+        started = time.perf_counter()
+        found = cut(**setting, **knowing)
+        wall_s = prepared_s + time.perf_counter() - started
+        cluster = {t: label for t, label in zip(track_ids.tolist(), found.tolist(), strict=True) if label >= 0}
+        clusters = [cluster.get(track) for track in matches.track_id.tolist()]
+        scores = score_tracks(matches, clusters, dict.fromkeys(matches.video, ""), identities)
+        false_tracks = int((~matches.is_real).sum())
+        answers.append(Answer(_flat(scores, len(clusters), false_tracks), wall_s, tuple(sorted(setting.items()))))
+    return answers
+
+
+def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[Answer]:
+    """The product's own loop and the tables that a user would get."""
+    options = piece.method.options(piece.seed)
+    started = time.perf_counter()
+    adapt_and_cluster(work, options, device="cpu", threads=1, report=lambda _: None)
+    wall_s = time.perf_counter() - started
+    results = Store(str(folder / "results"))
+    tracks = work.read_table("tracks/tracks.parquet").to_pylist()
+    # Only screen times depend on how long a frame lasts, and they are not looked at here.
+    finish_title(work, "case", results, {row["video"]: 1 / 25 for row in tracks})
+    found = evaluate_run(results.read_table("faces.parquet"), labels, results.read_table("iteration_clusters.parquet"))
+    count = {"tracks": found.tracks, "false_tracks": found.false_tracks}
+    done = max(found.iterations, default=0)
+    answers = [Answer(_flat(found.scores, **count), wall_s, iterations=done)]
+    if piece.method.every_iteration:
+        answers = [
+            Answer(_flat(scores, **count), wall_s, iteration=n, iterations=done)
+            for n, scores in sorted(found.iterations.items())
+        ]
+    return answers
+
+
+def _tracked(work: Store) -> pa.Table:
+    faces = work.read_table("tracks/faces.parquet")
+    return faces.filter(pc.is_valid(faces["track_id"]))
+
+
+def _flat(scores: Scores, tracks: int, false_tracks: int) -> dict[str, Any]:
+    return {"tracks": tracks, "false_tracks": false_tracks, **asdict(scores)}
