@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
-from vcn_ray.evaluate.baselines.hac import hac_labels, mean_embeddings, oracle_hac_labels
+from vcn_ray.evaluate.baselines.hac import (
+    at_known_number,
+    cosine_distances,
+    hac_labels,
+    mean_embeddings,
+    oracle_hac_labels,
+)
 
 
 def _people(rng, people=4, tracks=6, noise=0.25, dim=16):
@@ -62,3 +68,17 @@ def test_one_track_and_contradictory_arguments():
     assert hac_labels(np.ones((1, 3)), threshold=0.4).tolist() == [0]
     with pytest.raises(ValueError, match="give one of"):
         hac_labels(np.ones((2, 3)))
+
+
+def test_known_number_of_identities(make_title):
+    faces, identity = make_title(people=4, tracks=5, noise=0.5)
+    for linked in (False, True):
+        baseline = at_known_number(4, cannot_link=linked)
+        assert baseline.prepare(faces, 0)(**baseline.settings[0]).tolist() == identity.tolist()
+    assert at_known_number(20, cannot_link=False).prepare(faces, 0)(n_clusters=20).max() == 19
+
+
+def test_distances_are_symmetric_and_survive_an_embedding_of_zeros():
+    distances = cosine_distances(np.array([[1.0, 0], [0, 2], [-3, 0], [0, 0]]))
+    assert distances == pytest.approx(np.array([[0, 1, 2, 1], [1, 0, 1, 1], [2, 1, 0, 1], [1, 1, 1, 0]]))
+    assert np.array_equal(distances, distances.T)
