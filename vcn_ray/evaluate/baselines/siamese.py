@@ -1,8 +1,8 @@
 """Siamese training of a small network on frozen face-ID features, by pairs of crops that are one person or two.
 
-What TSiam, SSiam and CCL have in common. Network, loss and schedule are those that the authors of TSiam and SSiam
-published with their paper (Sharma et al., FG 2019): features -> 512 -> ReLU -> 2, contrastive loss with margin 1 on the
-two outputs, stochastic gradient descent at 0.001; the first layer's output, before its ReLU, is what is clustered.
+What TSiam, SSiam and CCL have in common here. Network, loss and learning rate are those of the code that the authors
+of SSiam published (Sharma et al., FG 2019): features -> 512 -> ReLU -> 2, contrastive loss with margin 1 on the two
+outputs, stochastic gradient descent at 0.001; the first layer's output, before its ReLU, is what is clustered.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _WEIGHT_DECAY = 5e-4
 
 #: What was taken from where, for the `source` of the methods that train this network.
 NETWORK_SOURCE = (
-    "Network, margin, initial weights and learning rate from the authors' published code; momentum 0.9 and weight "
-    "decay 5e-4 are their library's. Cut by average linkage on the cosine of the tracks' mean outputs, threshold from "
-    "other titles (the authors: Ward's linkage, number of people known)"
+    "Network, unnormalised features, margin, initial weights and learning rate from the authors' published code of "
+    "SSiam; momentum 0.9 and weight decay 5e-4 are its library's. Cut by average linkage on the cosine of the tracks' "
+    "mean outputs, threshold from other titles (the authors: Ward's linkage, number of people known)"
 )
 
 #: Thresholds of the final clustering: two strangers' outputs are closer than in the features, so close to 1 as well.

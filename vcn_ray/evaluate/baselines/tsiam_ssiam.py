@@ -96,8 +96,8 @@ TSIAM = Baseline(
     name="TSiam",
     source="Sharma et al., FG 2019: one person within a track, two in tracks that are seen together. Batch 32 and 100 "
     "epochs from VideoClusterNet's supplement (1.4). Assumed: an epoch is one pair a crop, half of a batch each kind, "
-    "at most 5000 batches; a track that nobody is seen with is paired with its 25 farthest tracks (at most a quarter "
-    f"of the others). {NETWORK_SOURCE}",
+    "at most 5000 batches; no track is set aside for its quality; a track that nobody is seen with is paired with its "
+    f"25 farthest tracks (at most a quarter of the others). {NETWORK_SOURCE}",
     prepare=_prepare_tsiam,
     settings=THRESHOLDS,
     seeded=True,
@@ -108,7 +108,7 @@ SSIAM = Baseline(
     source="Sharma et al., FG 2019: of a random part of the crops the nearest neighbours that are farthest, and the "
     "farthest crops that are nearest. Batch 128 and the mining on the fixed features from the authors' published code, "
     "100 epochs from VideoClusterNet's supplement (1.4). Assumed: the part is half of the crops, at most 1000 (the "
-    f"code: 3000 of far more); at most 2000 batches. {NETWORK_SOURCE}",
+    f"code: 3000 of far more); at most 2000 batches; no track is set aside for its quality. {NETWORK_SOURCE}",
     prepare=_prepare_ssiam,
     settings=THRESHOLDS,
     seeded=True,
