@@ -38,6 +38,7 @@ TRACKS = pa.schema(
         ("last_time_s", pa.float64()),
         ("faces", pa.int32()),
         ("crops", pa.int32()),
+        ("split_from", pa.int64()),  # the track whose later part this was, until two people were found in it; else null
         ("quality", pa.float32()),
         ("status", pa.string()),  # "clustered" or "unknown"
         ("reason", pa.string()),  # why Unknown: the rule that made it so; null where clustered
@@ -131,6 +132,9 @@ STAGE1_TRACKS = pa.schema(
         ("reason", pa.string()),
     ]
 )
+
+#: Tracks in which two people were found, by track and frame: from `first_frame` on its faces are another track's.
+SPLITS = pa.schema([("track_id", pa.int64()), ("first_frame", pa.int64()), ("new_track_id", pa.int64())])
 
 #: Stage 1: the shots of a video, in order. A shot ends where the next begins, or at the end of the video.
 SHOTS = pa.schema(

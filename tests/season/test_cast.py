@@ -51,7 +51,8 @@ def _write_title(out, title, characters, cannot_link=(), network="net", digest="
         store.write_table(f"{name}.parquet", _table(rows, getattr(schemas, name.upper())))
     work.write_table(EMBEDDINGS_KEY, _table(embeddings, schemas.EMBEDDINGS))
     links = [{"track_a": a, "track_b": b} for a, b in cannot_link]
-    work.write_table("tracks/cannot_link.parquet", _table(links, schemas.CANNOT_LINK))
+    work.write_table("split/cannot_link.parquet", _table(links, schemas.CANNOT_LINK))
+    work.write_table("split/splits.parquet", schemas.SPLITS.empty_table())
     work.write_table("tracks/crops.parquet", _table(crops, schemas.CROPS))
     work.write_json("season_entry.json", SeasonEntry(title, "done", href=f"titles/{title}/report.html").to_dict())
     work.mark_done("results", digest)

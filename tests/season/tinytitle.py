@@ -20,7 +20,7 @@ import torch
 from vcn_ray.adapt.workers import ALONE, Workers, in_process_group
 from vcn_ray.config import Options, make_options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
-from vcn_ray.season import iterations, loop, titledata
+from vcn_ray.season import iterations, loop, splits, titledata
 from vcn_ray.storage import Store
 
 TRACKS, IDENTITIES, CROPS_PER_TRACK = 12, 3, 4
@@ -47,7 +47,7 @@ class TinyNetwork(torch.nn.Module):
 def use_tiny_network(put: Callable[[Any, str, Any], object]) -> None:
     """Have the loop take it; `put` sets an attribute of a module."""
     pack = SimpleNamespace(face_id_digest="tiny", face_id=TinyNetwork)
-    for module in (iterations, titledata):
+    for module in (iterations, splits, titledata):
         put(module, "pack_of", lambda options: pack)
     put(loop, "base_network", lambda options: TinyNetwork())
     put(titledata, "_CHUNK_CROPS", 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,13 @@ class TrackLabels:
 
 
 def title_tables(
-    title: str, faces: pa.Table, tracks: pa.Table, crops: pa.Table, frame_s: dict[str, float], labels: TrackLabels
+    title: str,
+    faces: pa.Table,
+    tracks: pa.Table,
+    crops: pa.Table,
+    frame_s: dict[str, float],
+    labels: TrackLabels,
+    split_from: Mapping[int, int] | None = None,
 ) -> TitleTables:
     """Join stage 1's tables with the clustering.
 
@@ -43,8 +50,8 @@ def title_tables(
     frames in which a character has a face, times the video's mean frame duration `frame_s[video]`.
 
     faces, tracks, crops: schemas.STAGE1_FACES, STAGE1_TRACKS, CROPS. Tracks that the labels lack are Unknown for the
-    reason that stage 1 gave. Detections that no track took are left out: nearly all are the weak ones that only help
-    the tracker along; stage 1's own table keeps them.
+    reason that stage 1 gave. split_from: {track: the one that it was cut from}. Detections that no track took are left
+    out: nearly all are the weak ones that only help the tracker along; stage 1's own table keeps them.
     """
     faces = faces.filter(pc.is_valid(faces["track_id"]))
     track_ids = tracks["track_id"].to_numpy()
@@ -81,6 +88,7 @@ def title_tables(
             {
                 "title": pa.array([title] * n_tracks, pa.string()),
                 **{c: tracks[c] for c in TRACKS.names if c in tracks.column_names and c != "reason"},
+                "split_from": pa.array([(split_from or {}).get(int(t)) for t in track_ids], pa.int64()),
                 "quality": quality_array,
                 "status": pa.array(["clustered" if c >= 0 else "unknown" for c in cluster], pa.string()),
                 "reason": pa.array(reason, pa.string()),

@@ -17,6 +17,7 @@ from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
 from vcn_ray.export.tables import to_csv
 from vcn_ray.schemas import CAST, CAST_CHARACTERS
 from vcn_ray.season.iterations import EMBEDDINGS_KEY
+from vcn_ray.season.splits import read_cannot_link
 from vcn_ray.season.steps import RESULTS
 from vcn_ray.storage import Store, digest
 
@@ -119,7 +120,7 @@ def _read_title(title: tuple[str, Store]) -> _TitleRead:
     embeddings = work.read_table(EMBEDDINGS_KEY)
     known = embeddings["track_id"].to_numpy()
     vectors = np.array(embeddings["embedding"].to_pylist(), np.float32)
-    pairs = work.read_table("tracks/cannot_link.parquet")
+    pairs = read_cannot_link(work)
     characters = TitleCharacters(
         title=name,
         track_id=track_id,

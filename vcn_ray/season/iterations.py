@@ -21,7 +21,8 @@ from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.cluster.title import Clustering, CropOutputs, cluster_title
 from vcn_ray.config import Options
 from vcn_ray.schemas import EMBEDDINGS
-from vcn_ray.season.titledata import TitleCrops, load_cannot_link, load_pixels, load_views, pack_of
+from vcn_ray.season.splits import read_cannot_link
+from vcn_ray.season.titledata import TitleCrops, link_matrix, load_pixels, load_views, pack_of
 from vcn_ray.storage import Store
 
 Report = Callable[[dict[str, Any]], None]
@@ -121,7 +122,7 @@ class AdaptingTitle:
             clustering = cluster_title(
                 outputs,
                 len(self.crops.track_id),
-                load_cannot_link(self.store, self.crops),
+                link_matrix(read_cannot_link(self.store), self.crops),
                 self.options.cluster,
                 KNOWN_CALIBRATIONS.get(pack_of(self.options).face_id_digest),
                 adapted=metrics is not None,

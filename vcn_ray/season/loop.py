@@ -26,6 +26,7 @@ from vcn_ray.config import Options
 from vcn_ray.export.tables import write_tables
 from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.season.iterations import AdaptingTitle, Report, Start, changed_tracks, count_clusters, step_of
+from vcn_ray.season.splits import read_tracks, settle_tracks
 from vcn_ray.season.titledata import (
     adaptation_digest,
     base_network,
@@ -70,14 +71,16 @@ def adapt_and_cluster(
 ) -> None:
     """Iterate adaptation and clustering until the clusters stop changing (S Alg. 1); each iteration is stored.
 
-    Iteration 0 is the base model. `report` gets {"iteration", "epoch", ...} after every epoch and {"iteration",
-    "clusters"} after every iteration. Needs the chunks that `plan_view_chunks` names. Where several `workers` share
-    the title, each of them calls this; the first alone writes and reports, and the clusters are those that one
-    worker alone would find, but for the last bits of sums.
+    Iteration 0 is the base model; tracks in which it finds two people are cut before it. `report` gets {"iteration",
+    "epoch", ...} after every epoch and {"iteration", "clusters"} after every iteration. Needs the chunks that
+    `plan_view_chunks` names. Where several `workers` share the title, each of them calls this; the first alone writes
+    and reports, and the clusters are those that one worker alone would find, but for the last bits of sums.
     """
     torch.set_num_threads(threads)
-    crops = choose_crops(store, options)
     inputs = iterations_digest(store, options, device, threads, workers.count)
+    if workers.rank == 0 and not store.is_done("adapt", adaptation_digest(inputs, options)):
+        store.begin("adapt")  # what is written from here on is no longer what an older marker vouches for
+    crops = settle_tracks(store, options, choose_crops(store, options), device, inputs, workers)
     if not len(crops):
         if workers.rank == 0:
             store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0)
@@ -105,7 +108,7 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
 
     frame_s: mean duration of a frame of each video, seconds.
     """
-    faces, tracks, crops = (store.read_table(f"tracks/{name}.parquet") for name in ("faces", "tracks", "crops"))
+    found = read_tracks(store)
     steps = [step_of(i) for i in range(store.read_json("adapt.done.json")["iterations"])]
     stored = [store.read_json(f"{step}/clustering.json") for step in steps]
     last = stored[-1] if stored else {"track_id": [], "labels": [], "quality": []}
@@ -115,9 +118,9 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
         np.array(last["quality"], np.float64),
         [None if label >= 0 else LOW_QUALITY for label in last["labels"]],
     )
-    tables = title_tables(title, faces, tracks, crops, dict(frame_s), labels)
+    tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
     write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
-    results.write_table("crops.parquet", crops)
+    results.write_table("crops.parquet", found.crops)
     rows = [store.read_json(f"{step}/iteration.json") for step in steps]
     results.write_table("iterations.parquet", pa.Table.from_pylist(rows, ITERATIONS))
     per_iteration = [

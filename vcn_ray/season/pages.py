@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import Any
 
-import numpy as np
 import pyarrow.compute as pc
 
 from vcn_ray import __version__
@@ -27,6 +26,7 @@ from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_pag
 from vcn_ray.models.packs import load_pack
 from vcn_ray.season.cast import SeasonCast, make_cast
 from vcn_ray.season.modelfiles import localise
+from vcn_ray.season.splits import read_crops
 from vcn_ray.storage import Store
 
 _ENTRY = "season_entry.json"  # what the season's page says of a title, kept with its work
@@ -137,9 +137,8 @@ def _pictures(cast: SeasonCast, titles: Mapping[str, Store]) -> dict[int, str]:
         if member["best_track_id"] is None:
             return None
         # The working store's crops come in small groups of rows, of which one is read.
-        tracks, key = titles[member["best_title"]].child("work"), "tracks/crops.parquet"
-        rows = np.flatnonzero(tracks.read_table(key, ["track_id"])["track_id"].to_numpy() == member["best_track_id"])
-        crops = tracks.read_table(key, ["track_id", "frame", "score", "sharpness", "jpeg"], rows)
+        work = titles[member["best_title"]].child("work")
+        crops = read_crops(work, ["track_id", "frame", "score", "sharpness", "jpeg"], member["best_track_id"])
         return Pictures(crops, _PICTURE_BUDGET_BYTES).at(member["best_track_id"], member["best_frame"], THUMB)
 
     members = cast.members.slice(0, MOST_MEMBERS).to_pylist()

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import pyarrow as pa
 
 from vcn_ray.adapt.cache import CachedViews, concat_views, spread_crops
 from vcn_ray.config import ModelOptions, Options
@@ -16,8 +17,9 @@ from vcn_ray.models.packs import FacePack, load_pack
 from vcn_ray.season.modelfiles import localise, network_digest
 from vcn_ray.storage import Store, digest
 
-#: Version of the stored steps; raise it whenever what they hold changes.
-_VERSION = 1
+#: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
+_VIEWS_VERSION = 1
+_ITERATIONS_VERSION = 2
 
 #: Crops of one chunk of cached views: some 30 s of one CPU.
 _CHUNK_CROPS = 64
@@ -68,8 +70,12 @@ def load_pixels(store: Store, rows: np.ndarray) -> np.ndarray:
 
 
 def load_cannot_link(store: Store, crops: TitleCrops) -> np.ndarray:
-    """(tracks, tracks) bool, symmetric, over the tracks that have crops."""
-    pairs = store.read_table("tracks/cannot_link.parquet")
+    """`link_matrix` of the tracks as stage 1 found them."""
+    return link_matrix(store.read_table("tracks/cannot_link.parquet"), crops)
+
+
+def link_matrix(pairs: pa.Table, crops: TitleCrops) -> np.ndarray:
+    """(tracks, tracks) bool, symmetric, over the tracks that have crops; pairs: `schemas.CANNOT_LINK`."""
     a, b = (np.array(pairs[name].to_pylist(), np.int64) for name in ("track_a", "track_b"))
     known = np.isin(a, crops.track_id) & np.isin(b, crops.track_id)
     matrix = np.zeros((len(crops.track_id), len(crops.track_id)), bool)
@@ -81,7 +87,7 @@ def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
     """What a chunk of cached views depends on."""
     adapt = options.adapt
     return digest(
-        _VERSION,
+        _VIEWS_VERSION,
         _tracks_digest(store),
         _model_parts(options),
         [options.seed, adapt.cached_global_views, adapt.cached_local_views],
@@ -93,7 +99,7 @@ def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
 def iterations_digest(store: Store, options: Options, device: str, threads: int, workers: int = 1) -> str:
     """What a title's iterations depend on; sums on other devices, threads or workers differ in their last bits."""
     return digest(
-        _VERSION,
+        _ITERATIONS_VERSION,
         _tracks_digest(store),
         _model_parts(options),
         # How many iterations there are is no input of any one of them.

@@ -6,7 +6,6 @@ cutting into shards and any order in which these were done.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +15,10 @@ from scipy.optimize import linear_sum_assignment
 from vcn_ray import schemas
 from vcn_ray.config import TrackOptions
 from vcn_ray.errors import InputError
-from vcn_ray.tracks.duplicates import find_meetings, intersection, join_duplicates, keep_better_faces
+from vcn_ray.tracks.duplicates import box_overlaps, cannot_links, join_duplicates, keep_better_faces, meetings_of
 from vcn_ray.tracks.extract import GRID, ShardResult
-from vcn_ray.tracks.judge import BLENDED, track_reason
 from vcn_ray.tracks.probe import VideoInfo
+from vcn_ray.tracks.tracktable import track_table
 
 _JOIN_IOU = 0.3
 
@@ -101,9 +100,7 @@ def _assemble_video(
     tracks = np.array([joined.get(t, t) for t in tracks.tolist()], np.int64)
     tracks, number = _number_tracks(frames, tracks, boxes)
     crop_tracks = np.array([number[joined.get(t, t)] for t in crops["track_id"].to_pylist()], np.int64)
-    marks = _landmarks(faces)
-    clear = np.array([verdict != BLENDED for verdict in faces["verdict"].to_pylist()], bool)
-    twice = join_duplicates(find_meetings(frames, np.where(clear, tracks, -1), boxes, marks))
+    twice = join_duplicates(meetings_of(faces, tracks))
     after, stays = keep_better_faces(frames, tracks, faces["score"].to_numpy().astype(np.float64), twice)
     crops, crop_tracks = _crops_of_kept(
         crops, crop_tracks, {*zip(tracks[stays].tolist(), frames[stays].tolist(), strict=True)}, twice
@@ -122,13 +119,12 @@ def _assemble_video(
     crops = crops.set_column(0, "track_id", pa.array(crop_tracks, pa.int64()))
     crops = crops.take(pa.array(np.lexsort((crops["frame"].to_numpy(), crop_tracks))))
     shots = _real_shots(info, piece_starts, transitions, real, first_shot)
-    meetings = find_meetings(frames, np.where(clear, tracks, -1), boxes, marks)
     return _Video(
         faces=faces,
         crops=crops,
         shots=shots,
-        cannot_link=sorted(pair for pair, meeting in meetings.items() if meeting.two_people),
-        tracks=_track_table(faces, crops),
+        cannot_link=cannot_links(faces),
+        tracks=track_table(faces, crops),
     )
 
 
@@ -172,7 +168,7 @@ def _join_pieces(
                 starts.setdefault(int(tracks[row]), row)
         if not ends or not starts:
             continue
-        overlap = _iou(boxes[list(ends.values())], boxes[list(starts.values())])
+        overlap = box_overlaps(boxes[list(ends.values())][:, None], boxes[list(starts.values())][None])
         gaps = frames[list(starts.values())][None, :] - frames[list(ends.values())][:, None]
         overlap[gaps > reach] = 0
         for i, j in zip(*linear_sum_assignment(-overlap), strict=True):
@@ -180,13 +176,6 @@ def _join_pieces(
                 earlier = list(ends)[i]
                 root[list(starts)[j]] = root.get(earlier, earlier)
     return root
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union of (n, 4) and (m, 4) boxes x, y, w, h: (n, m)."""
-    inter = intersection(a[:, None], b[None])
-    areas = (a[:, 2] * a[:, 3])[:, None] + (b[:, 2] * b[:, 3])[None]
-    return inter / np.maximum(areas - inter, 1e-9)
 
 
 def _number_tracks(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
@@ -197,14 +186,6 @@ def _number_tracks(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) ->
         if track >= 0:
             numbers.setdefault(track, len(numbers))
     return np.array([numbers.get(track, -1) for track in tracks.tolist()], np.int64), numbers
-
-
-def _landmarks(faces: pa.Table) -> np.ndarray:
-    """(n, 5, 2) pixels, NaN where a face has none."""
-    column = faces["landmarks"]
-    marks = np.full((len(column), 5, 2), np.nan)
-    marks[column.is_valid().to_numpy()] = column.drop_null().combine_chunks().flatten().to_numpy().reshape(-1, 5, 2)
-    return marks
 
 
 def _crops_of_kept(
@@ -237,34 +218,3 @@ def _real_shots(
         },
         schema=schemas.SHOTS,
     )
-
-
-def _track_table(faces: pa.Table, crops: pa.Table) -> pa.Table:
-    """One row per track, from the sorted faces."""
-    columns = {name: faces[name].to_pylist() for name in ("video", "shot", "track_id", "frame", "time_s", "verdict")}
-    rows_of: dict[int, list[int]] = defaultdict(list)
-    for row, track in enumerate(columns["track_id"]):
-        if track is not None:
-            rows_of[track].append(row)
-    crop_tracks, crop_counts = np.unique(crops["track_id"].to_numpy(), return_counts=True)
-    crops_of = dict(zip(crop_tracks.tolist(), crop_counts.tolist(), strict=True))
-    table = []
-    for track in sorted(rows_of):
-        rows = rows_of[track]
-        first, last = rows[0], rows[-1]
-        count = crops_of.get(track, 0)
-        table.append(
-            {
-                "video": columns["video"][first],
-                "shot": columns["shot"][first],
-                "track_id": track,
-                "first_frame": columns["frame"][first],
-                "last_frame": columns["frame"][last],
-                "first_time_s": columns["time_s"][first],
-                "last_time_s": columns["time_s"][last],
-                "faces": len(rows),
-                "crops": count,
-                "reason": None if count else track_reason([columns["verdict"][row] for row in rows]),
-            }
-        )
-    return pa.Table.from_pylist(table, schema=schemas.STAGE1_TRACKS)

@@ -10,6 +10,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcn_ray.tracks.judge import BLENDED
 
 #: Intersection over the smaller box from which on two boxes may be on one face. A detector's suppression of overlaps
 #: leaves only boxes of different size, one within the other, of which intersection over union says little.
@@ -68,6 +72,32 @@ def find_meetings(
                 meeting.one_face += bool(overlaps and distance < max(radii[i], radii[j]))
                 meeting.apart += inside == 0
     return dict(meetings)
+
+
+def meetings_of(faces: pa.Table, tracks: np.ndarray) -> dict[tuple[int, int], Meeting]:
+    """`find_meetings` of one video's faces (`schemas.STAGE1_FACES`) whose tracks are these, (n,) int."""
+    clear = np.array([verdict != BLENDED for verdict in faces["verdict"].to_pylist()], bool)
+    boxes = np.stack([faces[name].to_numpy().astype(np.float64) for name in "xywh"], axis=1).reshape(-1, 4)
+    column = faces["landmarks"]
+    marks = np.full((len(column), 5, 2), np.nan)
+    marks[column.is_valid().to_numpy()] = column.drop_null().combine_chunks().flatten().to_numpy().reshape(-1, 5, 2)
+    return find_meetings(faces["frame"].to_numpy(), np.where(clear, tracks, -1), boxes, marks)
+
+
+def cannot_links(faces: pa.Table) -> list[tuple[int, int]]:
+    """Pairs of tracks that are seen together and so are two people, sorted; faces of one or several videos."""
+    links: list[tuple[int, int]] = []
+    for video in pc.unique(faces["video"]).to_pylist():
+        own = faces.filter(pc.equal(faces["video"], video))
+        meetings = meetings_of(own, own["track_id"].fill_null(-1).to_numpy())
+        links += [pair for pair, meeting in meetings.items() if meeting.two_people]
+    return sorted(links)
+
+
+def box_overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of boxes (..., 4) x, y, w, h, one with one."""
+    inter = intersection(a, b)
+    return inter / np.maximum(a[..., 2] * a[..., 3] + b[..., 2] * b[..., 3] - inter, 1e-9)
 
 
 def intersection(a: np.ndarray, b: np.ndarray) -> np.ndarray:
