@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 from benchmarks.quality.methods import IN_HINDSIGHT
-from benchmarks.quality.work import Answer, Outcome
+from benchmarks.quality.work import MEASURE, Answer, Outcome
 
 Row = dict[str, Any]
 Setting = tuple[tuple[str, float], ...]
-
-#: What a setting is chosen by: Unknown tracks count, as clusters of their own.
-MEASURE = "bcubed_f_all"
 
 #: Columns of the stored table before the measures.
 KEYS = (

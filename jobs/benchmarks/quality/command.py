@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.quality.cases import Case, cases_of
+from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.choice import rows_of
+from benchmarks.quality.degrade import KINDS as DEGRADED
+from benchmarks.quality.degrade import Copy, degraded, make_copy
 from benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
 from benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
 from benchmarks.quality.tables import print_grids, store_rows, summaries
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vcn_ray.config import RunOptions
-from vcn_ray.errors import VcnError
+from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.season.session import ray_session
 from vcn_ray.storage import Store
@@ -55,16 +57,18 @@ def quality(request: Request) -> bool:
     """
     methods = choose_methods(request.methods, request.given, iterations=request.iterations)
     seasons = find_labelled(request.seasons)
+    kinds = _kinds(request.cases)
     errors: list[str] = []
     with ray_session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
-        cases = _cases(request, methods, seasons, errors)
-        pieces = list(_pieces(request, methods, cases))
+        footages = _footages(seasons, kinds, request.folder, errors)
+        cases = _cases(request, methods, footages, kinds, errors)
+        pieces = list(_pieces(request.seeds, methods, cases, kinds))
         outcomes = list(spread(measure, pieces, "methods on cases"))
     for piece, outcome in zip(pieces, outcomes, strict=True):
         if isinstance(outcome, str) or outcome.error:
             errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
     rows, problems = rows_of(outcome for outcome in outcomes if not isinstance(outcome, str))
-    rows = [row for row in rows if row["degraded"] in request.cases or row["kind"] in request.cases]
+    rows = [row for row in rows if row["kind"] in kinds]
     stem = Path(request.output).with_suffix("") if request.output else Path(request.folder) / "quality"
     store_rows(rows, stem)
     grids = summaries(rows)
@@ -101,14 +105,44 @@ def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U |
     return iter([results[number] for number in range(len(jobs))])
 
 
+def _kinds(wanted: Sequence[str]) -> list[str]:
+    """The kinds of cases asked for; `OptionError` for one that does not exist."""
+    known = [*KINDS, *DEGRADED]
+    for kind in wanted:
+        if kind not in [*known, "all"]:
+            raise OptionError(f"--cases: no kind of case {kind!r}; there are: {'; '.join(known)}; all")
+    return known if "all" in wanted else list(wanted)
+
+
+def _footages(seasons: Sequence[Footage], kinds: Sequence[str], folder: str, errors: list[str]) -> list[Footage]:
+    """The seasons, and their degraded copies of these kinds, made where the cache lacks them."""
+    footages: list[Footage] = list(seasons)
+    copies: list[Copy] = []
+    bad: set[str] = set()
+    for footage in seasons:
+        for kind in [kind for kind in DEGRADED if kind in kinds]:
+            try:
+                found, missing = degraded(footage, kind, folder)
+            except VcnError as error:
+                errors.append(f"{footage.name}, {kind}: {error}")
+                continue
+            footages.append(found)
+            copies += missing
+    for copy, problem in zip(copies, spread(make_copy, copies, "degraded copies"), strict=True):
+        if problem:
+            errors.append(f"{copy}: {problem}")
+            bad.add(copy.target)
+    return [footage for footage in footages if not bad.intersection(footage.videos)]
+
+
 def _cases(
-    request: Request, methods: Sequence[Method], seasons: Sequence[Footage], errors: list[str]
+    request: Request, methods: Sequence[Method], footages: Sequence[Footage], kinds: Sequence[str], errors: list[str]
 ) -> dict[str, list[Case]]:
     """All cases by the digest of the extraction that a method needs; what cannot be extracted goes to `errors`."""
     needed = {extraction_digest(method.options(0)): method.options(0) for method in methods}
-    kinds = {*request.cases, "whole"}  # the whole case is what settings are chosen on
+    wanted = {*kinds, "whole"}  # the whole case is what settings are chosen on
     cases: dict[str, list[Case]] = {key: [] for key in needed}
-    for footage in seasons:
+    for footage in footages:
         truth = read_ground_truth(footage.ground_truth)
         for key, options in needed.items():
             try:
@@ -118,17 +152,22 @@ def _cases(
                 errors.append(f"{footage.name}: {error}")
                 continue
             if request.tracks in ("detected", "both"):
-                cases[key] += cases_of(extracted, tracks, truth, kinds)
+                cases[key] += cases_of(extracted, tracks, truth, wanted)
             if request.tracks in ("truth", "both"):
-                cases[key] += cases_of(extracted, tracks.regrouped(truth), truth, kinds, truth_tracks=True)
+                cases[key] += cases_of(extracted, tracks.regrouped(truth), truth, wanted, truth_tracks=True)
     return cases
 
 
-def _pieces(request: Request, methods: Sequence[Method], cases: Mapping[str, Sequence[Case]]) -> Iterator[Piece]:
+def _pieces(
+    seeds: Sequence[int], methods: Sequence[Method], cases: Mapping[str, Sequence[Case]], kinds: Sequence[str]
+) -> Iterator[Piece]:
     """Each method on each case with each seed; with one seed where the seed changes nothing."""
     for method in methods:
-        seeds = request.seeds if is_seeded(method) else request.seeds[:1]
+        of_method = seeds if is_seeded(method) else seeds[:1]
+        chosen_elsewhere = has_settings(method)
         for case in cases[extraction_digest(method.options(0))]:
-            if case.kind in request.cases or (case.kind == "whole" and has_settings(method)):
-                for seed in seeds:
+            if method.every_iteration and case.track_ids is not None:
+                continue  # a table over iterations for each subset would tell nobody anything
+            if case.kind in kinds or (case.kind == "whole" and chosen_elsewhere):
+                for seed in of_method:
                     yield Piece(method, case, seed)

@@ -11,12 +11,13 @@ import numpy as np
 
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import OptionError
-from vcn_ray.evaluate.baselines.hac import hac_labels, mean_embeddings
+from vcn_ray.evaluate.baselines import baselines
+from vcn_ray.evaluate.baselines.hac import at_known_number, merge_tree, track_means
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.season.titledata import pack_of
 
-#: (faces, number of identities in the ground truth) -> labels (t,)
-KnowingCut = Callable[[TrackFaces, int], np.ndarray]
+#: (faces, number of identities in the ground truth) -> labels (t,), one or several
+Oracle = Callable[[TrackFaces, int], list[np.ndarray]]
 
 #: Ends the name of a bound: a method under the setting that is best on the very case.
 IN_HINDSIGHT = ", best in hindsight"
@@ -51,7 +52,7 @@ def all_methods(given: Mapping[str, str]) -> list[Method]:
     """Every method that has a name, under the options given for all of them."""
     product = [Method(name, "product", tuple({**given, **settings}.items())) for name, settings in PRODUCT.items()]
     fields_own = [Method(baseline.name, "baseline", tuple(given.items())) for baseline in _baselines(given)]
-    return [*product, *fields_own, *(Method(name, "oracle", tuple(given.items())) for name in _ORACLES)]
+    return [*product, *fields_own, *(Method(name, "oracle", tuple(given.items())) for name in ORACLES)]
 
 
 def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iterations: bool = False) -> list[Method]:
@@ -90,9 +91,7 @@ def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iteration
 
 
 def find_baseline(method: Method) -> Baseline:
-    """The baseline that a method stands for; an oracle becomes one whose cut takes `identities`."""
-    if method.role == "oracle":
-        return Baseline(method.name, "knows the number of identities", partial(_prepare_knowing, _ORACLES[method.name]))
+    """The baseline that a method stands for."""
     return next(baseline for baseline in _baselines(dict(method.settings)) if baseline.name == method.name)
 
 
@@ -125,37 +124,20 @@ def _assignment(text: str, part: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _known_number(faces: TrackFaces, identities: int, *, linked: bool) -> np.ndarray:
-    _, means = mean_embeddings(faces.embeddings, faces.track_of_crop)
+def _known_number(faces: TrackFaces, identities: int, *, linked: bool) -> list[np.ndarray]:
+    baseline = at_known_number(identities, cannot_link=linked)
+    return [baseline.prepare(faces, 0)(**baseline.settings[0])]
+
+
+def _every_cut(faces: TrackFaces, identities: int, *, linked: bool) -> list[np.ndarray]:
     pairs = np.argwhere(np.triu(faces.cannot_link)) if linked else None
-    return hac_labels(means, n_clusters=identities, cannot_link=pairs)
+    return merge_tree(track_means(faces), pairs).all_cuts()
 
 
-def _prepare_knowing(cut: KnowingCut, faces: TrackFaces, seed: int) -> Callable[..., np.ndarray]:
-    def cut_of(identities: int) -> np.ndarray:
-        return cut(faces, identities)
-
-    return cut_of
-
-
-_ORACLES: Mapping[str, KnowingCut] = {
-    "HAC, true number of identities": partial(_known_number, linked=False),
-    "HAC with cannot-link, true number of identities": partial(_known_number, linked=True),
+#: By name; of the labels that one gives, those count that score best on the very case.
+ORACLES: Mapping[str, Oracle] = {
+    "HAC at known number": partial(_known_number, linked=False),
+    "HAC at known number with cannot-link": partial(_known_number, linked=True),
+    "HAC at best threshold": partial(_every_cut, linked=False),
+    "HAC at best threshold with cannot-link": partial(_every_cut, linked=True),
 }
-
-
-def baselines(recognition_threshold: float) -> tuple[Baseline, ...]:
-    """HAC with and without cannot-link, at the model's own threshold and at one chosen on other titles."""
-
-    def prepare(linked: bool, faces: TrackFaces, seed: int) -> Callable[..., np.ndarray]:
-        _, means = mean_embeddings(faces.embeddings, faces.track_of_crop)
-        pairs = np.argwhere(np.triu(faces.cannot_link)) if linked else None
-        return lambda threshold: hac_labels(means, threshold=threshold, cannot_link=pairs)
-
-    grid = tuple({"threshold": round(float(t), 3)} for t in np.arange(0.05, 0.8, 0.02))
-    found = []
-    for linked, name in ((False, "HAC"), (True, "HAC with cannot-link")):
-        own = ({"threshold": recognition_threshold},)
-        found.append(Baseline(f"{name}, own threshold", "", partial(prepare, linked), own))
-        found.append(Baseline(f"{name}, chosen threshold", "", partial(prepare, linked), grid))
-    return tuple(found)

@@ -10,23 +10,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from benchmarks.quality.choice import KEYS, MEASURE, Row
+from benchmarks.quality.choice import KEYS, Row
+from benchmarks.quality.work import MEASURE, OF_TRACKS
 from rich.console import Console
 from rich.table import Table
 
 from vcn_ray.evaluate.report import Scores
 
-_TEXT = ("season", "degraded", "kind", "case", "tracks_of", "method", "role", "setting")
-_OF_TRACKS = ("tracks", "false_tracks", "clusters", "unknown", "identities_found", "clusters_of_false_tracks")
-_COUNTS = ("seed", "iteration", "iterations", *_OF_TRACKS)
-_COLUMNS = (*KEYS, "tracks", "false_tracks", *(f.name for f in fields(Scores)))
+_AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "seconds")
+
+_NUMBERS = {"seed": pa.int64(), "iteration": pa.int64(), "iterations": pa.int64(), "wall_s": pa.float64()}
+_OF_TRACKS = {name: pa.float64() if name == "appearance_recall" else pa.int64() for name in OF_TRACKS}
+_SCORES = {f.name: pa.int64() if f.type == "int" else pa.float64() for f in fields(Scores)}
 
 #: One row per season, case, method and seed (and iteration).
 QUALITY = pa.schema(
-    [
-        (name, pa.string() if name in _TEXT else pa.int64() if name in _COUNTS else pa.float64())
-        for name in dict.fromkeys(_COLUMNS)
-    ]
+    [*((name, _NUMBERS.get(name, pa.string())) for name in KEYS), *_OF_TRACKS.items(), *_SCORES.items()]
 )
 
 
@@ -79,37 +78,41 @@ def summaries(rows: Sequence[Row]) -> list[Grid]:
 
 
 def _summary(kind: str, tracks_of: str, rows: Sequence[Row]) -> Grid:
-    """Cells: `MEASURE` and PCR, means over cases and seeds; the spread is that of the mean F from seed to seed."""
+    """Methods of one kind of case, those that know the answer last, and what the tracks themselves miss."""
     seasons = list(dict.fromkeys(row["season"] for row in rows))
     order = {"product": 0, "baseline": 1, "oracle": 2}
     methods = sorted(dict.fromkeys((row["method"], row["role"]) for row in rows), key=lambda m: order[m[1]])
     lines = []
     for method, role in methods:
-        own = [row for row in rows if row["method"] == method]
-        of_season = {s: [row for row in own if row["season"] == s] for s in seasons}
-        means = {s: _mean(of_season[s], MEASURE) for s in seasons if of_season[s]}
-        seeds = sorted({row["seed"] for row in own})
-        by_seed = [
-            np.mean([_mean([r for r in of_season[s] if r["seed"] == seed], MEASURE) for s in means]) for seed in seeds
-        ]
-        cells = [f"{means[s]:.3f} / {_mean(of_season[s], 'pcr'):.2f}" if s in means else "" for s in seasons]
-        worst = min(means, key=lambda s: means[s])
-        mean, spread = np.mean(list(means.values())), f" ± {np.std(by_seed):.3f}" if len(seeds) > 1 else ""
-        partial = f" ({len(means)} of {len(seasons)})" if len(means) < len(seasons) else ""
-        unknown, wall_s = _mean(own, "unknown_share"), _mean(own, "wall_s")
-        lines.append(
-            (
-                method + (" *" if role == "oracle" else ""),
-                *cells,
-                f"{mean:.3f}{spread}{partial}",
-                f"{means[worst]:.3f} {worst}",
-                f"{_mean(own, 'wcp'):.3f}",
-                f"{unknown:.3f}",
-                f"{wall_s:.2f}",
-            )
-        )
+        name = method + (" *" if role == "oracle" else "")
+        lines.append((name, *_method_cells([row for row in rows if row["method"] == method], seasons)))
+    of_season = [[row for row in rows if row["season"] == season] for season in seasons]
+    of_tracks = [f"{_mean(own, 'appearance_recall'):.3f} / {_mean(own, 'false_tracks'):.0f}" for own in of_season]
+    lines.append(("(appearances covered / false tracks)", *of_tracks, *[""] * len(_AFTER_SEASONS)))
     title = f"{kind}, {tracks_of} tracks: B-cubed F with Unknown as clusters of their own / PCR (* knows the answer)"
-    return Grid(title, ("method", *seasons, "mean F", "worst F", "WCP", "Unknown", "seconds"), tuple(lines))
+    return Grid(title, ("method", *seasons, *_AFTER_SEASONS), tuple(lines))
+
+
+def _method_cells(own: Sequence[Row], seasons: Sequence[str]) -> list[str]:
+    """`MEASURE` and PCR of each season, means over cases and seeds; then `_AFTER_SEASONS`.
+
+    Each season weighs the same in the mean; the spread is the standard deviation of the mean from seed to seed.
+    """
+    of_season = {s: [row for row in own if row["season"] == s] for s in seasons}
+    means = {s: _mean(of_season[s], MEASURE) for s in seasons if of_season[s]}
+    cells = [f"{means[s]:.3f} / {_mean(of_season[s], 'pcr'):.2f}" if s in means else "" for s in seasons]
+    mean = f"{np.mean(list(means.values())):.3f}"
+    of_seed = {}
+    for seed in sorted({row["seed"] for row in own}):
+        of_it = [[row for row in of_season[s] if row["seed"] == seed] for s in means]
+        of_seed[seed] = np.mean([_mean(rows, MEASURE) for rows in of_it if rows])
+    if len(of_seed) > 1:
+        mean += f" ± {np.std(list(of_seed.values())):.3f}"
+    if len(means) < len(seasons):
+        mean += f" ({len(means)} of {len(seasons)})"
+    worst = min(means, key=lambda s: means[s])
+    others = (f"{_mean(own, 'wcp'):.3f}", f"{_mean(own, 'unknown_share'):.3f}", f"{_mean(own, 'wall_s'):.2f}")
+    return [*cells, mean, f"{means[worst]:.3f} {worst}", *others]
 
 
 def _iterations(rows: Sequence[Row]) -> list[Grid]:

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from benchmarks.quality.cases import Case, title_of_case, write_labels
-from benchmarks.quality.methods import Method, find_baseline
+from benchmarks.quality.methods import ORACLES, Method, find_baseline
 from benchmarks.quality.titletracks import TitleTracks, match_table, track_frames
 
 from vcn_ray.adapt.cache import CachedViews
@@ -24,10 +23,17 @@ from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.evaluate.baselines.problem import TrackFaces
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.evaluate.report import Scores, evaluate_run, score_tracks
+from vcn_ray.evaluate.report import evaluate_run, score_tracks
 from vcn_ray.season.loop import adapt_and_cluster, finish_title
 from vcn_ray.season.titledata import choose_crops, load_cannot_link, load_views
 from vcn_ray.storage import Store
+
+#: What settings are chosen by: Unknown tracks count, as clusters of their own.
+MEASURE = "bcubed_f_all"
+
+#: Measures of a case's tracks, whatever becomes of them: how many, how many are false, which share of the labelled
+#: appearances (video, shot, identity) a true one covers. What is not covered lowers no score of a clustering.
+OF_TRACKS = ("tracks", "false_tracks", "appearance_recall")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Piece:
 class Answer:
     """How a method did under one of its settings."""
 
-    scores: Mapping[str, Any]  # fields of `Scores`, and tracks, false_tracks
+    scores: Mapping[str, Any]  # `OF_TRACKS` and fields of `Scores`
     wall_s: float  # to this answer from cached views
     setting: tuple[tuple[str, float], ...] = ()
     iteration: int | None = None  # None: the method's answer; else what it would have been after this one
@@ -71,7 +77,8 @@ def measure(piece: Piece) -> Outcome:
             work, truth_path = prepare_case(piece.case, piece.method.options(piece.seed), Path(folder))
             if piece.method.role == "product":
                 return Outcome(piece, tuple(_run_product(piece, work, truth_path, Path(folder))))
-            return Outcome(piece, tuple(_run_baseline(piece, work, truth_path)))
+            run = _run_oracle if piece.method.role == "oracle" else _run_baseline
+            return Outcome(piece, tuple(run(piece, work, truth_path)))
     except VcnError as error:
         return Outcome(piece, error=str(error))
     except Exception as error:
@@ -124,25 +131,53 @@ def _base_embeddings(views: CachedViews) -> np.ndarray:
 def _run_baseline(piece: Piece, work: Store, labels: Path) -> list[Answer]:
     """Prepared once, then every setting: which one counts is chosen elsewhere, on other seasons."""
     baseline = find_baseline(piece.method)
+    held_against = _HeldAgainst(work, labels)
     faces, track_ids = track_faces(work, piece.method.options(piece.seed))
-    truth = read_ground_truth(labels)
-    matches = match_table(_tracked(work), truth)
-    identities = len(set(truth.identity))
-    knowing = {"identities": identities} if piece.method.role == "oracle" else {}
     started = time.perf_counter()
     cut = baseline.prepare(faces, piece.seed)
     prepared_s = time.perf_counter() - started
     answers = []
     for setting in baseline.settings:
         started = time.perf_counter()
-        found = cut(**setting, **knowing)
+        found = cut(**setting)
         wall_s = prepared_s + time.perf_counter() - started
-        cluster = {t: label for t, label in zip(track_ids.tolist(), found.tolist(), strict=True) if label >= 0}
-        clusters = [cluster.get(track) for track in matches.track_id.tolist()]
-        scores = score_tracks(matches, clusters, dict.fromkeys(matches.video, ""), identities)
-        false_tracks = int((~matches.is_real).sum())
-        answers.append(Answer(_flat(scores, len(clusters), false_tracks), wall_s, tuple(sorted(setting.items()))))
+        answers.append(Answer(held_against.score(track_ids, found), wall_s, tuple(sorted(setting.items()))))
     return answers
+
+
+def _run_oracle(piece: Piece, work: Store, labels: Path) -> list[Answer]:
+    """The best of what somebody who knows the answer would choose between."""
+    held_against = _HeldAgainst(work, labels)
+    faces, track_ids = track_faces(work, piece.method.options(piece.seed))
+    started = time.perf_counter()
+    candidates = ORACLES[piece.method.name](faces, held_against.identities)
+    wall_s = time.perf_counter() - started
+    answers = [Answer(held_against.score(track_ids, found), wall_s) for found in candidates]
+    return [max(answers, key=lambda answer: answer.scores[MEASURE] or 0.0)]
+
+
+class _HeldAgainst:
+    """The ground truth of a case, and its tracks matched to it."""
+
+    def __init__(self, work: Store, labels: Path):
+        truth = read_ground_truth(labels)
+        faces = work.read_table("tracks/faces.parquet")
+        self._matches = match_table(faces.filter(pc.is_valid(faces["track_id"])), truth)
+        self.identities = len(set(truth.identity))
+        real = self._matches.is_real
+        appearances = set(zip(truth.video, truth.shot, truth.identity, strict=True))
+        own = (self._matches.video, self._matches.shot, self._matches.identity)
+        covered = appearances.intersection(zip(*(values[real] for values in own), strict=True))
+        recall = round(len(covered) / len(appearances), 4)
+        of_tracks = (len(real), int((~real).sum()), recall)
+        self._of_tracks = dict(zip(OF_TRACKS, of_tracks, strict=True))
+
+    def score(self, track_ids: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+        """Scores of labels (t,), -1 for Unknown, of these tracks; all others are Unknown."""
+        label = {t: cluster for t, cluster in zip(track_ids.tolist(), labels.tolist(), strict=True) if cluster >= 0}
+        clusters = [label.get(track) for track in self._matches.track_id.tolist()]
+        titles = dict.fromkeys(self._matches.video, "")
+        return {**self._of_tracks, **asdict(score_tracks(self._matches, clusters, titles, self.identities))}
 
 
 def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[Answer]:
@@ -156,21 +191,12 @@ def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[
     # Only screen times depend on how long a frame lasts, and they are not looked at here.
     finish_title(work, "case", results, {row["video"]: 1 / 25 for row in tracks})
     found = evaluate_run(results.read_table("faces.parquet"), labels, results.read_table("iteration_clusters.parquet"))
-    count = {"tracks": found.tracks, "false_tracks": found.false_tracks}
+    of_tracks = {name: getattr(found, name) for name in OF_TRACKS}
     done = max(found.iterations, default=0)
-    answers = [Answer(_flat(found.scores, **count), wall_s, iterations=done)]
+    answers = [Answer({**of_tracks, **asdict(found.scores)}, wall_s, iterations=done)]
     if piece.method.every_iteration:
         answers = [
-            Answer(_flat(scores, **count), wall_s, iteration=n, iterations=done)
+            Answer({**of_tracks, **asdict(scores)}, wall_s, iteration=n, iterations=done)
             for n, scores in sorted(found.iterations.items())
         ]
     return answers
-
-
-def _tracked(work: Store) -> pa.Table:
-    faces = work.read_table("tracks/faces.parquet")
-    return faces.filter(pc.is_valid(faces["track_id"]))
-
-
-def _flat(scores: Scores, tracks: int, false_tracks: int) -> dict[str, Any]:
-    return {"tracks": tracks, "false_tracks": false_tracks, **asdict(scores)}
