@@ -16,6 +16,7 @@ from vcn_ray.evaluate.baselines.hac import hac_labels, mean_embeddings
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
 from vcn_ray.models.packs import load_pack
 from vcn_ray.schemas import FACES
+from vcn_ray.season.splits import crop_tracks, read_cannot_link
 from vcn_ray.storage import Store
 
 
@@ -49,10 +50,10 @@ def _base_model(folder: Store) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             f"{work.where('views')} holds no cached views: run on a CPU, with the default options, and keep work/"
         )
     views = concat_views([CachedViews.from_bytes(work.read_bytes(key)) for key in keys])
-    track_of_row = np.array(work.read_table("tracks/crops.parquet")["track_id"].to_pylist(), np.int64)
+    track_of_row = crop_tracks(work)
     tracks, embeddings = mean_embeddings(views.plain, track_of_row[views.keys])
     position = {int(track): row for row, track in enumerate(tracks)}
-    pairs = work.read_table("tracks/cannot_link.parquet").to_pylist()
+    pairs = read_cannot_link(work).to_pylist()
     both = [(position.get(p["track_a"]), position.get(p["track_b"])) for p in pairs]
     return tracks, embeddings, np.array([p for p in both if None not in p], np.int64).reshape(-1, 2)
 

@@ -23,7 +23,7 @@ from vcn_ray.schemas import CANNOT_LINK, SPLITS
 from vcn_ray.season.titledata import TitleCrops, load_cannot_link, load_pixels, load_views, pack_of
 from vcn_ray.storage import Store
 from vcn_ray.tracks.duplicates import cannot_links
-from vcn_ray.tracks.splitting import plan_splits, split_table, split_track_ids
+from vcn_ray.tracks.splitting import plan_splits, split_table
 from vcn_ray.tracks.tracktable import track_table
 
 #: The step in the title's store, and its tables (`schemas.SPLITS`, `schemas.CANNOT_LINK`).
@@ -54,11 +54,7 @@ def settle_tracks(
         store.write_table(_LINKS_KEY, links, CANNOT_LINK)
         store.mark_done(STEP, inputs, tracks=splits.num_rows)
     workers.from_first(torch.zeros(1, device=torch.device(device)))
-    splits = store.read_table(_SPLITS_KEY)
-    if not splits.num_rows:
-        return crops
-    after = split_track_ids(crops.track_id[crops.track_of_crop], _frames(store)[crops.rows], splits)
-    track_id, position = np.unique(after, return_inverse=True)
+    track_id, position = np.unique(crop_tracks(store)[crops.rows], return_inverse=True)
     return replace(crops, track_of_crop=position.astype(np.int64), track_id=track_id)
 
 
@@ -88,16 +84,16 @@ def read_cannot_link(store: Store) -> pa.Table:
     return store.read_table(_LINKS_KEY)
 
 
+def crop_tracks(store: Store) -> np.ndarray:
+    """(n,) int64: track of each row of stage 1's table of crops, after the splits."""
+    table = split_table(store.read_table("tracks/crops.parquet", ["track_id", "frame"]), store.read_table(_SPLITS_KEY))
+    return table["track_id"].to_numpy()
+
+
 def read_crops(store: Store, columns: list[str], track: int) -> pa.Table:
     """These columns, track_id and frame among them, of one track's crops, after the splits; reads no other pictures."""
-    splits = store.read_table(_SPLITS_KEY)
-    key = "tracks/crops.parquet"
-    after = split_table(store.read_table(key, ["track_id", "frame"]), splits)["track_id"].to_numpy()
-    return split_table(store.read_table(key, columns, np.flatnonzero(after == track)), splits)
-
-
-def _frames(store: Store) -> np.ndarray:
-    return np.array(store.read_table("tracks/crops.parquet", ["frame"])["frame"].to_pylist(), np.int64)
+    rows = np.flatnonzero(crop_tracks(store) == track)
+    return split_table(store.read_table("tracks/crops.parquet", columns, rows), store.read_table(_SPLITS_KEY))
 
 
 def _find_splits(store: Store, options: Options, crops: TitleCrops, device: str) -> pa.Table:
@@ -105,7 +101,8 @@ def _find_splits(store: Store, options: Options, crops: TitleCrops, device: str)
     if not len(crops):
         return SPLITS.empty_table()
     base = _base_embeddings(store, options, crops, device)
-    frames, changes = _frames(store)[crops.rows], []
+    frames = store.read_table("tracks/crops.parquet", ["frame"])["frame"].to_numpy()[crops.rows]
+    changes = []
     with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
         calibration = KNOWN_CALIBRATIONS.get(pack_of(options).face_id_digest)
         if calibration is None:
