@@ -20,8 +20,7 @@ from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name, 
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.season.titledata import choose_crops, view_chunks
 from vcn_ray.storage import Store, digest
-
-_NO_CROP = "none of its faces gave a crop"
+from vcn_ray.tracks.tracktable import track_table
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,11 @@ class TitleTracks:
         faces = _with(self.faces.filter(pa.array(kept)), "track_id", own[kept], STAGE1_FACES)
         faces = _with(faces, "shot", np.array(shot)[own[kept]], STAGE1_FACES)
         crops = _with(self.crops.take(pa.array(crop_order)), "track_id", of_crop[crop_order], CROPS)
-        tracks = _tracks_of(faces, crops)
+        faces = faces.sort_by([("track_id", "ascending"), ("frame", "ascending")])
+        tracks = track_table(faces, crops)
         known = set(tracks["track_id"].to_pylist())
         pairs = [pair for pair in _seen_together(truth, number) if known.issuperset(pair)]
-        links = pa.table(dict(zip(CANNOT_LINK.names, zip(*pairs, strict=True), strict=True))) if pairs else None
-        links = CANNOT_LINK.empty_table() if links is None else links.cast(CANNOT_LINK)
+        links = pa.table({"track_a": [a for a, _ in pairs], "track_b": [b for _, b in pairs]}, schema=CANNOT_LINK)
         return TitleTracks(faces, tracks, crops, links, self.view_row[crop_order])
 
     def match(self, truth: GroundTruth) -> TrackMatches:
@@ -135,23 +134,6 @@ def _first_of_each(track: np.ndarray, faces: pa.Table) -> np.ndarray:
 
 def _with(table: pa.Table, name: str, values: np.ndarray, schema: pa.Schema) -> pa.Table:
     return table.set_column(table.column_names.index(name), name, pa.array(values, schema.field(name).type))
-
-
-def _tracks_of(faces: pa.Table, crops: pa.Table) -> pa.Table:
-    """The rows of tracks (STAGE1_TRACKS) that have these faces and crops."""
-    found = faces.group_by(["track_id", "video", "shot"]).aggregate(
-        [("frame", "min"), ("frame", "max"), ("time_s", "min"), ("time_s", "max"), ("frame", "count")]
-    )
-    found = found.sort_by("track_id")
-    of_track = np.bincount(crops["track_id"].to_numpy(), minlength=1 + max(found["track_id"].to_pylist(), default=0))
-    n_crops = of_track[found["track_id"].to_numpy()]
-    columns = [
-        *(found[name] for name in ("video", "shot", "track_id", "frame_min", "frame_max", "time_s_min", "time_s_max")),
-        found["frame_count"],
-        pa.array(n_crops),
-        pa.array([None if n else _NO_CROP for n in n_crops], pa.string()),
-    ]
-    return pa.table(dict(zip(STAGE1_TRACKS.names, columns, strict=True))).cast(STAGE1_TRACKS)
 
 
 def _seen_together(truth: GroundTruth, number: dict[Any, int]) -> list[tuple[int, int]]:

@@ -1,0 +1,98 @@
+"""Leave one season out: no season's row was chosen on that season."""
+
+from dataclasses import replace
+
+import pytest
+from benchmarks.quality.cases import Case
+from benchmarks.quality.choice import choose_setting, rows_of
+from benchmarks.quality.methods import IN_HINDSIGHT, Method
+from benchmarks.quality.seasons import Extracted, Footage
+from benchmarks.quality.tables import QUALITY, summaries
+from benchmarks.quality.work import Answer, Outcome, Piece
+from hypothesis import given
+from hypothesis import strategies as st
+
+METHOD = Method("some method", "baseline")
+SETTINGS = tuple((("level", float(level)),) for level in range(3))
+
+
+def outcome(season: str, scores: list[float], *, seed: int = 0, degraded: str = "", kind: str = "whole") -> Outcome:
+    """What the method did on a case of a season, a score for each setting."""
+    case = Case(Extracted(Footage(season, degraded, (), ""), ""), degraded or kind, degraded or kind, False)
+    others = dict.fromkeys(QUALITY.names[12:], 1)
+    answers = [
+        Answer({**others, "bcubed_f_all": score}, 0.1, setting) for score, setting in zip(scores, SETTINGS, strict=True)
+    ]
+    return Outcome(Piece(METHOD, case, seed), tuple(answers))
+
+
+def chosen(outcomes: list[Outcome]) -> dict[str, set[str]]:
+    """The settings that each season's rows show, bounds left out."""
+    rows, _ = rows_of(outcomes)
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        if row["role"] == "baseline":
+            found.setdefault(row["season"], set()).add(row["setting"])
+    return found
+
+
+def test_a_season_gets_what_is_best_on_the_others() -> None:
+    outcomes = [
+        outcome("one", [1.0, 0.0, 0.0]),
+        outcome("two", [0.0, 1.0, 0.6]),
+        outcome("three", [0.0, 0.2, 0.7]),
+    ]
+    # one: .6 / .65 on the others, two: .5 / .1 / .35, three: .5 / .5 / .3, the first among equals
+    assert chosen(outcomes) == {"one": {"level=2.0"}, "two": {"level=0.0"}, "three": {"level=0.0"}}
+
+
+scores = st.lists(st.floats(0, 1), min_size=3, max_size=3)
+
+
+@given(own=scores, other=scores, copy=scores, rest=st.lists(scores, min_size=1, max_size=3))
+def test_its_own_scores_never_count(
+    own: list[float], other: list[float], copy: list[float], rest: list[list[float]]
+) -> None:
+    others = [outcome(f"season {n}", values) for n, values in enumerate(rest)]
+    before = chosen([outcome("own", own), outcome("own", copy, degraded="half"), *others])["own"]
+    after = chosen([outcome("own", other), outcome("own", own, degraded="half"), *others])["own"]
+    assert before == after
+    assert len(before) == 1  # one setting for the season and its copies
+
+
+def test_only_whole_seasons_choose_and_seeds_count_together() -> None:
+    outcomes = [
+        outcome("one", [0.1, 0.2, 0.3]),
+        outcome("two", [0.9, 0.6, 0.0], seed=0),
+        outcome("two", [0.1, 0.6, 0.0], seed=1),
+        outcome("two", [0.0, 0.0, 1.0], kind="one character"),
+        outcome("two", [0.0, 0.0, 1.0], degraded="blur"),
+    ]
+    assert chosen(outcomes)["one"] == {"level=1.0"}
+
+
+def test_bounds_are_marked_and_a_lone_season_has_no_choice() -> None:
+    rows, problems = rows_of([outcome("one", [0.1, 0.8, 0.3])])
+    (row,) = rows
+    assert (row["method"], row["role"], row["setting"]) == (METHOD.name + IN_HINDSIGHT, "oracle", "level=1.0")
+    assert len(problems) == 1
+    assert "some method on one" in problems[0]
+    assert choose_setting({"one": {SETTINGS[0]: 1.0}}, "one") is None
+    assert METHOD.name + IN_HINDSIGHT + " *" in summaries(rows)[0].markdown()
+
+
+def test_a_method_that_failed_somewhere_is_shown_with_how_many_seasons_its_mean_has() -> None:
+    outcomes = [outcome("one", [0.5] * 3), outcome("two", [0.7] * 3)]
+    failed = replace(outcomes[1], piece=replace(outcomes[1].piece, method=Method("other", "product")))
+    (grid,) = summaries(rows_of([*outcomes, failed])[0])
+    lines = {line[0]: line for line in grid.rows}
+    assert lines["some method"][3] == "0.600"
+    assert lines["other"][1:4] == ("", "0.700 / 1.00", "0.700 (1 of 2)")
+    assert lines["some method"][4] == "0.500 one"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_spread_over_seeds(seeds: int) -> None:
+    outcomes = [outcome(season, [0.5 + 0.2 * seed] * 3, seed=seed) for season in "ab" for seed in range(seeds)]
+    (grid,) = summaries(rows_of(outcomes)[0])
+    assert grid.rows[0][3] == ("0.500" if seeds == 1 else "0.600 ± 0.100")
