@@ -172,7 +172,7 @@ VCTRSF = Baseline(
         "assumed: hidden 512 is also the width of the feed-forward layers; views are 4 faces of a track at random, in "
         "order; a view is to find its track's centre among the centres of all tracks (cross-entropy of cosines, "
         "temperature 0.5: 0.1, tried on labelled seasons, made far worse clusters); AdamW at 1e-4 with 10 steps of "
-        "warm-up; 20 epochs, 100 steps at most, so that a title takes half a minute of one core; average-linkage HAC "
+        "warm-up; 20 epochs, 100 steps at most, to stay below half a minute of one core; average-linkage HAC "
         "on the outputs without cannot-links, threshold from other titles"
     ),
     prepare=prepare,
