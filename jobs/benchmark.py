@@ -99,7 +99,9 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
         case "quality":
             from benchmarks.quality.command import Request, quality
 
-            settings = dict(setting.split("=", 1) for setting in given.set)
+            from vcn_ray.cli_request import given_options
+
+            settings = given_options(given.set, {})
             names = ("seasons", "folder", "methods", "seeds", "cases", "tracks", "iterations", "output", "num_cpus")
             if not quality(Request(**{name: getattr(given, name) for name in names}, given=settings)):
                 sys.exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import benchmark
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -291,3 +292,20 @@ def test_a_season_needs_videos_and_labels(tmp_path: Path) -> None:
         (folder / "v.mp4").write_text("")
     with pytest.raises(InputError, match="another season"):
         find_labelled([str(tmp_path / "a" / "same"), str(tmp_path / "b" / "same")])
+
+
+@pytest.mark.usefixtures("in_process")
+def test_the_command_ends_with_1_where_something_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(faces: TrackFaces, level: float) -> np.ndarray:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(methods, "baselines", lambda threshold: [fake("good", everyone_one), fake("bad", broken)])
+    line = ["quality", str(tmp_path / "tiny"), "--folder", str(tmp_path), "--methods"]
+    benchmark.main([*line, "good"])
+    for methods_given, code in ((["good,bad"], 1), (["ugly"], 2), (["good", "--cases", "half-size"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            benchmark.main([*line, *methods_given])
+        assert ended.value.code == code
+    assert "no kind of case 'half-size'" in capsys.readouterr().err

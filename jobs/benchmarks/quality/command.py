@@ -149,7 +149,7 @@ def _cases(
                 extracted = extract(footage, options, request.folder)
                 tracks = TitleTracks.read(Store(extracted.work), options)
             except VcnError as error:
-                errors.append(f"{footage.name}: {error}")
+                errors.append(str(error))
                 continue
             if request.tracks in ("detected", "both"):
                 cases[key] += cases_of(extracted, tracks, truth, wanted)
