@@ -17,7 +17,7 @@ from rich.table import Table
 
 from vcn_ray.evaluate.report import Scores
 
-_AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "seconds")
+_AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "false clusters", "seconds")
 
 _NUMBERS = {"seed": pa.int64(), "iteration": pa.int64(), "iterations": pa.int64(), "wall_s": pa.float64()}
 _OF_TRACKS = {name: pa.float64() if name == "appearance_recall" else pa.int64() for name in OF_TRACKS}
@@ -111,8 +111,9 @@ def _method_cells(own: Sequence[Row], seasons: Sequence[str]) -> list[str]:
     if len(means) < len(seasons):
         mean += f" ({len(means)} of {len(seasons)})"
     worst = min(means, key=lambda s: means[s])
-    others = (f"{_mean(own, 'wcp'):.3f}", f"{_mean(own, 'unknown_share'):.3f}", f"{_mean(own, 'wall_s'):.2f}")
-    return [*cells, mean, f"{means[worst]:.3f} {worst}", *others]
+    shares = (f"{_mean(own, 'wcp'):.3f}", f"{_mean(own, 'unknown_share'):.3f}")
+    others = (f"{_mean(own, 'clusters_of_false_tracks'):.1f}", f"{_mean(own, 'wall_s'):.2f}")
+    return [*cells, mean, f"{means[worst]:.3f} {worst}", *shares, *others]
 
 
 def _iterations(rows: Sequence[Row]) -> list[Grid]:
