@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from vcn_ray.calibration import Calibration
 from vcn_ray.errors import OptionError
 from vcn_ray.storage import digest
 
@@ -171,6 +172,17 @@ class ClusterOptions(_Group):
     low_quality: Literal["attach", "unknown"] = Field(
         "attach",
         description="filtered tracks join a character where the evidence suffices, or all stay Unknown as in the paper",
+    )
+    false_merge_cost: float = Field(
+        1.0,
+        gt=0,
+        description="how many wrong splits one wrong merge is worth: 1 merges what is more probable than not; 10 wants "
+        "odds of 10 to 1, so fewer characters hold two people and more people have two characters",
+    )
+    calibration: Calibration | None = Field(
+        None,
+        description="what is known of the face-ID network, as `jobs/benchmark.py calibration` prints it; default: "
+        "that of the pack, or, for a network of your own, what the title itself lets guess",
     )
 
 

@@ -40,6 +40,7 @@ TRACKS = pa.schema(
         ("crops", pa.int32()),
         ("split_from", pa.int64()),  # the track whose later part this was, until two people were found in it; else null
         ("quality", pa.float32()),
+        ("confidence", pa.float32()),  # probability that it belongs to its character; null where Unknown or not known
         ("status", pa.string()),  # "clustered" or "unknown"
         ("reason", pa.string()),  # why Unknown: the rule that made it so; null where clustered
         ("cluster_id", pa.int64()),

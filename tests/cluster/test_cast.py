@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcn_ray.calibration import Calibration
 from vcn_ray.cluster import cast
 from vcn_ray.cluster.cast import TitleCharacters, match_cast, season_similarities
-from vcn_ray.cluster.evidence import Calibration, Evidence, fit_evidence, guess_calibration
+from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration
 
 _KNOWN = Calibration()
 
@@ -101,7 +102,7 @@ def test_both_ways_to_look_for_candidates_give_one_result(titles, known):
 def test_it_is_average_linkage_over_all_pairs_of_tracks(titles, share):
     """Against the plain algorithm on the matrix of all tracks, for priors on either side of even odds."""
     titles = [title for title in titles if len(title.track_id)]
-    evidence = Evidence(0.1, 0.11, 0.52, 0.17, share)
+    evidence = Evidence(same_share=share)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cast, "fit_evidence", lambda *_: evidence)
         found = match_cast(titles, _KNOWN)
@@ -125,7 +126,7 @@ def _plainly(titles, evidence):
                     continue
                 average = similarity[np.ix_(groups[a], groups[b])].mean()
                 pairs = len(groups[a]) * len(groups[b])
-                odds = np.sqrt(pairs) * evidence.log_likelihood_ratio(average) + evidence.prior_log_odds
+                odds = np.sqrt(pairs) * cast.log_likelihood_ratio(evidence, average) + evidence.prior_log_odds
                 if odds > 0 and average > best + 1e-9:
                     best, chosen = average, (a, b)
         if chosen is None:
@@ -206,7 +207,7 @@ def test_of_many_tracks_a_part_tells_the_same(monkeypatch):
     monkeypatch.setattr(cast, "_MOST_TRACKS", 400)
     of_part = season_similarities(titles)
     assert (of_all[2], of_part[2]) == (1200, 400)
-    shares = [fit_evidence(values, n, _KNOWN, counts).same_share for values, counts, n in (of_all, of_part)]
+    shares = [fit_evidence(values * 10, _KNOWN.typical_clarity, n, _KNOWN, counts).same_share for values, counts, n in (of_all, of_part)]
     assert shares[1] == pytest.approx(shares[0], rel=0.1)
     assert season_similarities(titles)[1].tolist() == of_part[1].tolist()
 
@@ -216,6 +217,6 @@ def test_counted_similarities_give_the_evidence_of_the_single_ones():
     values = np.round(np.concatenate([rng.normal(0.1, 0.11, 900), rng.normal(0.5, 0.15, 100)]), 2)
     distinct, counts = np.unique(values, return_counts=True)
     one, other = guess_calibration(values), guess_calibration(distinct, counts)
-    assert list(vars(one).values()) == pytest.approx(list(vars(other).values()))
-    one, other = fit_evidence(values, 50, _KNOWN), fit_evidence(distinct, 50, _KNOWN, counts)
-    assert list(vars(one).values()) == pytest.approx(list(vars(other).values()), abs=1e-6)
+    assert one.model_dump() == pytest.approx(other.model_dump())
+    one, other = (fit_evidence(v * 10, 10.0, 50, _KNOWN, c) for v, c in ((values, None), (distinct, counts)))
+    assert (one.same_share, one.same_shift) == pytest.approx((other.same_share, other.same_shift), abs=1e-6)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.changes import find_changes
-from vcn_ray.cluster.evidence import Calibration
 
 DIM = 128
 SEEDS = st.integers(0, 2**32 - 1)

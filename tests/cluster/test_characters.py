@@ -57,7 +57,7 @@ def stage1():
 
 
 def _labels(cluster, reasons=(None, None, None)):
-    return TrackLabels(np.array([1, 2, 3]), np.array(cluster), np.array([0.9, 0.8, 0.7]), list(reasons))
+    return TrackLabels(np.array([1, 2, 3]), np.array(cluster), np.array([0.9, 0.8, 0.7]), list(reasons), [0.9, None, 0.5])
 
 
 def test_schemas_and_rows_are_kept(stage1):

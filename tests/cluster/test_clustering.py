@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcn_ray.cluster.evidence import Calibration, fit_evidence
-from vcn_ray.cluster.linkage import link_by_evidence, relabel
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.evidence import Evidence, fit_evidence, standardise
+from vcn_ray.cluster.linkage import find_characters, link_by_evidence, relabel
 from vcn_ray.cluster.literal import merge_literally
 from vcn_ray.cluster.matching import gaussian_matches
 from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
@@ -15,13 +16,11 @@ from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
 class _Threshold:
     """Evidence that speaks for one character from a similarity on: plain average linkage."""
 
-    prior_log_odds = 0.0
-
     def __init__(self, threshold: float):
         self.threshold = threshold
 
-    def log_likelihood_ratio(self, similarity):
-        return similarity - self.threshold
+    def log_odds(self, value, clarity, pairs, larger):
+        return value - self.threshold
 
 
 def _title(identities: np.ndarray, same: float, stranger: float, noise: float, seed: int = 0) -> np.ndarray:
@@ -33,11 +32,23 @@ def _title(identities: np.ndarray, same: float, stranger: float, noise: float, s
     return level + jitter + jitter.T
 
 
-def _cluster(similarity: np.ndarray, cannot_link: np.ndarray | None = None) -> np.ndarray:
-    n = len(similarity)
+_CLEAR = Calibration().typical_clarity
+
+
+def _fit(cosines: np.ndarray, n_tracks: int) -> Evidence:
+    return fit_evidence(standardise(cosines, _CLEAR, Calibration()), _CLEAR, n_tracks, Calibration())
+
+
+def _link(similarity: np.ndarray, cannot_link: np.ndarray, evidence) -> np.ndarray:
+    return link_by_evidence(similarity, np.full(len(similarity), _CLEAR), cannot_link, evidence)
+
+
+def _cluster(cosines: np.ndarray, cannot_link: np.ndarray | None = None) -> np.ndarray:
+    n = len(cosines)
     cannot_link = np.zeros((n, n), bool) if cannot_link is None else cannot_link
-    pairs = similarity[np.triu_indices(n, 1)][~cannot_link[np.triu_indices(n, 1)]]
-    return link_by_evidence(similarity, cannot_link, fit_evidence(pairs, n, Calibration()))
+    evidence = _fit(cosines[np.triu(~cannot_link, 1)], n)
+    values = standardise(cosines, _CLEAR, Calibration())
+    return find_characters(values, np.full(n, _CLEAR), cannot_link, evidence)[0]
 
 
 @pytest.mark.parametrize(
@@ -78,15 +89,16 @@ def test_rare_matches_need_more_similarity_than_frequent_ones():
     many = _title(np.repeat(np.arange(5), 8), 0.52, 0.10, 0.08)
     none = _title(np.arange(40), 0.52, 0.10, 0.08)
     upper = np.triu_indices(40, 1)
-    frequent, rare = (fit_evidence(s[upper], 40, Calibration()) for s in (many, none))
-    similarity = np.array([0.36])
-    assert frequent.log_likelihood_ratio(similarity) + frequent.prior_log_odds > 0
-    assert rare.log_likelihood_ratio(similarity) + rare.prior_log_odds < 0
+    frequent, rare = (_fit(s[upper], 40) for s in (many, none))
+    value = standardise(np.array([0.36]), _CLEAR, Calibration())
+    assert frequent.log_odds(value, _CLEAR, 1, 1) > 0
+    assert rare.log_odds(value, _CLEAR, 1, 1) < 0
 
 
 def test_evidence_never_falls_as_similarity_grows():
-    evidence = fit_evidence(np.random.default_rng(0).uniform(-0.3, 0.9, 500), 40, Calibration())
-    assert (np.diff(evidence.log_likelihood_ratio(np.linspace(-1, 1, 500))) >= 0).all()
+    evidence = _fit(np.random.default_rng(0).uniform(-0.3, 0.9, 500), 40)
+    for clarity in (4.0, 6.0, 8.0, 10.0, 15.0):
+        assert (np.diff(evidence.log_likelihood_ratio(np.linspace(-10, 10, 500), clarity)) >= 0).all()
 
 
 @settings(deadline=None, max_examples=60)
@@ -98,7 +110,7 @@ def test_cannot_link_pairs_never_share_a_cluster(n, seed, threshold):
     forbidden = rng.random((n, n)) < 0.3
     forbidden |= forbidden.T
     np.fill_diagonal(forbidden, False)
-    labels = link_by_evidence(similarity, forbidden, _Threshold(threshold))
+    labels = _link(similarity, forbidden, _Threshold(threshold))
     assert not (forbidden & (labels[:, None] == labels[None])).any()
 
 
@@ -125,7 +137,7 @@ def test_threshold_cut_equals_scipys_average_linkage(n, seed, threshold):
     similarity = rng.uniform(-0.2, 0.9, size=(n, n))
     similarity = (similarity + similarity.T) / 2
     np.fill_diagonal(similarity, 1)
-    labels = link_by_evidence(similarity, np.zeros((n, n), bool), _Threshold(threshold))
+    labels = _link(similarity, np.zeros((n, n), bool), _Threshold(threshold))
     theirs = fcluster(linkage(squareform(1 - similarity, checks=False), "average"), 1 - threshold, "distance")
     assert (labels == relabel(theirs)).all()
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from vcn_ray.cluster.evidence import Calibration, fit_evidence, fuse, guess_calibration
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.evidence import fit_evidence, guess_calibration, standardise
+from vcn_ray.cluster.fusing import fuse
 from vcn_ray.cluster.title import CropOutputs, cluster_title
 from vcn_ray.config import make_options
 
@@ -22,6 +24,7 @@ def _outputs(identities, noise, seed=0, adapted_noise=None, shaky=()):
         return (centres[identities] + of_track)[track] + rng.normal(size=(len(track), _D)) * 0.1
 
     base = view(noise)
+    base *= Calibration().typical_clarity / np.linalg.norm(base, axis=1, keepdims=True)
     adapted = base if adapted_noise is None else view(np.full(len(identities), adapted_noise))
     shake = np.where(np.isin(track, shaky), 2.0, 0.05)
     stochastic = base[:, None] + rng.normal(size=(len(track), 4, _D)) * shake[:, None, None]
@@ -105,11 +108,12 @@ def test_an_unknown_network_is_calibrated_by_the_title():
 def test_identical_tracks_do_not_break_the_guess():
     guess = guess_calibration(np.ones(30))
     assert guess.stranger_std > 0
-    assert np.isfinite(fit_evidence(np.ones(30), 8, guess).same_mean)
+    assert np.isfinite(fit_evidence(standardise(np.ones(30), 10.0, guess), 10.0, 8, guess).same_shift)
 
 
 def test_fusing_needs_strangers():
-    base = np.full((6, 6), 0.55)
+    clarity = np.full((6, 6), Calibration().typical_clarity)
+    base = standardise(np.full((6, 6), 0.55), clarity, Calibration())
     linkable = np.triu(np.ones((6, 6), bool), 1)
-    evidence = fit_evidence(base[linkable], 6, Calibration())
-    assert fuse(base, evidence, base, linkable) is None
+    evidence = fit_evidence(base[linkable], clarity[linkable], 6, Calibration())
+    assert fuse(base, clarity, evidence, base, linkable) is None

@@ -19,7 +19,8 @@ from typing import Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from vcn_ray.cluster.evidence import Calibration, Evidence, fit_evidence, guess_calibration
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration, standardise
 from vcn_ray.cluster.linkage import relabel
 from vcn_ray.cluster.similarity import track_means
 
@@ -85,7 +86,8 @@ def match_cast(
         evidence = None
         if counts.sum():
             known = calibration or guess_calibration(values, counts)
-            evidence = fit_evidence(values, n_tracks, known, counts)
+            units = standardise(values, known.typical_clarity, known)
+            evidence = fit_evidence(units, known.typical_clarity, n_tracks, known, counts)
         if evidence is None:
             member = np.arange(len(characters.title))
         else:
@@ -160,6 +162,12 @@ def season_similarities(titles: Sequence[TitleCharacters]) -> tuple[np.ndarray, 
     return middles, counts, len(vector)
 
 
+def log_likelihood_ratio(evidence: Evidence, similarity: np.ndarray) -> np.ndarray:
+    """The evidence's verdict on cosines, all of typical clarity: how clear a title's tracks are is not kept."""
+    clarity = evidence.calibration.typical_clarity
+    return evidence.log_likelihood_ratio(standardise(similarity, clarity, evidence.calibration), clarity)
+
+
 def _lowest_similarity(evidence: Evidence) -> float:
     """The similarity at and below which the evidence can speak for no merge, whatever the sizes; 1 where it never does.
 
@@ -168,11 +176,11 @@ def _lowest_similarity(evidence: Evidence) -> float:
     """
     least = min(0.0, -evidence.prior_log_odds)
     low, high = -1.0 - 2 * _SLACK, 1.0
-    if evidence.log_likelihood_ratio(np.array(low)) > least:
+    if log_likelihood_ratio(evidence, np.array(low)) > least:
         return low
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if evidence.log_likelihood_ratio(np.array(middle)) > least else (middle, high)
+        low, high = (low, middle) if log_likelihood_ratio(evidence, np.array(middle)) > least else (middle, high)
     return low
 
 
@@ -226,7 +234,7 @@ class _Groups:
         pairs = self.tracks[others] * self.tracks[group]
         # Row by row, so that a pair's similarity has the same bits from either side and beside whatever others.
         similarity = (self.sums[others] * self.sums[group]).sum(axis=1) / pairs
-        odds = np.sqrt(pairs) * self.evidence.log_likelihood_ratio(similarity) + self.evidence.prior_log_odds
+        odds = np.sqrt(pairs) * log_likelihood_ratio(self.evidence, similarity) + self.evidence.prior_log_odds
         possible = (odds > 0) & ((self.title[others] != self.title[group]) | (self.title[group] < 0))
         return others[possible], similarity[possible]
 

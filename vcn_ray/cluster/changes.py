@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import norm
 
-from vcn_ray.cluster.evidence import Calibration
+from vcn_ray.calibration import Calibration
 
 #: Fewer crops are no part: one bad crop never splits a track.
 _LEAST_CROPS = 2

@@ -26,13 +26,14 @@ class TrackLabels:
     """The clustering of a title's tracks that have crops.
 
     track_id: (n,) int64; cluster: (n,) int64, negative = Unknown; quality: (n,) float in 0..1; reason: why Unknown,
-    None where clustered.
+    None where clustered; confidence: probability of the cluster, None where Unknown or not known.
     """
 
     track_id: np.ndarray
     cluster: np.ndarray
     quality: np.ndarray
     reason: list[str | None]
+    confidence: list[float | None]
 
 
 def title_tables(
@@ -58,10 +59,11 @@ def title_tables(
     position = {int(t): i for i, t in enumerate(track_ids)}
     raw = np.full(len(track_ids), -1, np.int64)
     quality: list[float | None] = [None] * len(track_ids)
+    confidence: list[float | None] = [None] * len(track_ids)
     reason: list[str | None] = tracks["reason"].to_pylist()
     for i, track in enumerate(labels.track_id):
         row = position[int(track)]
-        raw[row], quality[row] = labels.cluster[i], float(labels.quality[i])
+        raw[row], quality[row], confidence[row] = labels.cluster[i], float(labels.quality[i]), labels.confidence[i]
         reason[row] = None if labels.cluster[i] >= 0 else labels.reason[i]
 
     face_row = np.array([position[t] for t in faces["track_id"].to_pylist()], np.int64)
@@ -90,6 +92,7 @@ def title_tables(
                 **{c: tracks[c] for c in TRACKS.names if c in tracks.column_names and c != "reason"},
                 "split_from": pa.array([(split_from or {}).get(int(t)) for t in track_ids], pa.int64()),
                 "quality": quality_array,
+                "confidence": pa.array(confidence, pa.float32()),
                 "status": pa.array(["clustered" if c >= 0 else "unknown" for c in cluster], pa.string()),
                 "reason": pa.array(reason, pa.string()),
                 "cluster_id": _nullable(cluster),

@@ -8,15 +8,29 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from vcn_ray.cluster.evidence import Calibration, Evidence, fit_evidence, fuse, guess_calibration
-from vcn_ray.cluster.linkage import link_by_evidence
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.confidence import assignment_probability
+from vcn_ray.cluster.evidence import (
+    Evidence,
+    fit_evidence,
+    guess_calibration,
+    pair_clarity,
+    separation,
+    standardise,
+)
+from vcn_ray.cluster.fusing import fuse
+from vcn_ray.cluster.linkage import find_characters
 from vcn_ray.cluster.literal import merge_literally
 from vcn_ray.cluster.matching import gaussian_matches
 from vcn_ray.cluster.quality import quality_threshold, track_quality
-from vcn_ray.cluster.similarity import cosine_matrix
+from vcn_ray.cluster.similarity import cosine_matrix, track_means, unit
 from vcn_ray.config import ClusterOptions
 
 LOW_QUALITY = "low quality: its faces are recognised too unsteadily, and no character is near enough"
+UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character is near enough"
+
+#: A lone track is a character only if one person's pairs of its clarity lie this many spreads above strangers.
+_LEAST_SEPARATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class CropOutputs:
     """What base and adapted network say of a title's n crops; `views` in k views of each."""
 
     track_of_crop: np.ndarray  # (n,) position of the crop's track
-    base: np.ndarray  # (n, D) embedding by the base model
+    base: np.ndarray  # (n, D) raw embedding by the base model, whose length tells how clear the face is
     adapted: np.ndarray  # (n, D) student output; the base model's own before any adaptation
     stochastic: np.ndarray  # (n, m, D) student outputs of m passes with dropout
     views: np.ndarray  # (n, k, D) student outputs of the crop's views; k = 0 where nothing asks for them
@@ -37,6 +51,8 @@ class Clustering:
     """Clusters of a title's tracks: labels 0.. or -1 for Unknown, and what led to them."""
 
     labels: np.ndarray  # (tracks,) int64
+    confidence: np.ndarray  # (tracks,) probability of the label; NaN for Unknown tracks and where merging is literal
+    reason: list[str | None]  # (tracks) why Unknown; None where clustered
     quality: np.ndarray  # (tracks,) 0..1
     kept: np.ndarray  # (tracks,) bool: passed the quality filter
     group: np.ndarray  # (tracks,) int64: tracks of one group train together in the next iteration; -1: not trained
@@ -67,10 +83,14 @@ def cluster_title(
         labels[kept] = merge_literally(
             outputs.probabilities[rows], outputs.log_probabilities[rows], track_of_row, int(kept.sum())
         )
+        confidence = np.full(n_tracks, np.nan)
     else:
-        labels = _cluster_by_evidence(outputs, kept, cannot_link, calibration, adapted, options.low_quality)
+        labels, confidence = _cluster_by_evidence(outputs, kept, cannot_link, calibration, adapted, options)
+    reason = [
+        None if label >= 0 else UNCLEAR if good else LOW_QUALITY for label, good in zip(labels, kept, strict=True)
+    ]
     group, pairs = _groups(outputs, labels, kept, options)
-    return Clustering(labels, quality, kept, group, pairs)
+    return Clustering(labels, confidence, reason, quality, kept, group, pairs)
 
 
 def _cluster_by_evidence(
@@ -79,53 +99,87 @@ def _cluster_by_evidence(
     cannot_link: np.ndarray,
     calibration: Calibration | None,
     adapted: bool,
-    low_quality: str,
-) -> np.ndarray:
+    options: ClusterOptions,
+) -> tuple[np.ndarray, np.ndarray]:
     """Cluster the kept tracks by evidence, then attach the others to a character where the evidence suffices.
 
-    Low-quality tracks so neither make characters of their own nor blur good ones.
+    Low-quality tracks so neither make characters of their own nor blur good ones. Returns labels and confidence.
     """
     n = len(kept)
     linkable = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
-    similarity = cosine_matrix(outputs.base, outputs.track_of_crop, n)
+    direction = unit(track_means(outputs.base, outputs.track_of_crop, n))
+    lengths = np.linalg.norm(outputs.base.astype(np.float64), axis=1, keepdims=True)
+    clarity = np.maximum(track_means(lengths, outputs.track_of_crop, n)[:, 0], 1e-12)
+    clarities = pair_clarity(clarity[:, None], clarity[None])
+    cosine = direction @ direction.T
     if calibration is None:
-        calibration = guess_calibration(similarity[linkable])
-    evidence = fit_evidence(similarity[linkable], int(kept.sum()), calibration)
+        calibration = guess_calibration(cosine[linkable])
+    similarity = standardise(cosine, clarities, calibration)
+    evidence = fit_evidence(similarity[linkable], clarities[linkable], int(kept.sum()), calibration)
     if adapted:
         student = cosine_matrix(outputs.adapted, outputs.track_of_crop, n)
-        fused = fuse(similarity, evidence, student, linkable)
+        fused = fuse(similarity, clarities, evidence, student, linkable)
         if fused is not None:
-            similarity, calibration = fused
-            evidence = fit_evidence(similarity[linkable], int(kept.sum()), calibration)
+            similarity, evidence = fused
+    least = float(np.log(options.false_merge_cost))
     labels = np.full(n, -1, np.int64)
-    labels[kept] = link_by_evidence(similarity[np.ix_(kept, kept)], cannot_link[np.ix_(kept, kept)], evidence)
-    if low_quality == "unknown":
-        return labels
-    attached = labels.copy()
-    for track in map(int, np.flatnonzero(~kept)):
-        attached[track] = _nearest(track, similarity, cannot_link, labels, evidence)
-    # Two low-quality tracks seen together cannot both be one character; neither is then known to be.
-    for track in map(int, np.flatnonzero(~kept & (attached >= 0))):
-        if (cannot_link[track] & ~kept & (attached == attached[track])).any():
-            labels[track] = -1
-        else:
-            labels[track] = attached[track]
-    return labels
+    part = np.ix_(kept, kept)
+    labels[kept], evidence = find_characters(similarity[part], clarity[kept], cannot_link[part], evidence, least)
+    if options.low_quality == "attach":
+        labels = _attach(similarity, clarity, cannot_link, labels, evidence, least)
+    lone = np.flatnonzero(labels >= 0)
+    lone = lone[np.bincount(labels[lone])[labels[lone]] == 1]
+    labels[lone[separation(clarity[lone], calibration) < _LEAST_SEPARATION]] = -1
+    known = labels >= 0
+    labels[known] = np.unique(labels[known], return_inverse=True)[1]
+    return labels, assignment_probability(similarity, clarity, labels, cannot_link, evidence)
+
+
+def _attach(
+    similarity: np.ndarray,
+    clarity: np.ndarray,
+    cannot_link: np.ndarray,
+    labels: np.ndarray,
+    evidence: Evidence,
+    least_log_odds: float,
+) -> np.ndarray:
+    """Labels (n,) with the tracks that have none (-1) in the character they belong to, if the evidence suffices.
+
+    Two of them that are seen together cannot both be one character; neither is then known to be.
+    """
+    rest = np.flatnonzero(labels < 0)
+    given = np.full(len(labels), -1, np.int64)
+    for track in map(int, rest):
+        given[track] = _nearest(track, similarity, clarity, cannot_link, labels, evidence, least_log_odds)
+    clash = (cannot_link & (given[:, None] == given[None]) & (given >= 0)).any(axis=1)
+    return np.where((labels < 0) & ~clash, given, labels)
 
 
 def _nearest(
-    track: int, similarity: np.ndarray, cannot_link: np.ndarray, labels: np.ndarray, evidence: Evidence
+    track: int,
+    similarity: np.ndarray,
+    clarity: np.ndarray,
+    cannot_link: np.ndarray,
+    labels: np.ndarray,
+    evidence: Evidence,
+    least_log_odds: float,
 ) -> int:
-    """The cluster of highest average similarity that the track may join and the evidence speaks for, else -1."""
-    best, best_similarity = -1, -np.inf
+    """The cluster that the track may join and that the evidence speaks for most, else -1."""
+    best, best_odds = -1, least_log_odds
     for cluster in range(int(labels.max(initial=-1)) + 1):
-        members = labels == cluster
-        average = similarity[track, members].mean()
-        if average <= best_similarity or cannot_link[track, members].any():
+        members = np.flatnonzero(labels == cluster)
+        if cannot_link[track, members].any():
             continue
-        odds = np.sqrt(members.sum()) * evidence.log_likelihood_ratio(average) + evidence.prior_log_odds
-        if odds > 0:
-            best, best_similarity = cluster, average
+        weight = clarity[members]
+        total, squares = weight.sum(), (weight**2).sum()
+        odds = evidence.log_odds(
+            (similarity[track, members] * weight).sum() / total,
+            np.sqrt(clarity[track] * squares / total),
+            total**2 / squares,
+            len(members),
+        )
+        if odds > best_odds:
+            best, best_odds = cluster, float(odds)
     return best
 
 

@@ -16,13 +16,12 @@ from vcn_ray.adapt.cache import CachedViews, embed_chunk
 from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
 from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.adapt.workers import Workers
-from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
 from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.cluster.title import Clustering, CropOutputs, cluster_title
 from vcn_ray.config import Options
 from vcn_ray.schemas import EMBEDDINGS
 from vcn_ray.season.splits import read_cannot_link
-from vcn_ray.season.titledata import TitleCrops, link_matrix, load_pixels, load_views, pack_of
+from vcn_ray.season.titledata import TitleCrops, calibration_of, link_matrix, load_pixels, load_views, pack_of
 from vcn_ray.storage import Store
 
 Report = Callable[[dict[str, Any]], None]
@@ -124,7 +123,7 @@ class AdaptingTitle:
                 len(self.crops.track_id),
                 link_matrix(read_cannot_link(self.store), self.crops),
                 self.options.cluster,
-                KNOWN_CALIBRATIONS.get(pack_of(self.options).face_id_digest),
+                calibration_of(self.options),
                 adapted=metrics is not None,
             )
         self.warning = metrics.warning if metrics else None
@@ -155,7 +154,7 @@ class AdaptingTitle:
         views, options, crops = self._views, self.options.adapt, self.crops
         if views is None:
             raise ValueError("only the first worker clusters")
-        base = unit(views.plain) + unit(views.flipped)
+        base = (views.plain + views.flipped) / 2
         wants_views = self.options.cluster.matching == "gaussian"
         if not adapted:
             logits = torch.from_numpy(views.plain)
@@ -208,6 +207,8 @@ def _to_json(clustering: Clustering, track_id: np.ndarray) -> dict[str, Any]:
     return {
         "track_id": track_id.tolist(),
         "labels": clustering.labels.tolist(),
+        "confidence": [None if np.isnan(p) else p for p in clustering.confidence.tolist()],
+        "reason": clustering.reason,
         "quality": clustering.quality.tolist(),
         "kept": clustering.kept.tolist(),
         "group": clustering.group.tolist(),

@@ -21,7 +21,7 @@ from vcn_ray.adapt.cache import embed_chunk
 from vcn_ray.adapt.finetune import resolve_depth
 from vcn_ray.adapt.workers import ALONE, Workers
 from vcn_ray.cluster.characters import TrackLabels, title_tables
-from vcn_ray.cluster.title import LOW_QUALITY, Clustering
+from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import Options
 from vcn_ray.export.tables import write_tables
 from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
@@ -111,12 +111,13 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
     found = read_tracks(store)
     steps = [step_of(i) for i in range(store.read_json("adapt.done.json")["iterations"])]
     stored = [store.read_json(f"{step}/clustering.json") for step in steps]
-    last = stored[-1] if stored else {"track_id": [], "labels": [], "quality": []}
+    last = stored[-1] if stored else {"track_id": [], "labels": [], "quality": [], "confidence": [], "reason": []}
     labels = TrackLabels(
         np.array(last["track_id"], np.int64),
         np.array(last["labels"], np.int64),
         np.array(last["quality"], np.float64),
-        [None if label >= 0 else LOW_QUALITY for label in last["labels"]],
+        last["reason"],
+        last["confidence"],
     )
     tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
     write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
@@ -200,6 +201,8 @@ def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clus
             Clustering(
                 labels=np.array(content["labels"], np.int64),
                 quality=np.array(content["quality"], np.float64),
+                confidence=np.array(content["confidence"], np.float64),  # null becomes NaN
+                reason=content["reason"],
                 kept=np.array(content["kept"], bool),
                 group=np.array(content["group"], np.int64),
                 matched_pairs=content["matched_pairs"],

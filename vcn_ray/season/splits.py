@@ -16,11 +16,11 @@ from threadpoolctl import threadpool_limits
 from vcn_ray.adapt.finetune import resolve_depth
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.changes import find_changes
-from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS, guess_calibration
+from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.similarity import cosine_matrix, unit
 from vcn_ray.config import Options
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
-from vcn_ray.season.titledata import TitleCrops, load_cannot_link, load_pixels, load_views, pack_of
+from vcn_ray.season.titledata import TitleCrops, calibration_of, load_cannot_link, load_pixels, load_views, pack_of
 from vcn_ray.storage import Store
 from vcn_ray.tracks.duplicates import cannot_links
 from vcn_ray.tracks.splitting import plan_splits, split_table
@@ -104,7 +104,7 @@ def _find_splits(store: Store, options: Options, crops: TitleCrops, device: str)
     frames = store.read_table("tracks/crops.parquet", ["frame"])["frame"].to_numpy()[crops.rows]
     changes = []
     with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
-        calibration = KNOWN_CALIBRATIONS.get(pack_of(options).face_id_digest)
+        calibration = calibration_of(options)
         if calibration is None:
             links = load_cannot_link(store, crops)
             similarity = cosine_matrix(base, crops.track_of_crop, len(crops.track_id))

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from vcn_ray.adapt.cache import CachedViews, concat_views, spread_crops
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
 from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import OutputError
 from vcn_ray.models.face_id import FaceIdNetwork
@@ -19,7 +21,7 @@ from vcn_ray.storage import Store, digest
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
 _VIEWS_VERSION = 1
-_ITERATIONS_VERSION = 2
+_ITERATIONS_VERSION = 3
 
 #: Crops of one chunk of cached views: some 30 s of one CPU.
 _CHUNK_CROPS = 64
@@ -135,6 +137,11 @@ def _load_pack(models: ModelOptions) -> FacePack:
 def pack_of(options: Options) -> FacePack:
     """The face models, verified once in a process."""
     return _load_pack(options.models)
+
+
+def calibration_of(options: Options) -> Calibration | None:
+    """What is known of the face-ID network; None where nothing is."""
+    return options.cluster.calibration or KNOWN_CALIBRATIONS.get(pack_of(options).face_id_digest)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,60 @@
+"""Base and adapted network heard together: one similarity of tracks, and the evidence that goes with it.
+
+An adapted network has no place known beforehand for strangers and one character, and left to itself it confirms its own
+errors: what it was trained on as one character becomes one. So the base model always has a say, and its evidence tells
+where both groups lie in the adapted space: each pair counts for either group as much as the base model believes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcn_ray.cluster.evidence import Evidence, fit_share, separation, spread
+
+
+def fuse(
+    values: np.ndarray, clarity: np.ndarray, evidence: Evidence, adapted: np.ndarray, linkable: np.ndarray
+) -> tuple[np.ndarray, Evidence] | None:
+    """Similarities of tracks by base and adapted network together, and their evidence.
+
+    Both are counted in spreads of strangers from their mean, and averaged. Places and spreads in the fused space are
+    those of the pairs weighted by the base model's evidence; one character's with one pair a track at the base model's
+    own place as a prior, and never narrower than strangers.
+
+    values: (n, n) by the base model, as `standardise` gives them; clarity: (n, n) of the pairs; evidence: of the base
+    model; adapted: (n, n) cosines by the adapted network; linkable: (n, n) bool, upper triangle without cannot-link
+    pairs. Returns None where the title has too few strangers (less than one pair a track) to place them (one character
+    alone) or where the adapted network gives one answer for all: the base model's evidence then stands by itself.
+    """
+    pair_clarity = clarity[linkable]
+    same = evidence.probability(values[linkable], pair_clarity)
+    stranger = 1 - same
+    n_tracks = len(values)
+    if stranger.sum() < n_tracks:
+        return None
+    mean, std = _weighted(adapted[linkable], stranger)
+    if std < 1e-6:
+        return None
+    fused = ((values - evidence.stranger_mean) / evidence.stranger_std + (adapted - mean) / std) / 2
+    stranger_mean, stranger_std = _weighted(fused[linkable], stranger)
+    expected = separation(pair_clarity, evidence.calibration) + evidence.same_shift
+    usual = spread(pair_clarity, evidence.calibration)
+    weight = same.sum()
+    offset = (same * (fused[linkable] - expected)).sum() / (weight + n_tracks)
+    ratio = ((same * ((fused[linkable] - expected - offset) / usual) ** 2).sum() + n_tracks) / (weight + n_tracks)
+    narrowest = stranger_std / np.sqrt((same * usual**2).sum() / weight)
+    found = Evidence(
+        evidence.calibration,
+        evidence.same_share,
+        float(evidence.same_shift + offset),
+        float(max(np.sqrt(ratio), narrowest)),
+        stranger_mean,
+        stranger_std,
+    )
+    return fused, fit_share(fused[linkable], pair_clarity, found)
+
+
+def _weighted(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of weighted values."""
+    mean = (weight * x).sum() / weight.sum()
+    return float(mean), float(np.sqrt((weight * (x - mean) ** 2).sum() / weight.sum()))
