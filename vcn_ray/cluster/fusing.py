@@ -32,11 +32,16 @@ def fuse(
     n_tracks = len(values)
     if stranger.sum() < n_tracks:
         return None
-    mean, std = _weighted(adapted[linkable], stranger)
+    # Each character counts once, however many its tracks: else a lead's pairs with the rest would place all strangers.
+    mates = np.zeros_like(values)
+    mates[linkable] = same
+    size = 1 + mates.sum(0) + mates.sum(1)
+    once = stranger / (size[:, None] * size[None])[linkable]
+    mean, std = _weighted(adapted[linkable], once)
     if std < 1e-6:
         return None
     fused = ((values - evidence.stranger_mean) / evidence.stranger_std + (adapted - mean) / std) / 2
-    stranger_mean, stranger_std = _weighted(fused[linkable], stranger)
+    stranger_mean, stranger_std = _weighted(fused[linkable], once)
     expected = separation(pair_clarity, evidence.calibration) + evidence.same_shift
     usual = spread(pair_clarity, evidence.calibration)
     weight = same.sum()
