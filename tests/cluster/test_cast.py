@@ -207,7 +207,10 @@ def test_of_many_tracks_a_part_tells_the_same(monkeypatch):
     monkeypatch.setattr(cast, "_MOST_TRACKS", 400)
     of_part = season_similarities(titles)
     assert (of_all[2], of_part[2]) == (1200, 400)
-    shares = [fit_evidence(values * 10, _KNOWN.typical_clarity, n, _KNOWN, counts).same_share for values, counts, n in (of_all, of_part)]
+    shares = [
+        fit_evidence(values * 10, _KNOWN.typical_clarity, n, _KNOWN, counts).same_share
+        for values, counts, n in (of_all, of_part)
+    ]
     assert shares[1] == pytest.approx(shares[0], rel=0.1)
     assert season_similarities(titles)[1].tolist() == of_part[1].tolist()
 

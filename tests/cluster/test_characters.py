@@ -57,7 +57,9 @@ def stage1():
 
 
 def _labels(cluster, reasons=(None, None, None)):
-    return TrackLabels(np.array([1, 2, 3]), np.array(cluster), np.array([0.9, 0.8, 0.7]), list(reasons), [0.9, None, 0.5])
+    return TrackLabels(
+        np.array([1, 2, 3]), np.array(cluster), np.array([0.9, 0.8, 0.7]), list(reasons), [0.9, None, 0.5]
+    )
 
 
 def test_schemas_and_rows_are_kept(stage1):
@@ -81,6 +83,11 @@ def test_every_unknown_track_says_why_and_no_clustered_one_does(stage1):
     tables = title_tables("t", *stage1, {"a.mp4": 0.04}, _labels([0, 0, -1], (None, None, "low quality")))
     assert tables.tracks["reason"].to_pylist() == [None, None, "low quality", "too small"]
     assert tables.tracks["status"].to_pylist() == ["clustered", "clustered", "unknown", "unknown"]
+
+
+def test_tracks_carry_how_probable_their_character_is(stage1):
+    tracks = title_tables("t", *stage1, {"a.mp4": 0.04}, _labels([0, -1, 0], (None, "low quality", None))).tracks
+    assert tracks["confidence"].to_pylist() == [pytest.approx(0.9), None, 0.5, None]  # track 4 has no crop
 
 
 def test_faces_carry_their_tracks_cluster(stage1):
