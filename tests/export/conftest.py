@@ -17,10 +17,12 @@ def _face(shade: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def make_report():
-    """Builds a TitleReport: tracks are (video, first_s, last_s, cluster or None, reason)."""
+    """Builds a TitleReport: tracks are (video, first_s, last_s, cluster or None, reason); confidence by track."""
     jpegs = [_face(shade) for shade in range(12)]
 
-    def make(tracks, title="Pilot", videos=("a.mp4",), names=None, crops_per_track=3, iterations=3, **more):
+    def make(
+        tracks, title="Pilot", videos=("a.mp4",), names=None, crops_per_track=3, iterations=3, confidence=None, **more
+    ):
         track_rows, crop_rows, face_rows = [], [], []
         for track_id, (video, first, last, cluster, reason) in enumerate(tracks):
             common = {"title": title, "video": video, "shot": track_id, "track_id": track_id, "cluster_id": cluster}
@@ -30,7 +32,7 @@ def make_report():
                 common
                 | {"first_frame": int(first * 24), "last_frame": int(last * 24), "first_time_s": first}
                 | {"last_time_s": last, "faces": int((last - first) * 24) + 1, "crops": crops}
-                | {"quality": 0.7 if crops else None, "reason": reason}
+                | {"quality": 0.7 if crops else None, "reason": reason, "confidence": (confidence or {}).get(track_id)}
                 | {"status": "unknown" if cluster is None else "clustered"}
             )
             face_rows.append(common | {"frame": int(first * 24), "time_s": first, "x": 1, "y": 1, "w": 9, "h": 9})

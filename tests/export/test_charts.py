@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcn_ray.export.charts import clock, iteration_curve, span_text, time_ticks
+from vcn_ray.export.charts import chance_text, clock, iteration_curve, span_text, time_ticks
 
 _values = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=30)
 
@@ -55,3 +55,10 @@ def test_ticks_are_few_and_within_the_time_line(duration_s, most):
 )
 def test_times_read_well(seconds, position, length):
     assert (clock(seconds), span_text(seconds)) == (position, length)
+
+
+@given(st.floats(0, 1))
+def test_a_chance_is_never_told_higher_than_it_is_except_the_smallest(probability):
+    text = chance_text(probability)
+    assert text == "under 1 %" or int(text.removeprefix("over ").removesuffix(" %")) <= 100 * probability
+    assert "100" not in text

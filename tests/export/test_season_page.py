@@ -39,6 +39,14 @@ def test_lists_titles_with_link_counts_and_faces(tmp_path, small_report):
     assert re.search(r"<dt>Characters</dt><dd>3</dd>", page)
 
 
+def test_a_title_with_doubtful_tracks_leads_to_their_review(tmp_path, make_report):
+    tracks = [("a.mp4", 5.0 * k, 5.0 * k + 4, 0, None) for k in range(4)]
+    entry = season_entry(make_report(tracks, confidence={0: 0.4, 1: 0.95, 2: 0.6}), "t/report.html")
+    assert entry.doubtful == 2
+    assert re.search(r'<a href="t/report.html#review">2\s*to review</a>', _write(tmp_path, [entry]))
+    assert "to review" not in _write(tmp_path, [season_entry(make_report(tracks), "t/report.html")])
+
+
 def test_a_failed_title_shows_why_and_does_not_count(tmp_path, small_report):
     entries = [season_entry(small_report, "x.html"), failed_entry("Reel", "b.mp4 is empty: copy it again", ["b.mp4"])]
     page = _write(tmp_path, entries)

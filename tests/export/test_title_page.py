@@ -96,6 +96,7 @@ def test_every_name_is_escaped(make_report):
         title=EVIL,
         videos=(EVIL,),
         names={0: EVIL},
+        confidence={0: 0.5},
         pack=EVIL,
         licence=EVIL,
         warnings=[EVIL],

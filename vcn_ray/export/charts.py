@@ -99,6 +99,13 @@ def span_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def chance_text(probability: float) -> str:
+    """A probability in whole per cent, rounded down, so that nothing uncertain reads as certain."""
+    if probability < 0.01:
+        return "under 1 %"
+    return "over 99 %" if probability > 0.99 else f"{math.floor(100 * probability)} %"
+
+
 def time_ticks(duration_s: float, most: int) -> list[tuple[float, str]]:
     """Round times for the axis of a time line, about `most` of them: (share of the duration 0..1, text)."""
     if duration_s <= 0:

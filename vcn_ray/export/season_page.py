@@ -11,6 +11,7 @@ import pyarrow as pa
 from vcn_ray.export.charts import span_text
 from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.render import render_page
+from vcn_ray.export.review import count_doubtful
 from vcn_ray.export.title_page import TitleReport
 from vcn_ray.storage import Store
 
@@ -69,6 +70,7 @@ class SeasonEntry:
     characters: int = 0
     tracks: int = 0
     unknown: int = 0
+    doubtful: int = 0  # tracks that the title's page asks to review
     face_count: int = 0
     seconds: float = 0.0  # that the title took
     pack: str = ""  # face models, which titles may differ in
@@ -137,6 +139,7 @@ def season_entry(report: TitleReport, href: str) -> SeasonEntry:
         characters=len(rows),
         tracks=len(report.tracks),
         unknown=report.tracks["cluster_id"].null_count,
+        doubtful=count_doubtful(report.tracks),
         face_count=len(report.faces),
         seconds=sum(report.timings_s.values()),
         pack=report.pack,

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vcn_ray.export.charts import Curve, clock, iteration_curve, time_ticks
+from vcn_ray.export.charts import Curve, chance_text, clock, iteration_curve, time_ticks
 from vcn_ray.export.pictures import ICON, SAMPLE, THUMB, Pictures
 from vcn_ray.export.render import render_page
+from vcn_ray.export.review import DOUBTFUL_BELOW, find_doubtful
+from vcn_ray.export.thumbs import Thumb, thumb_of, unknown_groups, when
 from vcn_ray.storage import Store
 
 #: Size that all pictures of a page may have together; the page stays below 10 MB with it.
 PICTURE_BUDGET_BYTES = 7 * 2**20
 SAMPLES_PER_CHARACTER = 8
-UNKNOWN_PER_REASON = 60
-UNKNOWN_WITHOUT_CROP_PER_REASON = 12
 #: From so many tracks on, a character gets a row of pictures of its own; below, a small card.
 TRACKS_FOR_A_ROW = 3
 #: By how much a time line can be enlarged.
@@ -83,25 +83,6 @@ class Character:
 
 
 @dataclass(frozen=True)
-class Thumb:
-    """A track as a small picture with its time."""
-
-    track_id: int
-    video: str | None  # where the title has several
-    time: str
-    picture: str | None  # None: the track has no crop, or the page's budget is used up
-
-
-@dataclass(frozen=True)
-class UnknownGroup:
-    """The Unknown tracks of one reason."""
-
-    reason: str
-    tracks: int
-    thumbs: list[Thumb]
-
-
-@dataclass(frozen=True)
 class Bar:
     """A track on a time line: where, in per cent of its video, and what it is."""
 
@@ -150,7 +131,8 @@ def title_page(report: TitleReport) -> bytes:
         by_cluster[track["cluster_id"]].append(track)
     several_videos = len(report.videos) > 1
     characters = characters_of(report, pictures, by_cluster, several_videos)
-    unknown = _unknown_groups(by_cluster[None], pictures, several_videos)
+    review = find_doubtful(by_cluster, {c.cluster_id: c.name for c in characters}, pictures, several_videos)
+    unknown = unknown_groups(by_cluster[None], pictures, several_videos)
     characters = [_with_gallery(c, by_cluster[c.cluster_id], pictures, several_videos) for c in characters]
     iterations = report.iterations.to_pylist()
     return render_page(
@@ -163,6 +145,8 @@ def title_page(report: TitleReport) -> bytes:
         characters=[c for c in characters if c.tracks >= TRACKS_FOR_A_ROW],
         brief_characters=[c for c in characters if c.tracks < TRACKS_FOR_A_ROW],
         icons={c.cluster_id: c.icon for c in characters if c.icon},
+        review=review,
+        doubtful_below=DOUBTFUL_BELOW,
         unknown_groups=unknown,
         time_lines=_time_lines(report, by_cluster, characters),
         curves=_curves(iterations, report.evaluation),
@@ -198,8 +182,8 @@ def characters_of(
                 faces=row["faces"],
                 screen_time_s=row["screen_time_s"] or 0.0,
                 screen_share=(row["screen_time_s"] or 0.0) / longest if longest else 0.0,
-                first=_when(own[0], several_videos) if own else "",
-                last=_when(own[-1], several_videos, end=True) if own else "",
+                first=when(own[0], several_videos) if own else "",
+                last=when(own[-1], several_videos, end=True) if own else "",
                 samples=found,
                 icon=pictures.at(best, -1 if row["best_frame"] is None else row["best_frame"], ICON),
                 gallery=[],
@@ -211,7 +195,7 @@ def characters_of(
 def _with_gallery(character: Character, tracks: list[dict[str, Any]], pictures: Pictures, several: bool) -> Character:
     # Galleries come last: when the budget runs out, they are what can be missed.
     size = SAMPLE if len(tracks) < TRACKS_FOR_A_ROW else THUMB
-    thumbs = [_thumb(t, pictures, several, size) for t in tracks]
+    thumbs = [thumb_of(t, pictures, several, size) for t in tracks]
     return replace(character, gallery=thumbs)
 
 
@@ -221,35 +205,6 @@ def _tracks_in_order(report: TitleReport) -> list[dict[str, Any]]:
     tracks = report.tracks.to_pylist()
     tracks.sort(key=lambda t: (order.get(t["video"], len(order)), t["first_time_s"], t["track_id"]))
     return tracks
-
-
-def _thumb(track: dict[str, Any], pictures: Pictures, several_videos: bool, size: tuple[int, int]) -> Thumb:
-    picture = pictures.best(track["track_id"], size)
-    video = _stem(track["video"]) if several_videos else None
-    return Thumb(track["track_id"], video, clock(track["first_time_s"]), picture)
-
-
-def _when(track: dict[str, Any], several_videos: bool, end: bool = False) -> str:
-    time = clock(track["last_time_s" if end else "first_time_s"])
-    return f"{_stem(track['video'])} {time}" if several_videos else time
-
-
-def _stem(video: str) -> str:
-    """A video's name without its ending, which is the same for all and costs room."""
-    return video.rsplit(".", 1)[0] or video
-
-
-def _unknown_groups(tracks: list[dict[str, Any]], pictures: Pictures, several: bool) -> list[UnknownGroup]:
-    by_reason: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for track in tracks:
-        by_reason[track["reason"] or "no reason given"].append(track)
-    groups = []
-    for reason, members in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
-        seen = [t for t in members if pictures.has(t["track_id"])][:UNKNOWN_PER_REASON]
-        blind = [t for t in members if not pictures.has(t["track_id"])][:UNKNOWN_WITHOUT_CROP_PER_REASON]
-        thumbs = [_thumb(t, pictures, several, THUMB) for t in [*seen, *blind]]
-        groups.append(UnknownGroup(reason, len(members), thumbs))
-    return groups
 
 
 def _time_lines(
@@ -277,6 +232,8 @@ def _bar(track: dict[str, Any], duration_s: float) -> Bar:
     text = f"Track {track['track_id']}, {clock(first)}–{clock(last)}, {track['faces']} faces"
     if track["quality"] is not None:
         text += f", quality {track['quality']:.2f}"
+    if track["confidence"] is not None:
+        text += f", confidence {chance_text(track['confidence'])}"
     if track["reason"]:
         text += f", {track['reason']}"
     scale = 100 / duration_s if duration_s else 0.0
