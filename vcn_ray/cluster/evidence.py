@@ -40,27 +40,33 @@ def pair_clarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def standardise(similarity: np.ndarray, clarity: np.ndarray | float, calibration: Calibration) -> np.ndarray:
     """Similarities (cosines) in standard deviations of strangers from their mean, at pairs of such clarity."""
-    mean, std = _strangers(clarity, calibration)
+    mean, std = strangers(clarity, calibration)
     return (similarity - mean) / std
 
 
 def separation(clarity: np.ndarray | float, calibration: Calibration) -> np.ndarray:
     """How many spreads of strangers one person's pairs of such clarity lie above them on average."""
-    mean, std = _strangers(clarity, calibration)
-    same_mean = calibration.same_mean + calibration.same_mean_slope * (_relative(clarity, calibration) - 1)
-    return np.maximum(same_mean - mean, _LEAST_RISE) / std
+    mean, std = strangers(clarity, calibration)
+    return np.maximum(one_person(clarity, calibration)[0] - mean, _LEAST_RISE) / std
 
 
 def spread(clarity: np.ndarray | float, calibration: Calibration) -> np.ndarray:
     """Standard deviation of one person's pairs of such clarity, in spreads of strangers."""
-    std = calibration.same_std * np.exp(calibration.same_std_slope * (_relative(clarity, calibration) - 1))
-    return std / _strangers(clarity, calibration)[1]
+    return one_person(clarity, calibration)[1] / strangers(clarity, calibration)[1]
 
 
-def _strangers(clarity: np.ndarray | float, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+def strangers(clarity: np.ndarray | float, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the cosine of two people's tracks, at pairs of such clarity."""
     dim = np.maximum(calibration.dim_clarity - _relative(clarity, calibration), 0)
     mean = calibration.stranger_mean + calibration.stranger_mean_rise * dim**2
     return mean, calibration.stranger_std * np.exp(calibration.stranger_std_rise * dim)
+
+
+def one_person(clarity: np.ndarray | float, calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of the cosine of one person's tracks, at pairs of such clarity."""
+    clearer = _relative(clarity, calibration) - 1
+    mean = calibration.same_mean + calibration.same_mean_slope * clearer
+    return mean, calibration.same_std * np.exp(calibration.same_std_slope * clearer)
 
 
 def _relative(clarity: np.ndarray | float, calibration: Calibration) -> np.ndarray:
@@ -235,8 +241,8 @@ def fit_share(
 def crp_concentration(characters: int, tracks: int) -> float:
     """Concentration of the Chinese restaurant process that expects so many characters among so many tracks.
 
-    Solves characters = c log(1 + tracks / c), which rises with c from 0 to `tracks`; 1 <= characters. Where every track is
-    a character of its own no finite one would do: then that of half a character fewer.
+    Solves characters = c log(1 + tracks / c), which rises with c from 0 to `tracks`; 1 <= characters. Where every track
+    is a character of its own no finite one would do: then that of half a character fewer.
     """
     wanted = min(characters, tracks - 0.5)
     return float(brentq(lambda c: c * np.log1p(tracks / c) - wanted, 1e-9, 1e9))

@@ -29,6 +29,20 @@ def mean_directions(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: 
     return unit(track_means(unit(embeddings.astype(np.float64)), track_of_row, n_tracks))
 
 
+def directions_and_clarity(
+    embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Direction (n_tracks, D), length one, and clarity (n_tracks,) > 0 of each track, from raw embeddings of its crops.
+
+    A clear crop has a long embedding, and counts more in the direction. A track is as clear as its crops are on
+    average, whatever directions they have.
+    """
+    raw = embeddings.astype(np.float64)
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    clarity = np.maximum(track_means(lengths, track_of_row, n_tracks)[:, 0], 1e-12)
+    return unit(track_means(raw, track_of_row, n_tracks)), clarity
+
+
 def cosine_matrix(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
     """Cosine (n_tracks, n_tracks) of the tracks' mean directions."""
     means = mean_directions(embeddings, track_of_row, n_tracks)

@@ -23,7 +23,7 @@ from vcn_ray.cluster.linkage import find_characters
 from vcn_ray.cluster.literal import merge_literally
 from vcn_ray.cluster.matching import gaussian_matches
 from vcn_ray.cluster.quality import quality_threshold, track_quality
-from vcn_ray.cluster.similarity import cosine_matrix, track_means, unit
+from vcn_ray.cluster.similarity import cosine_matrix, directions_and_clarity
 from vcn_ray.config import ClusterOptions
 
 LOW_QUALITY = "low quality: its faces are recognised too unsteadily, and no character is near enough"
@@ -107,9 +107,7 @@ def _cluster_by_evidence(
     """
     n = len(kept)
     linkable = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
-    direction = unit(track_means(outputs.base, outputs.track_of_crop, n))
-    lengths = np.linalg.norm(outputs.base.astype(np.float64), axis=1, keepdims=True)
-    clarity = np.maximum(track_means(lengths, outputs.track_of_crop, n)[:, 0], 1e-12)
+    direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
     clarities = pair_clarity(clarity[:, None], clarity[None])
     cosine = direction @ direction.T
     if calibration is None:
