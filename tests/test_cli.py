@@ -185,6 +185,31 @@ def test_options_come_from_file_then_set_then_flags(tmp_path: Path) -> None:
     assert (tracks["min_crops"], tracks["sample_every_frames"], tracks["detect_every_frames"]) == (5, 3, 2)
 
 
+def test_a_calibration_comes_from_file_or_command_line(tmp_path: Path) -> None:
+    config = tmp_path / "options.yaml"
+    config.write_text("seed: 1\ncalibration:\n  stranger_mean: 0.2\n  same_mean: 0.6\n")
+    for out, more in (("a", ()), ("b", ("--set", 'calibration={"same_mean": 0.7}'))):
+        _cli("run", _write_video(tmp_path / "v.mp4"), "--out", tmp_path / out, "--local", "--config", config, *more)
+    found = [json.loads((tmp_path / out / "season.json").read_text())["options"]["cluster"] for out in ("a", "b")]
+    means = [(cluster["calibration"]["stranger_mean"], cluster["calibration"]["same_mean"]) for cluster in found]
+    assert means == [(0.2, 0.6), (0.1, 0.7)]
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"stranger_men": 0.1}, "option 'calibration' has no key 'stranger_men'; did you mean 'stranger_mean'"),
+        ({"zzz": 0.1}, "'zzz'; there are: stranger_mean, "),
+        ({"same_std": -1}, "option 'calibration': same_std: .* greater than 0, not -1"),
+        ("0.1", "option 'calibration'"),
+        ("same_mean 0.1", "on a command line"),
+    ],
+)
+def test_what_is_wrong_in_a_calibration_is_named(value: object, says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        make_options({"calibration": value})
+
+
 def _season_file(folder: Path, text: str) -> Path:
     (folder / "season.yaml").write_text(text)
     return folder / "season.yaml"

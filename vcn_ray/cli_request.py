@@ -80,6 +80,8 @@ def read_config(path: Path) -> dict[str, Any]:
     """Options of a YAML file: by name, or by name below their group as `season.json` has them."""
     import yaml
 
+    from vcn_ray.config import option_names
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -90,9 +92,11 @@ def read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise OptionError(f"--config {path}: give options one a line, as `sample_every_frames: 6`")
+    groups = set(option_names().values())
     flat: dict[str, Any] = {}
     for name, value in content.items():
-        flat |= {str(k): v for k, v in value.items()} if isinstance(value, dict) else {str(name): value}
+        of_group = name in groups and isinstance(value, dict)
+        flat |= {str(k): v for k, v in value.items()} if of_group else {str(name): value}
     return flat
 
 

@@ -9,6 +9,7 @@ covers the options that its result depends on.
 from __future__ import annotations
 
 import difflib
+import json
 from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
@@ -185,6 +186,17 @@ class ClusterOptions(_Group):
         "that of the pack, or, for a network of your own, what the title itself lets guess",
     )
 
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _from_text(cls, calibration: Any) -> Any:
+        """On a command line it is written as JSON."""
+        if not isinstance(calibration, str):
+            return calibration
+        try:
+            return json.loads(calibration)
+        except ValueError:
+            raise PydanticCustomError("json", 'takes {"stranger_mean": 0.1, ...} on a command line') from None
+
 
 class RunOptions(_Group):
     """How the work is spread. `device`, `threads_per_title` and `workers_per_title` change the result's last bits."""
@@ -341,7 +353,14 @@ def make_options(settings: dict[str, Any] | None = None) -> Options:
         return Options.model_validate(nested)
     except ValidationError as error:
         first = cast(Any, error.errors()[0])
-        name = str(first["loc"][-1]) if first["loc"] else "options"
+        name = next((str(part) for part in first["loc"] if part in names), "options")
+        keys = first["loc"][first["loc"].index(name) + 1 :] if name in first["loc"] else ()
+        if keys and first["type"] == "extra_forbidden":
+            known = list(Calibration.model_fields)
+            near = difflib.get_close_matches(str(keys[0]), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise OptionError(f"option {name!r} has no key {str(keys[0])!r}; {hint}") from None
+        where = f"{name!r}: {keys[0]}" if keys else f"{name!r}"
         raise OptionError(
-            f"option {name!r}: {first['msg'].lower()}, not {first['input']!r}; see `vcn-ray config`"
+            f"option {where}: {first['msg'].lower()}, not {first['input']!r}; see `vcn-ray config`"
         ) from None
