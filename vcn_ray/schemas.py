@@ -176,6 +176,8 @@ ITERATIONS = pa.schema(
         ("mean_output_entropy", pa.float64()),  # H(mean p), nats: near zero means collapse
         ("kl_teacher_student", pa.float64()),
         ("mean_quality", pa.float64()),
+        ("mean_confidence", pa.float64()),  # of the clustered tracks; null where not known
+        ("delivered", pa.bool_()),  # whether this clustering is the title's result
         ("matched_pairs", pa.int64()),
         ("warning", pa.string()),  # what training noticed, such as a collapse; null where nothing
     ]

@@ -81,6 +81,22 @@ def test_limit_of_iterations_is_kept_and_zero_means_the_base_model(title):
     assert len(_clusterings(title)) == 1
 
 
+def test_the_surest_iteration_is_delivered_and_the_table_says_which(title, tmp_path):
+    _run(title, {"max_iterations": 3, "min_iterations": 3})
+    for number, sure in enumerate([0.9, 0.8, 0.95, 0.7]):
+        key = f"adapt/{number:02d}/clustering.json"
+        content = title.read_json(key)
+        confidence = [None if label < 0 else sure for label in content["labels"]]
+        labels = [label if number != 2 else 0 for label in content["labels"]]
+        title.write_json(key, content | {"confidence": confidence, "labels": labels})
+    title.delete("adapt.done.json")
+    _run(title, {"max_iterations": 3, "min_iterations": 3})
+    results = _results(title, tmp_path, "out")
+    rows = results.read_table("iterations.parquet").to_pylist()
+    assert [row["delivered"] for row in rows] == [False, False, True, False]
+    assert results.read_table("clusters.parquet").num_rows == 1
+
+
 class _WorkerDiedError(Exception):
     """Stands for the death of the worker."""
 

@@ -203,6 +203,12 @@ def changed_tracks(before: np.ndarray, after: np.ndarray) -> int:
     return int(((shared != old_size) | (shared != new_size) | ((before < 0) != (after < 0))).sum())
 
 
+def _mean_confidence(clustering: Clustering) -> float | None:
+    """Mean over the clustered tracks; None where it is not known."""
+    known = clustering.confidence[clustering.labels >= 0]
+    return float(known.mean()) if len(known) and not np.isnan(known).any() else None
+
+
 def _to_json(clustering: Clustering, track_id: np.ndarray) -> dict[str, Any]:
     return {
         "track_id": track_id.tolist(),
@@ -230,6 +236,7 @@ def _iteration_row(
         "mean_output_entropy": statistics.mean_output_entropy if statistics else None,
         "kl_teacher_student": statistics.kl_teacher_student if statistics else None,
         "mean_quality": float(clustering.quality.mean()),
+        "mean_confidence": _mean_confidence(clustering),
         "matched_pairs": clustering.matched_pairs,
         "warning": metrics.warning if metrics else None,
     }

@@ -9,7 +9,7 @@ stores and decides, and the others train along.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +83,7 @@ def adapt_and_cluster(
     crops = settle_tracks(store, options, choose_crops(store, options), device, inputs, workers)
     if not len(crops):
         if workers.rank == 0:
-            store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0)
+            store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0, delivered=None)
         return
 
     def make_title() -> AdaptingTitle:
@@ -100,7 +100,7 @@ def adapt_and_cluster(
     whole = adaptation_digest(inputs, options)
     done = store.done_info("adapt", whole)
     if done is None or done["iterations"] != len(history):
-        store.mark_done("adapt", whole, iterations=len(history))
+        store.mark_done("adapt", whole, iterations=len(history), delivered=surest(history))
 
 
 def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str, float]) -> None:
@@ -109,20 +109,25 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
     frame_s: mean duration of a frame of each video, seconds.
     """
     found = read_tracks(store)
-    steps = [step_of(i) for i in range(store.read_json("adapt.done.json")["iterations"])]
+    done = store.read_json("adapt.done.json")
+    steps = [step_of(i) for i in range(done["iterations"])]
     stored = [store.read_json(f"{step}/clustering.json") for step in steps]
-    last = stored[-1] if stored else {"track_id": [], "labels": [], "quality": [], "confidence": [], "reason": []}
+    nothing: dict[str, list] = {"track_id": [], "labels": [], "quality": [], "confidence": [], "reason": []}
+    chosen = stored[done["delivered"]] if stored else nothing
     labels = TrackLabels(
-        np.array(last["track_id"], np.int64),
-        np.array(last["labels"], np.int64),
-        np.array(last["quality"], np.float64),
-        last["reason"],
-        last["confidence"],
+        np.array(chosen["track_id"], np.int64),
+        np.array(chosen["labels"], np.int64),
+        np.array(chosen["quality"], np.float64),
+        chosen["reason"],
+        chosen["confidence"],
     )
     tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
     write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
     results.write_table("crops.parquet", found.crops)
-    rows = [store.read_json(f"{step}/iteration.json") for step in steps]
+    rows = [
+        store.read_json(f"{step}/iteration.json") | {"delivered": number == done["delivered"]}
+        for number, step in enumerate(steps)
+    ]
     results.write_table("iterations.parquet", pa.Table.from_pylist(rows, ITERATIONS))
     per_iteration = [
         {"iteration": number, "track_id": track, "cluster_id": label if label >= 0 else None, "quality": quality}
@@ -209,6 +214,18 @@ def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clus
             )
         )
     return history
+
+
+def surest(history: Sequence[Clustering]) -> int:
+    """Which iteration's clustering is delivered: the one whose tracks are on average surest of their characters.
+
+    Adaptation does not pay on every title; where it has made the title less sure of itself, the base model's clusters
+    or an earlier iteration's stand. The last one among equals, and where confidence is not known (literal merging).
+    """
+    means = [float(c.confidence[c.labels >= 0].mean()) if (c.labels >= 0).any() else 0.0 for c in history]
+    if np.isnan(means).any():
+        return len(history) - 1
+    return max(range(len(means)), key=lambda number: (means[number], number))
 
 
 def _finished(history: list[Clustering], options: Options) -> bool:

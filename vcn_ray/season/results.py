@@ -39,7 +39,7 @@ class SeasonResult:
 
     def evaluate(self, ground_truth: str | os.PathLike[str]) -> Evaluation:
         """Measure this run against a ground-truth CSV, see `evaluate.ground_truth.read_ground_truth`."""
-        return evaluate_run(self.faces, os.fspath(ground_truth), self.iteration_clusters)
+        return evaluate_run(self.faces, os.fspath(ground_truth), self.iteration_clusters, self.tracks)
 
     @cached_property
     def faces(self) -> pa.Table:
