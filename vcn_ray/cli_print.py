@@ -89,6 +89,14 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for name, value in evaluation.summary().items():
         add_row(figures, name, _figure(value))
     out_console.print(figures)
+    if evaluation.reliability is not None:
+        bins = Table(
+            "confidence", "tracks", "on average", "right", title="Confidence of the tracks", title_justify="left"
+        )
+        for one in evaluation.reliability.bins:
+            means = (_figure(one.mean_confidence), _figure(one.right))
+            add_row(bins, f"{one.low:g} to {one.high:g}", str(one.tracks), *means)
+        out_console.print(bins)
     for title, of_title in [("", evaluation), *evaluation.titles.items()]:
         rows = of_title.table()
         if len(rows) > 1:

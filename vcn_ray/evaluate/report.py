@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcn_ray.errors import InputError
-from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name, match_tracks, read_ground_truth
+from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, match_tracks, read_ground_truth
 from vcn_ray.evaluate.metrics import cluster_scores
+from vcn_ray.evaluate.reliability import Reliability, judge
+from vcn_ray.evaluate.videos import check_videos, video_names, videos_of
 
 _DIGITS = 4
+_OF_CONFIDENCE = ("calibration_error", "brier", "auc")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Evaluation:
     iterations: dict[int, Scores] = field(default_factory=dict)  # 0: the base model; empty where not known
     titles: dict[str, Evaluation] = field(default_factory=dict)  # where the run has more than one
     cast: Scores | None = None  # of the cast of several titles, against identities that count once in the season
+    reliability: Reliability | None = None  # of the tracks' confidence; None where they have none
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,6 +67,7 @@ class Evaluation:
         content = asdict(self)
         content["iterations"] = {str(k): v for k, v in content["iterations"].items()}
         content["titles"] = {name: title.to_dict() for name, title in self.titles.items()}
+        content["reliability"] = self.reliability.to_dict() if self.reliability else None
         return content
 
     def json(self) -> str:
@@ -73,6 +77,7 @@ class Evaluation:
     def summary(self) -> dict[str, Any]:
         """The figures of the delivered clustering and the tracks in one flat dict, in the order for reading."""
         scores = asdict(self.scores)
+        of_confidence = self.reliability.to_dict() if self.reliability else None
         return {
             "tracks": self.tracks,
             "false_tracks": self.false_tracks,
@@ -82,6 +87,7 @@ class Evaluation:
             "identities": self.identities,
             **scores,
             **({f"cast_{name}": value for name, value in asdict(self.cast).items()} if self.cast else {}),
+            **({f"confidence_{name}": of_confidence[name] for name in _OF_CONFIDENCE} if of_confidence else {}),
         }
 
     def table(self) -> list[dict[str, Any]]:
@@ -92,7 +98,10 @@ class Evaluation:
 
 
 def evaluate_run(
-    faces: pa.Table, ground_truth_path: str | Path, iteration_clusters: pa.Table | None = None
+    faces: pa.Table,
+    ground_truth_path: str | Path,
+    iteration_clusters: pa.Table | None = None,
+    tracks: pa.Table | None = None,
 ) -> Evaluation:
     """Measure a run's faces table against a ground-truth CSV.
 
@@ -106,6 +115,8 @@ def evaluate_run(
         ground_truth_path: CSV, see `read_ground_truth`.
         iteration_clusters: as `schemas.ITERATION_CLUSTERS`, for the table over iterations; with a column title where
             the faces are of several titles.
+        tracks: as `schemas.TRACKS`, for the reliability of their confidence; without the column, as older runs wrote
+            it, there is none.
 
     Raises `InputError` when the ground truth cannot be used, or has no video in common with the run.
     """
@@ -113,14 +124,15 @@ def evaluate_run(
     if "title" not in faces.column_names:
         faces = faces.append_column("title", pa.array([""] * len(faces), pa.string()))
     titles = pc.unique(faces["title"]).to_pylist()
-    videos = {title: _videos(faces.filter(pc.equal(faces["title"], title))) for title in titles}
-    _check_videos(videos, truth, ground_truth_path)
+    videos = {title: videos_of(faces.filter(pc.equal(faces["title"], title))) for title in titles}
+    check_videos(videos, truth, ground_truth_path)
     if iteration_clusters is not None and "title" not in iteration_clusters.column_names:
         if len(titles) > 1:
             raise ValueError("iteration_clusters needs a column title where the faces are of several titles")
         column = pa.array([titles[0] if titles else ""] * len(iteration_clusters), pa.string())
         iteration_clusters = iteration_clusters.append_column("title", column)
-    evaluation = _evaluate(faces, truth, iteration_clusters if len(titles) < 2 else None, videos)
+    confidence = {} if tracks is None else _confidences(tracks)
+    evaluation = _evaluate(faces, truth, iteration_clusters if len(titles) < 2 else None, videos, confidence)
     if len(titles) < 2:
         return evaluation
     for title in titles:
@@ -132,16 +144,21 @@ def evaluate_run(
             truth.of_videos(videos[title]),
             clusters,
             {title: videos[title]},
+            confidence,
         )
     return evaluation
 
 
 def _evaluate(
-    faces: pa.Table, truth: GroundTruth, iteration_clusters: pa.Table | None, videos: dict[str, set[str]]
+    faces: pa.Table,
+    truth: GroundTruth,
+    iteration_clusters: pa.Table | None,
+    videos: dict[str, set[str]],
+    confidence: dict[tuple[str, int], float | None],
 ) -> Evaluation:
     title_of = {video: title for title, names in videos.items() for video in names}
     tracked = faces.filter(pc.is_valid(faces["track_id"]))
-    video = _names(tracked)
+    video = video_names(tracked)
     matches = match_tracks(
         video,
         tracked["frame"].to_numpy(),
@@ -186,7 +203,24 @@ def _evaluate(
         cast=score_tracks(matches, delivered("cast_id"), dict.fromkeys(title_of, ""), len({i for _, i in identities}))
         if len(videos) > 1 and "cast_id" in tracked.column_names
         else None,
+        reliability=_reliability(matches, delivered("cluster_id"), title_of, confidence),
     )
+
+
+def _reliability(
+    matches: TrackMatches,
+    clusters: list[int | None],
+    title_of: dict[str, str],
+    confidence: dict[tuple[str, int], float | None],
+) -> Reliability | None:
+    rows = [
+        ((title_of[video], cluster), (title_of[video], identity), confidence.get((video, track)))
+        for video, track, identity, cluster in zip(
+            matches.video, matches.track_id.tolist(), matches.identity, clusters, strict=True
+        )
+        if identity is not None and cluster is not None
+    ]
+    return judge([cluster for cluster, _, _ in rows], [identity for _, identity, _ in rows], [c for _, _, c in rows])
 
 
 def score_tracks(
@@ -238,41 +272,12 @@ def _track_clusters(video: np.ndarray, tracked: pa.Table, column: str) -> dict[t
     return {(v, t): None if c is None or c < 0 else c for v, t, c in rows}
 
 
-def _names(faces: pa.Table) -> np.ndarray:
-    """File name of each face's video, (n,) objects; each distinct one is parsed once."""
-    encoded = faces["video"].combine_chunks().dictionary_encode()
-    names = np.array([file_name(v) for v in encoded.dictionary.to_pylist()], dtype=object)
-    return names[encoded.indices.to_numpy()] if len(faces) else np.empty(0, dtype=object)
-
-
-def _videos(faces: pa.Table) -> set[str]:
-    """File names of a title's videos; `InputError` where two of them have one."""
-    found: dict[str, str] = {}
-    for video in pc.unique(faces["video"]).to_pylist():
-        other = found.setdefault(file_name(video), video)
-        if other != video:
-            raise InputError(
-                f"the videos {other} and {video} of one title have the same file name, by which the ground truth goes; "
-                "rename one, run again, and name it so in the ground truth"
-            )
-    return set(found)
-
-
-def _check_videos(videos: dict[str, set[str]], truth: GroundTruth, path: str | Path) -> None:
-    seen: dict[str, str] = {}
-    for title, names in videos.items():
-        for name in names:
-            if name in seen:
-                raise InputError(
-                    f"a video {name} is in the titles {seen[name]!r} and {title!r}: the ground truth {path} cannot "
-                    "tell them apart; evaluate each title's folder on its own"
-                )
-            seen[name] = title
-    if seen and not set(seen) & set(truth.video):
-        raise InputError(
-            f"{path} labels {', '.join(sorted(set(truth.video))[:3])}, but the run is of "
-            f"{', '.join(sorted(seen)[:3])}: its column video is to hold the file names of the run's videos"
-        )
+def _confidences(tracks: pa.Table) -> dict[tuple[str, int], float | None]:
+    """Confidence of each (video, track)."""
+    if "confidence" not in tracks.column_names:
+        return {}
+    rows = zip(video_names(tracks), tracks["track_id"].to_pylist(), tracks["confidence"].to_pylist(), strict=True)
+    return {(video, track): confidence for video, track, confidence in rows}
 
 
 def _rounded(value: float) -> float:
