@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcn_ray.export.charts import chance_text, clock, iteration_curve, span_text, time_ticks
+from vcn_ray.export.charts import chance_text, clock, iteration_curve, reliability_curve, span_text, time_ticks
 
 _values = st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=30)
 
@@ -62,3 +62,27 @@ def test_a_chance_is_never_told_higher_than_it_is_except_the_smallest(probabilit
     text = chance_text(probability)
     assert text == "under 1 %" or int(text.removeprefix("over ").removesuffix(" %")) <= 100 * probability
     assert "100" not in text
+
+
+_shares = st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1)))
+
+
+@given(st.lists(_shares, min_size=8, max_size=8))
+def test_reliability_lies_within_its_drawing_and_leaves_empty_bins_out(means):
+    bins = [
+        {"low": k / 8, "high": (k + 1) / 8, "tracks": 3 if m else 0}
+        | dict(zip(("mean_confidence", "right"), m or (None, None), strict=True))
+        for k, m in enumerate(means)
+    ]
+    curve = reliability_curve(bins)
+    if not any(means):
+        assert curve is None
+        return
+    filled = [m for m in means if m]
+    assert len(curve.points) == len(filled)
+    for point, (said, right) in zip(curve.points, filled, strict=True):
+        assert 0 <= point.x <= curve.width
+        assert 0 < point.y_said <= curve.baseline
+        assert 0 < point.y_right <= curve.baseline
+        assert (point.y_right <= point.y_said) == (right >= said) or point.y_right == pytest.approx(point.y_said)
+    assert "3 tracks" in curve.description

@@ -138,6 +138,16 @@ def test_wcp_is_drawn_only_with_ground_truth(small_report):
     assert any("WCP" in svg.get("aria-label", "") for svg in page.all("svg"))
 
 
+def test_the_reliability_of_confidence_is_drawn_where_it_was_measured(small_report):
+    scores = {"wcp": None, "pcr": None, "bcubed_f": None, "bcubed_f_all": None, "clusters": 0}
+    evaluation = {"scores": scores, "identities": 3, "notes": [], "appearance_recall": 0.9, "track_purity": 1.0}
+    measured = {"bins": [{"low": 0.5, "high": 0.7, "tracks": 9, "mean_confidence": 0.6, "right": 0.625}]}
+    for reliability, drawn in ((None, 0), (measured, 1)):
+        page = Page(title_page(replace(small_report, evaluation=evaluation | {"reliability": reliability})))
+        words = [svg["aria-label"] for svg in page.all("svg") if "Reliability" in svg.get("aria-label", "")]
+        assert words == ["Reliability of the confidence: 50–70 %: 9 tracks, 60 % on average, 62 % right"] * drawn
+
+
 def test_iterations_are_drawn_where_there_were_any(make_report):
     tracks = [("a.mp4", 0.0, 4.0, 0, None)]
     drawn = [svg["aria-label"] for svg in Page(title_page(make_report(tracks))).all("svg") if "aria-label" in svg]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 _WIDTH, _HEIGHT = 320.0, 150.0
+_WIDE = 390.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, 24.0, 26.0, 24.0
 
 
@@ -35,7 +37,7 @@ class Curve:
     @property
     def path(self) -> str:
         """SVG path through the points."""
-        return " ".join(f"{'M' if n == 0 else 'L'}{p.x:.1f} {p.y:.1f}" for n, p in enumerate(self.points))
+        return _path([(p.x, p.y) for p in self.points])
 
     @property
     def description(self) -> str:
@@ -77,6 +79,70 @@ def iteration_curve(
     ]
     step = max(1, math.ceil((max(iterations) - first + 1) / 12))
     return Curve(name, points, [(x_of(i), i) for i in range(first, max(iterations) + 1, step)])
+
+
+@dataclass(frozen=True)
+class BinPoint:
+    """The tracks of one range of confidence: where their confidence and the share right lie, and words for them."""
+
+    x: float
+    y_said: float
+    y_right: float
+    edges: str  # the range, in per cent
+    label: str  # share that is right, in per cent
+    text: str
+
+
+@dataclass(frozen=True)
+class ReliabilityCurve:
+    """Share of tracks that are right beside what their confidence says, by range of confidence."""
+
+    points: list[BinPoint]
+    width: float = _WIDE
+    height: float = _HEIGHT
+    baseline: float = _HEIGHT - _BOTTOM
+
+    @property
+    def said(self) -> str:
+        """SVG path through what the confidence says."""
+        return _path([(p.x, p.y_said) for p in self.points])
+
+    @property
+    def right(self) -> str:
+        """SVG path through the shares that are right."""
+        return _path([(p.x, p.y_right) for p in self.points])
+
+    @property
+    def description(self) -> str:
+        """The curve in words, for those who cannot see it."""
+        return "Reliability of the confidence: " + "; ".join(p.text for p in self.points)
+
+
+def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> ReliabilityCurve | None:
+    """The bins that hold tracks, evenly spaced; None where none does.
+
+    Args:
+        bins: dicts with low, high, tracks, mean_confidence and right, as `evaluate` gives them.
+    """
+    filled = [b for b in bins if b["tracks"]]
+    if not filled:
+        return None
+    step = (_WIDE - _LEFT - _RIGHT) / max(len(filled) - 1, 1)
+
+    def y_of(share: float) -> float:
+        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+
+    points = []
+    for n, b in enumerate(filled):
+        edges = f"{100 * b['low']:g}\u2013{100 * b['high']:g}"
+        label, said = (f"{100 * b[name]:.0f}" for name in ("right", "mean_confidence"))
+        text = f"{edges} %: {b['tracks']} tracks, {said} % on average, {label} % right"
+        points.append(BinPoint(_LEFT + n * step, y_of(b["mean_confidence"]), y_of(b["right"]), edges, label, text))
+    return ReliabilityCurve(points)
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{'M' if n == 0 else 'L'}{x:.1f} {y:.1f}" for n, (x, y) in enumerate(points))
 
 
 def clock(seconds: float) -> str:

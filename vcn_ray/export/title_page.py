@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vcn_ray.export.charts import Curve, chance_text, clock, iteration_curve, time_ticks
+from vcn_ray.export.charts import (
+    Curve,
+    ReliabilityCurve,
+    chance_text,
+    clock,
+    iteration_curve,
+    reliability_curve,
+    time_ticks,
+)
 from vcn_ray.export.pictures import ICON, SAMPLE, THUMB, Pictures
 from vcn_ray.export.render import render_page
 from vcn_ray.export.review import DOUBTFUL_BELOW, find_doubtful
@@ -150,6 +158,7 @@ def title_page(report: TitleReport) -> bytes:
         unknown_groups=unknown,
         time_lines=_time_lines(report, by_cluster, characters),
         curves=_curves(iterations, report.evaluation),
+        reliability=_reliability(report.evaluation),
         iterations=iterations,
         pictures_left_out=pictures.left_out,
         options=_options_by_group(report.options),
@@ -254,6 +263,11 @@ def _curves(iterations: list[dict[str, Any]], evaluation: Mapping[str, Any] | No
         wcp = [measured[number]["wcp"] for number in sorted(measured)]
         curves.append(iteration_curve("WCP (ground truth)", sorted(measured), wcp, 1, percent=True))
     return [curve for curve in curves if curve is not None]
+
+
+def _reliability(evaluation: Mapping[str, Any] | None) -> ReliabilityCurve | None:
+    found = evaluation.get("reliability") if evaluation else None
+    return reliability_curve(found["bins"]) if found else None
 
 
 def _options_by_group(options: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
