@@ -1,7 +1,7 @@
 r"""Figures to hold a run against: simpler methods, plain loops, one process, an empty worker group.
 
-    python jobs/benchmark.py baselines OUT --ground-truth CSV      # of a finished run, work/ not deleted
     python jobs/benchmark.py quality SEASON_DIR... --folder CACHE  # methods against each other on labelled seasons
+    python jobs/benchmark.py calibration SEASON_DIR...             # what a face-ID network's similarities are worth
     python jobs/benchmark.py stage1 VIDEO                          # frames per second against a bare loop
     python jobs/benchmark.py memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python jobs/benchmark.py overhead VIDEO...                     # whole commands with and without Ray
@@ -29,10 +29,13 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = whole.add_subparsers(dest="command", required=True)
-    of_run = commands.add_parser("baselines", help="HAC on the tracks of a finished run")
-    of_run.add_argument("out")
-    of_run.add_argument("--ground-truth", required=True)
     _quality_parser(commands.add_parser("quality", help="any methods on labelled seasons, settings chosen on others"))
+    of_network = commands.add_parser("calibration", help="fit the option `calibration` to labelled seasons")
+    of_network.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
+    of_network.add_argument("--degraded", nargs="+", default=[], metavar="KIND", help="half, blur, dark, compressed")
+    of_network.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as face_id_onnx")
+    of_network.add_argument("--folder", help="keep tracks, views and degraded copies there")
+    of_network.add_argument("--num-cpus", type=int)
     of_video = commands.add_parser("stage1", help="stage 1 against decode + detect")
     of_video.add_argument("video")
     of_video.add_argument("--repeats", type=int, default=3)
@@ -74,6 +77,15 @@ def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
     of_quality.add_argument("--iterations", action="store_true", help="also score the default after each iteration")
     of_quality.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for all methods")
     of_quality.add_argument("--folder", required=True, help="keep tracks, views and degraded copies there")
+    of_quality.add_argument(
+        "--calibration",
+        choices=["others", "built-in"],
+        default="others",
+        help="of the product's methods: fitted to the other seasons, or as the product has it",
+    )
+    of_quality.add_argument(
+        "--same-people", action="append", default=[], metavar="A,B", help="seasons to leave out together, repeatable"
+    )
     of_quality.add_argument("--output", help="write OUTPUT.parquet, .csv and .md; default: quality.* in the folder")
     of_quality.add_argument("--num-cpus", type=int)
 
@@ -92,18 +104,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(given: argparse.Namespace, temporary: str) -> None:
     """Each imports what it needs itself: a plain loop is not to carry Ray, nor its memory."""
     match given.command:
-        case "baselines":
-            from benchmarks.baselines import baselines
-
-            baselines(given.out, given.ground_truth)
         case "quality":
             from benchmarks.quality.command import Request, quality
 
             from vcn_ray.cli_request import given_options
 
             settings = given_options(given.set, {})
-            names = ("seasons", "folder", "methods", "seeds", "cases", "tracks", "iterations", "output", "num_cpus")
-            if not quality(Request(**{name: getattr(given, name) for name in names}, given=settings)):
+            asked = {name: value for name, value in vars(given).items() if name not in ("command", "set")}
+            if not quality(Request(**asked, given=settings)):
+                sys.exit(1)
+        case "calibration":
+            from benchmarks.quality.calibration import calibration
+
+            from vcn_ray.cli_request import given_options
+
+            settings = given_options(given.set, {})
+            if not calibration(given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus):
                 sys.exit(1)
         case "stage1":
             from benchmarks.stage1 import stage1

@@ -34,7 +34,7 @@ def test_command_line() -> None:
     assert (given.videos, given.set) == (["a.mp4", "b.mp4"], ["max_iterations=2"])
     assert benchmark.parser().parse_args(["stage1", "v.mp4"]).repeats == 3
     with pytest.raises(SystemExit):
-        benchmark.parser().parse_args(["baselines", "out"])  # without ground truth
+        benchmark.parser().parse_args(["quality", "season"])  # without a folder
 
 
 def test_a_repeated_video_is_a_longer_one(clip: Path, tmp_path: Path) -> None:

@@ -1,33 +1,26 @@
 """The bench of quality on a title small enough to adapt in a second, in one process."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import benchmark
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from benchmarks.quality import command, methods
-from benchmarks.quality.cases import KINDS, Case, cases_of, write_labels
+import tinytitle
+from benchmarks.quality import methods
+from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.command import Request, quality
 from benchmarks.quality.methods import Method, choose_methods
-from benchmarks.quality.seasons import Extracted, Footage, find_labelled
+from benchmarks.quality.seasons import Extracted, find_labelled
 from benchmarks.quality.titletracks import TitleTracks, track_frames
 from benchmarks.quality.work import Piece, measure, prepare_case, track_faces
 
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
-from vcn_ray.season.loop import embed_view_chunk, plan_view_chunks
 from vcn_ray.season.titledata import choose_crops, load_views
 from vcn_ray.storage import Store
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "season"))
-import tinytitle
 
 SHORT = {
     "first_epochs": "2",
@@ -39,28 +32,6 @@ SHORT = {
 
 
 @pytest.fixture
-def title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extracted:
-    """`tinytitle` as a season called "tiny": twelve tracks of three people, extracted, each track a shot of its own."""
-    tinytitle.use_tiny_network(monkeypatch.setattr)
-    pack = SimpleNamespace(recognition_threshold=0.3)
-    monkeypatch.setattr(methods, "pack_of", lambda options: pack)
-    store = Store(str(tmp_path / "work"))
-    tinytitle.make_title(store)
-    for key in plan_view_chunks(store, tinytitle.tiny_options(), "cpu"):
-        embed_view_chunk(store, tinytitle.tiny_options(), key, 1)
-    season = tmp_path / "tiny"
-    season.mkdir()
-    (season / "a.mp4").write_bytes(b"not looked at")
-    faces = store.read_table("tracks/faces.parquet")
-    track = faces["track_id"].to_numpy()
-    boxes = np.stack([faces[name].to_numpy() for name in "xywh"], axis=1).astype(np.float64)
-    who = np.array([f"person {t % tinytitle.IDENTITIES}" for t in track], object)
-    video = np.array(["a.mp4"] * len(track), object)
-    write_labels(GroundTruth(video, faces["frame"].to_numpy(), boxes, who, track), season / "ground_truth.csv")
-    return Extracted(find_labelled([str(season)])[0], store.url)
-
-
-@pytest.fixture
 def truth(title: Extracted) -> GroundTruth:
     return read_ground_truth(title.footage.ground_truth)
 
@@ -68,24 +39,6 @@ def truth(title: Extracted) -> GroundTruth:
 @pytest.fixture
 def tracks(title: Extracted) -> TitleTracks:
     return TitleTracks.read(Store(title.work), tinytitle.tiny_options())
-
-
-@pytest.fixture
-def in_process(title: Extracted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`quality` without Ray, and with the title wherever something is to be extracted."""
-
-    @contextmanager
-    def no_ray(options: Any) -> Iterator[None]:
-        yield
-
-    def one_by_one(work: Callable[[Any], Any], jobs: Sequence[Any], what: str) -> list[Any]:
-        return [work(job) for job in jobs]
-
-    def extract(footage: Footage, options: Any, folder: str) -> Extracted:
-        return Extracted(footage, title.work)
-
-    for name, stand_in in (("ray_session", no_ray), ("spread", one_by_one), ("extract", extract)):
-        monkeypatch.setattr(command, name, stand_in)
 
 
 def fake(name: str, label: Callable[[TrackFaces, float], np.ndarray], settings: Sequence[float] = (0.0,)) -> Baseline:
@@ -194,6 +147,7 @@ def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_
         SHORT,
         (0, 1),
         tracks="both",
+        calibration="built-in",
         output=str(tmp_path / "table.csv"),
     )
     assert quality(asked)
@@ -209,7 +163,9 @@ def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_
     scores = [name for name in base[0] if name.startswith(("bcubed", "wcp", "pcr"))]
     same = [row for row in rows if row["method"] == "no iterations"]
     assert [[row[name] for name in scores] for row in same[:1]] == [[row[name] for name in scores] for row in base[:1]]
-    assert "### whole, detected tracks" in (tmp_path / "table.md").read_text()
+    head = (tmp_path / "table.md").read_text()
+    assert "### whole, detected tracks" in head
+    assert "The product's calibration: built-in" in head
     assert (tmp_path / "table.csv").exists()
 
 
@@ -218,7 +174,9 @@ def test_every_iteration_is_scored(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(methods, "_ALL_ITERATIONS", {"min_iterations": "2", "max_iterations": "2"})
-    asked = Request([str(tmp_path / "tiny")], str(tmp_path), ["default"], SHORT, iterations=True)
+    asked = Request(
+        [str(tmp_path / "tiny")], str(tmp_path), ["default"], SHORT, iterations=True, calibration="built-in"
+    )
     assert quality(asked)
     rows = pq.read_table(tmp_path / "quality.parquet").to_pylist()
     assert [row["iteration"] for row in rows if row["iteration"] is not None] == [0, 1, 2]

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pytest
 from benchmarks.quality.cases import Case
-from benchmarks.quality.choice import choose_setting, rows_of
+from benchmarks.quality.choice import Row, choose_setting, rows_of
+from benchmarks.quality.folds import make_folds, shared_folds
 from benchmarks.quality.methods import IN_HINDSIGHT, Method
 from benchmarks.quality.seasons import Extracted, Footage
 from benchmarks.quality.tables import QUALITY, summaries
 from benchmarks.quality.work import Answer, Outcome, Piece
 from hypothesis import given
 from hypothesis import strategies as st
+
+from vcn_ray.errors import OptionError
 
 METHOD = Method("some method", "baseline")
 SETTINGS = tuple((("level", float(level)),) for level in range(3))
@@ -26,9 +29,13 @@ def outcome(season: str, scores: list[float], *, seed: int = 0, degraded: str = 
     return Outcome(Piece(METHOD, case, seed), tuple(answers))
 
 
-def chosen(outcomes: list[Outcome]) -> dict[str, set[str]]:
+def rows_and_problems(outcomes: list[Outcome], *same_people: str) -> tuple[list[Row], list[str]]:
+    return rows_of(outcomes, make_folds([o.piece.case.of.footage.season for o in outcomes], same_people))
+
+
+def chosen(outcomes: list[Outcome], *same_people: str) -> dict[str, set[str]]:
     """The settings that each season's rows show, bounds left out."""
-    rows, _ = rows_of(outcomes)
+    rows, _ = rows_and_problems(outcomes, *same_people)
     found: dict[str, set[str]] = {}
     for row in rows:
         if row["role"] == "baseline":
@@ -44,6 +51,27 @@ def test_a_season_gets_what_is_best_on_the_others() -> None:
     ]
     # one: .6 / .65 on the others, two: .5 / .1 / .35, three: .5 / .5 / .3, the first among equals
     assert chosen(outcomes) == {"one": {"level=2.0"}, "two": {"level=0.0"}, "three": {"level=0.0"}}
+
+
+def test_seasons_of_the_same_people_do_not_choose_for_one_another() -> None:
+    outcomes = [
+        outcome("one", [0.0, 0.1, 0.9]),
+        outcome("one small", [1.0, 0.0, 0.0]),
+        outcome("two", [0.0, 1.0, 0.0]),
+    ]
+    assert chosen(outcomes)["one"] == {"level=0.0"}
+    kept_apart = chosen(outcomes, "one,one small")
+    assert kept_apart == {"one": {"level=1.0"}, "one small": {"level=1.0"}, "two": {"level=0.0"}}
+    _, problems = rows_and_problems(outcomes, "one,one small", "one small, two")  # no season of other people is left
+    assert len(problems) == 3
+
+
+def test_folds_by_name() -> None:
+    folds = make_folds(["a", "b", "c", "d"], ["a,b", "b, c"])
+    assert folds == dict.fromkeys("abc", frozenset("abc")) | {"d": frozenset("d")}
+    assert shared_folds(folds) == ["a, b, c"]
+    with pytest.raises(OptionError, match="no season is called 'dinners'; did you mean 'dinner'"):
+        make_folds(["dinner", "city"], ["dinners,city"])
 
 
 scores = st.lists(st.floats(0, 1), min_size=3, max_size=3)
@@ -72,19 +100,19 @@ def test_only_whole_seasons_choose_and_seeds_count_together() -> None:
 
 
 def test_bounds_are_marked_and_a_lone_season_has_no_choice() -> None:
-    rows, problems = rows_of([outcome("one", [0.1, 0.8, 0.3])])
+    rows, problems = rows_and_problems([outcome("one", [0.1, 0.8, 0.3])])
     (row,) = rows
     assert (row["method"], row["role"], row["setting"]) == (METHOD.name + IN_HINDSIGHT, "oracle", "level=1.0")
     assert len(problems) == 1
     assert "some method on one" in problems[0]
-    assert choose_setting({"one": {SETTINGS[0]: 1.0}}, "one") is None
+    assert choose_setting({"one": {SETTINGS[0]: 1.0}}, ["one"]) is None
     assert METHOD.name + IN_HINDSIGHT + " *" in summaries(rows)[0].markdown()
 
 
 def test_a_method_that_failed_somewhere_is_shown_with_how_many_seasons_its_mean_has() -> None:
     outcomes = [outcome("one", [0.5] * 3), outcome("two", [0.7] * 3)]
     failed = replace(outcomes[1], piece=replace(outcomes[1].piece, method=Method("other", "product")))
-    (grid,) = summaries(rows_of([*outcomes, failed])[0])
+    (grid,) = summaries(rows_and_problems([*outcomes, failed])[0])
     lines = {line[0]: line for line in grid.rows}
     assert lines["some method"][3] == "0.600"
     assert lines["other"][1:4] == ("", "0.700 / 1.00", "0.700 (1 of 2)")
@@ -94,5 +122,6 @@ def test_a_method_that_failed_somewhere_is_shown_with_how_many_seasons_its_mean_
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_spread_over_seeds(seeds: int) -> None:
     outcomes = [outcome(season, [0.5 + 0.2 * seed] * 3, seed=seed) for season in "ab" for seed in range(seeds)]
-    (grid,) = summaries(rows_of(outcomes)[0])
+    (grid,) = summaries(rows_and_problems(outcomes)[0], "kept apart")
+    assert grid.markdown().splitlines()[2] == "kept apart"
     assert grid.rows[0][3] == ("0.500" if seeds == 1 else "0.600 ± 0.100")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from benchmarks.quality.folds import Folds
 from benchmarks.quality.methods import IN_HINDSIGHT
 from benchmarks.quality.work import MEASURE, Answer, Outcome
 
@@ -30,13 +31,13 @@ KEYS = (
 )
 
 
-def rows_of(outcomes: Iterable[Outcome]) -> tuple[list[Row], list[str]]:
+def rows_of(outcomes: Iterable[Outcome], folds: Folds) -> tuple[list[Row], list[str]]:
     """The long table, and a sentence for each method and season that no setting could be chosen for.
 
     A method with several settings gets, for each season and for detected and true tracks apart, the setting with the
-    best mean `MEASURE` over the other seasons' whole, undegraded cases, seeds averaged first; the first among equals.
-    It holds for all cases of the season, its degraded copies included. Beside it stands, as a bound, what the setting
-    that is best on the very case reaches: method with `IN_HINDSIGHT`, role "oracle".
+    best mean `MEASURE` over the whole, undegraded cases of seasons of other people (`folds`), seeds averaged first; the
+    first among equals. It holds for all cases of the season, its degraded copies included. Beside it stands, as a
+    bound, what the setting that is best on the very case reaches: method with `IN_HINDSIGHT`, role "oracle".
     """
     outcomes = [outcome for outcome in outcomes if not outcome.error]
     choosing = _scores_to_choose_by(outcomes)
@@ -49,22 +50,22 @@ def rows_of(outcomes: Iterable[Outcome]) -> tuple[list[Row], list[str]]:
             continue
         best = max(outcome.answers, key=lambda answer: answer.scores[MEASURE] or 0.0)
         rows.append(_row(outcome, best) | {"method": piece.method.name + IN_HINDSIGHT, "role": "oracle"})
-        setting = choose_setting(choosing[piece.method.name, piece.case.tracks], season)
+        setting = choose_setting(choosing[piece.method.name, piece.case.tracks], folds[season])
         if setting is None:
             problems[
-                f"{piece.method.name} on {season}: no other season to choose its setting on; give two or more seasons"
+                f"{piece.method.name} on {season}: no season of other people to choose its setting on; give one"
             ] = None
             continue
         rows.append(_row(outcome, next(answer for answer in outcome.answers if answer.setting == setting)))
     return rows, list(problems)
 
 
-def choose_setting(scores: Mapping[str, Mapping[Setting, float]], season: str) -> Setting | None:
-    """The setting with the best mean over all seasons but this one, None where there is no other.
+def choose_setting(scores: Mapping[str, Mapping[Setting, float]], left_out: Collection[str]) -> Setting | None:
+    """The setting with the best mean over all seasons but those left out, None where there is no other.
 
     scores: of each setting, by season.
     """
-    others = [of_setting for name, of_setting in scores.items() if name != season]
+    others = [of_setting for name, of_setting in scores.items() if name not in left_out]
     if not others:
         return None
     return max(others[0], key=lambda setting: float(np.mean([of_setting[setting] for of_setting in others])))
@@ -105,5 +106,6 @@ def _row(outcome: Outcome, answer: Answer) -> Row:
         "iteration": answer.iteration,
         "iterations": answer.iterations,
         "wall_s": answer.wall_s,
+        "reliability": answer.reliability,
         **answer.scores,
     }

@@ -13,7 +13,10 @@ from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.choice import rows_of
 from benchmarks.quality.degrade import KINDS as DEGRADED
 from benchmarks.quality.degrade import Copy, degraded, make_copy
+from benchmarks.quality.folds import Folds, make_folds, shared_folds
 from benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
+from benchmarks.quality.others import Calibrations, calibrated, fit_on_others, needs_calibration
+from benchmarks.quality.reliability import reliability_grids, store_confidence
 from benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
 from benchmarks.quality.tables import print_grids, store_rows, summaries
 from benchmarks.quality.titletracks import TitleTracks
@@ -45,6 +48,8 @@ class Request:
     cases: Sequence[str] = ("whole",)
     tracks: str = "detected"  # "detected", "truth" or "both"
     iterations: bool = False
+    calibration: str = "others"  # of the product: fitted to the other seasons, or "built-in"
+    same_people: Sequence[str] = ()  # see `make_folds`
     output: str | None = None
     num_cpus: int | None = None
 
@@ -57,21 +62,25 @@ def quality(request: Request) -> bool:
     """
     methods = choose_methods(request.methods, request.given, iterations=request.iterations)
     seasons = find_labelled(request.seasons)
+    folds = make_folds([footage.season for footage in seasons], request.same_people)
     kinds = _kinds(request.cases)
+    fitting = [m for m in methods if request.calibration == "others" and needs_calibration(m)]
     errors: list[str] = []
     with ray_session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
-        footages = _footages(seasons, kinds, request.folder, errors)
+        footages = make_footages(seasons, kinds, request.folder, errors)
         cases = _cases(request, methods, footages, kinds, errors)
-        pieces = list(_pieces(request.seeds, methods, cases, kinds))
+        calibrations = fit_on_others(fitting, cases, folds, errors)
+        pieces = list(_pieces(request.seeds, methods, cases, kinds, fitting, calibrations))
         outcomes = list(spread(measure, pieces, "methods on cases"))
     for piece, outcome in zip(pieces, outcomes, strict=True):
         if isinstance(outcome, str) or outcome.error:
             errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
-    rows, problems = rows_of(outcome for outcome in outcomes if not isinstance(outcome, str))
+    rows, problems = rows_of((outcome for outcome in outcomes if not isinstance(outcome, str)), folds)
     rows = [row for row in rows if row["kind"] in kinds]
     stem = Path(request.output).with_suffix("") if request.output else Path(request.folder) / "quality"
     store_rows(rows, stem)
-    grids = summaries(rows)
+    store_confidence(rows, stem)
+    grids = [*summaries(rows, _note(request, methods, kinds, folds)), *reliability_grids(rows)]
     if request.output:
         stem.with_suffix(".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
     print_grids(grids)
@@ -114,8 +123,11 @@ def _kinds(wanted: Sequence[str]) -> list[str]:
     return known if "all" in wanted else list(wanted)
 
 
-def _footages(seasons: Sequence[Footage], kinds: Sequence[str], folder: str, errors: list[str]) -> list[Footage]:
-    """The seasons, and their degraded copies of these kinds, made where the cache lacks them."""
+def make_footages(seasons: Sequence[Footage], kinds: Sequence[str], folder: str, errors: list[str]) -> list[Footage]:
+    """The seasons, and their degraded copies of these kinds, made by Ray tasks where the cache folder lacks them.
+
+    What cannot be copied goes to `errors`.
+    """
     footages: list[Footage] = list(seasons)
     copies: list[Copy] = []
     bad: set[str] = set()
@@ -159,15 +171,45 @@ def _cases(
 
 
 def _pieces(
-    seeds: Sequence[int], methods: Sequence[Method], cases: Mapping[str, Sequence[Case]], kinds: Sequence[str]
+    seeds: Sequence[int],
+    methods: Sequence[Method],
+    cases: Mapping[str, Sequence[Case]],
+    kinds: Sequence[str],
+    fitting: Sequence[Method],
+    calibrations: Calibrations,
 ) -> Iterator[Piece]:
-    """Each method on each case with each seed; with one seed where the seed changes nothing."""
+    """Each method on each case with each seed; with one seed where the seed changes nothing.
+
+    A method whose calibration is to be fitted gets the case's own, and no case that has none.
+    """
     for method in methods:
         of_method = seeds if is_seeded(method) else seeds[:1]
         chosen_elsewhere = has_settings(method)
-        for case in cases[extraction_digest(method.options(0))]:
+        digest = extraction_digest(method.options(0))
+        for case in cases[digest]:
             if method.every_iteration and case.track_ids is not None:
                 continue  # a table over iterations for each subset would tell nobody anything
-            if case.kind in kinds or (case.kind == "whole" and chosen_elsewhere):
-                for seed in of_method:
-                    yield Piece(method, case, seed)
+            if case.kind not in kinds and not (case.kind == "whole" and chosen_elsewhere):
+                continue
+            ready = method
+            if method in fitting:
+                calibration = calibrations.get((digest, case.tracks, case.of.footage.season))
+                if calibration is None:
+                    continue
+                ready = calibrated(method, calibration)
+            for seed in of_method:
+                yield Piece(ready, case, seed)
+
+
+def _note(request: Request, methods: Sequence[Method], kinds: Sequence[str], folds: Folds) -> str:
+    """What the tables' head says of how seasons were kept apart."""
+    notes = []
+    if any(method.role == "product" for method in methods):
+        copies = [kind for kind in kinds if kind in DEGRADED]
+        fitted = f"fitted to the other seasons{', their copies too' if copies else ''} (leave one season out)"
+        built_in = "built-in, whichever seasons it was fitted to"
+        given = "calibration" in request.given
+        how = "as given by --set" if given else fitted if request.calibration == "others" else built_in
+        notes.append(f"The product's calibration: {how}.")
+    notes += [f"Of the same people, left out together: {fold}." for fold in shared_folds(folds)]
+    return " ".join(notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +36,18 @@ class Grid:
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    note: str = ""  # stands below the title
 
     def markdown(self) -> str:
         """As a Markdown table under a heading."""
         lines = [self.header, tuple("---" for _ in self.header), *self.rows]
-        return "\n".join([f"### {self.title}", "", *("| " + " | ".join(line) + " |" for line in lines), ""])
+        head = [f"### {self.title}", "", *([self.note, ""] if self.note else [])]
+        return "\n".join([*head, *("| " + " | ".join(line) + " |" for line in lines), ""])
 
     def rich(self) -> Table:
         """For a terminal."""
-        table = Table(*self.header, title=self.title, title_justify="left")
+        title = f"{self.title}\n{self.note}" if self.note else self.title
+        table = Table(*self.header, title=title, title_justify="left")
         for row in self.rows:
             table.add_row(*row)
         return table
@@ -58,15 +61,18 @@ def store_rows(rows: Sequence[Row], stem: Path) -> None:
     pacsv.write_csv(table, stem.with_suffix(".csv"))
 
 
-def print_grids(grids: Iterable[Grid]) -> None:
+def print_grids(grids: Iterable[Grid], *, stderr: bool = False) -> None:
     """Print them as wide as they are, also where the output is no terminal."""
     for grid in grids:
         widths = (max(map(len, column)) for column in zip(grid.header, *grid.rows, strict=True))
-        Console(width=max(100, 2 + sum(width + 3 for width in widths))).print(grid.rich())
+        Console(width=max(100, 2 + sum(width + 3 for width in widths)), stderr=stderr).print(grid.rich())
 
 
-def summaries(rows: Sequence[Row]) -> list[Grid]:
-    """A table per kind of case and whose tracks: methods down, seasons across; then the one over iterations."""
+def summaries(rows: Sequence[Row], note: str = "") -> list[Grid]:
+    """A table per kind of case and whose tracks: methods down, seasons across; then the one over iterations.
+
+    note: what is to be said of all of them.
+    """
     answers = [row for row in rows if row["iteration"] is None]
     grids = []
     for kind, tracks_of in dict.fromkeys((row["kind"], row["tracks_of"]) for row in answers):
@@ -74,7 +80,7 @@ def summaries(rows: Sequence[Row]) -> list[Grid]:
             _summary(kind, tracks_of, [r for r in answers if (r["kind"], r["tracks_of"]) == (kind, tracks_of)])
         )
     grids += _iterations(rows)
-    return grids
+    return [replace(grid, note=note) for grid in grids]
 
 
 def _summary(kind: str, tracks_of: str, rows: Sequence[Row]) -> Grid:

@@ -23,6 +23,7 @@ from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.evaluate.baselines.problem import TrackFaces
 from vcn_ray.evaluate.ground_truth import read_ground_truth
+from vcn_ray.evaluate.reliability import Reliability
 from vcn_ray.evaluate.report import evaluate_run, score_tracks
 from vcn_ray.season.loop import adapt_and_cluster, finish_title
 from vcn_ray.season.titledata import choose_crops, load_cannot_link, load_views
@@ -57,6 +58,7 @@ class Answer:
     setting: tuple[tuple[str, float], ...] = ()
     iteration: int | None = None  # None: the method's answer; else what it would have been after this one
     iterations: int | None = None  # adapted iterations that led to the answer, of the product's
+    reliability: Reliability | None = None  # of the product's confidence in its answer
 
 
 @dataclass(frozen=True)
@@ -190,10 +192,11 @@ def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[
     tracks = work.read_table("tracks/tracks.parquet").to_pylist()
     # Only screen times depend on how long a frame lasts, and they are not looked at here.
     finish_title(work, "case", results, {row["video"]: 1 / 25 for row in tracks})
-    found = evaluate_run(results.read_table("faces.parquet"), labels, results.read_table("iteration_clusters.parquet"))
+    tables = [results.read_table(f"{name}.parquet") for name in ("faces", "iteration_clusters", "tracks")]
+    found = evaluate_run(tables[0], labels, tables[1], tables[2])
     of_tracks = {name: getattr(found, name) for name in OF_TRACKS}
     done = max(found.iterations, default=0)
-    answers = [Answer({**of_tracks, **asdict(found.scores)}, wall_s, iterations=done)]
+    answers = [Answer({**of_tracks, **asdict(found.scores)}, wall_s, iterations=done, reliability=found.reliability)]
     if piece.method.every_iteration:
         answers = [
             Answer({**of_tracks, **asdict(scores)}, wall_s, iteration=n, iterations=done)
