@@ -33,9 +33,7 @@ def fuse(
     if stranger.sum() < n_tracks:
         return None
     # Each character counts once, however many its tracks: else a lead's pairs with the rest would place all strangers.
-    mates = np.zeros_like(values)
-    mates[linkable] = same
-    size = 1 + mates.sum(0) + mates.sum(1)
+    size = expected_tracks(same, linkable)
     once = stranger / (size[:, None] * size[None])[linkable]
     mean, std = _weighted(adapted[linkable], once)
     if std < 1e-6:
@@ -57,6 +55,16 @@ def fuse(
         stranger_std,
     )
     return fused, fit_share(fused[linkable], pair_clarity, found)
+
+
+def expected_tracks(same: np.ndarray, linkable: np.ndarray) -> np.ndarray:
+    """How many tracks each track's character is expected to have, itself included, (n,).
+
+    same: (pairs,) probability that each linkable pair is one character; linkable: (n, n) bool, upper triangle.
+    """
+    mates = np.zeros(linkable.shape)
+    mates[linkable] = same
+    return 1 + mates.sum(0) + mates.sum(1)
 
 
 def _weighted(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

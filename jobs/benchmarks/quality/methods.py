@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from benchmarks.quality.ablations import ABLATIONS
 
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import OptionError
@@ -37,7 +38,7 @@ _ALL_ITERATIONS = {"min_iterations": "10", "max_iterations": "10"}
 class Method:
     """Something to measure, by name; what it stands for is found again by `role` and `name` in any process."""
 
-    name: str
+    name: str  # one of `ABLATIONS` works without that ingredient
     role: str  # "product", "baseline" or "oracle": knows what no method can know
     settings: tuple[tuple[str, str], ...] = ()  # options, of the product's
     every_iteration: bool = False  # of the product's: score each iteration, not the answer alone
@@ -60,13 +61,15 @@ def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iteration
 
     Args:
         wanted: names of `all_methods`, several in one text separated by commas, or ``NAME:option=value,option=value``
-            for the default with other options; empty: all methods.
+            for the default with other options; ``ablations``: all of `ABLATIONS`; empty: all of `all_methods`.
         given: options for all methods.
         iterations: also the default without its stopping rule, scored after every iteration.
 
     Raises `OptionError` where a name or an option is unknown, before anything runs.
     """
-    known = {method.name: method for method in all_methods(given)}
+    named = {method.name: method for method in all_methods(given)}
+    ablations = {name: Method(name, "product", tuple(given.items())) for name in ABLATIONS}
+    known = named | ablations
     chosen: dict[str, Method] = {}
     for text in wanted:
         name, colon, assignments = text.partition(":")
@@ -76,12 +79,15 @@ def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iteration
             continue
         for part in [text] if text in known else text.split(","):
             name = part.strip()
+            if name == "ablations":
+                chosen |= ablations
+                continue
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else "write NAME:option=value for the default with others."
                 raise OptionError(f"--methods: no method {name!r}; {hint} Known: {'; '.join(known)}")
             chosen[name] = known[name]
-    found = list((chosen or known).values())
+    found = list((chosen or named).values())
     if iterations:
         every = tuple({**given, **_ALL_ITERATIONS}.items())
         found.append(Method("default, every iteration", "product", every, every_iteration=True))

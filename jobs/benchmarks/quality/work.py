@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import torch
+from benchmarks.quality.ablations import ablated
 from benchmarks.quality.cases import Case, title_of_case, write_labels
 from benchmarks.quality.methods import ORACLES, Method, find_baseline
 from benchmarks.quality.titletracks import TitleTracks, match_table, track_frames
@@ -186,7 +187,8 @@ def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[
     """The product's own loop and the tables that a user would get."""
     options = piece.method.options(piece.seed)
     started = time.perf_counter()
-    adapt_and_cluster(work, options, device="cpu", threads=1, report=lambda _: None)
+    with ablated(piece.method.name):
+        adapt_and_cluster(work, options, device="cpu", threads=1, report=lambda _: None)
     wall_s = time.perf_counter() - started
     results = Store(str(folder / "results"))
     tracks = work.read_table("tracks/tracks.parquet").to_pylist()
