@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import tinytitle
 from benchmarks.quality import methods
+from benchmarks.quality.ablations import ABLATIONS, ablated
 from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.command import Request, quality
 from benchmarks.quality.methods import Method, choose_methods
@@ -16,9 +17,12 @@ from benchmarks.quality.seasons import Extracted, find_labelled
 from benchmarks.quality.titletracks import TitleTracks, track_frames
 from benchmarks.quality.work import Piece, measure, prepare_case, track_faces
 
+from vcn_ray.cluster import evidence, fusing, linkage
+from vcn_ray.cluster import title as title_module
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
+from vcn_ray.season import iterations, loop
 from vcn_ray.season.titledata import choose_crops, load_views
 from vcn_ray.storage import Store
 
@@ -229,6 +233,7 @@ def test_methods_by_name() -> None:
     known = choose_methods([], {})
     assert [method.name for method in known][:3] == ["default", "base model", "paper"]
     assert {method.role for method in known} == {"product", "baseline", "oracle"}
+    assert {method.name for method in choose_methods(["default", "ablations"], {})} == {"default", *ABLATIONS}
     chosen = choose_methods(["paper, FINCH", "mine:max_iterations=3,seed=1"], {"depth": "head"})
     assert [method.name for method in chosen] == ["paper", "FINCH", "mine"]
     assert chosen[2].options(0).adapt.max_iterations == 3
@@ -267,3 +272,16 @@ def test_the_command_ends_with_1_where_something_failed(
             benchmark.main([*line, *methods_given])
         assert ended.value.code == code
     assert "no kind of case 'half-size'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_holds_within_its_bounds_only(name: str, title: Extracted, tmp_path: Path) -> None:
+    """Each changes some function of the product while it lasts, runs through, and leaves all as it was."""
+    modules = (title_module, fusing, linkage, evidence, loop, iterations, evidence.Evidence)
+    before = [dict(vars(module)) for module in modules]
+    with ablated(name):
+        assert [dict(vars(module)) for module in modules] != before
+    assert [dict(vars(module)) for module in modules] == before
+    method = Method(name, "product", (("max_iterations", "2"), ("first_epochs", "2"), ("later_epochs", "2")))
+    outcome = measure(Piece(method, Case(title, "whole", "whole", False), 0))
+    assert not outcome.error
