@@ -86,10 +86,10 @@ def test_few_pairs_weigh_less_and_very_few_nothing():
     assert fit_calibration([whole, without(31)]) == fit_calibration([whole, without(50)])  # 19 are left, and none
 
 
-def test_strangers_never_look_more_alike_the_clearer_they_are():
-    upside_down = _season(_TRUTH.model_copy(update={"stranger_mean_rise": -1.0, "stranger_std_rise": -1.0}))
-    found = fit_calibration([upside_down], 10.0)
-    assert (found.stranger_mean_rise, found.stranger_std_rise) == (0.0, 0.0)
+def test_pairs_seen_less_clearly_never_say_more():
+    slopes = {"stranger_mean_rise": -1.0, "stranger_std_rise": -1.0, "same_mean_slope": -0.2, "same_std_slope": 0.5}
+    found = fit_calibration([_season(_TRUTH.model_copy(update=slopes))], 10.0)
+    assert [getattr(found, name) for name in slopes] == [0.0] * 4
 
 
 def test_a_network_whose_clarity_says_nothing_gets_level_curves():

@@ -35,6 +35,7 @@ _BEYOND = 0.005
 _STEPS = 1000
 
 _Curve = Callable[[np.ndarray, Calibration], tuple[np.ndarray, np.ndarray]]
+_Range = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,23 @@ class _Kind:
     curve: _Curve
     name: str
     names: tuple[str, str, str, str]  # mean, std, what changes either with clarity
-    least_change: float | None  # strangers look the more alike the less clear they are, never the other way round
+    changes: tuple[_Range, _Range]  # what changes mean and std may be: pairs seen less clearly never say more
 
 
 _KINDS = (
-    _Kind(True, one_person, "one person", ("same_mean", "same_std", "same_mean_slope", "same_std_slope"), None),
     _Kind(
-        False, strangers, "strangers", ("stranger_mean", "stranger_std", "stranger_mean_rise", "stranger_std_rise"), 0.0
+        True,
+        one_person,
+        "one person",
+        ("same_mean", "same_std", "same_mean_slope", "same_std_slope"),
+        ((0.0, None), (None, 0.0)),
+    ),
+    _Kind(
+        False,
+        strangers,
+        "strangers",
+        ("stranger_mean", "stranger_std", "stranger_mean_rise", "stranger_std_rise"),
+        ((0.0, None), (0.0, None)),
     ),
 )
 
@@ -170,7 +181,7 @@ def _fit(
 
     centre = float(w @ mean)
     std = max(float(np.sqrt(w @ (variance + (mean - centre) ** 2))), _LEAST_STD)
-    bounds = [(None, None), (np.log(_LEAST_STD), None), (kind.least_change, None), (kind.least_change, None)]
+    bounds = [(None, None), (np.log(_LEAST_STD), None), *kind.changes]
     start = np.array([centre, np.log(std), 0.0, 0.0])
     options = {"maxiter": _STEPS, "ftol": 1e-12, "gtol": 1e-8}
     return place(minimize(negative_log_likelihood, start, method="L-BFGS-B", bounds=bounds, options=options).x)
