@@ -10,9 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 from vcn_ray.evaluate.baselines.hac import (
     at_known_number,
     cosine_distances,
-    hac_labels,
     mean_embeddings,
-    oracle_hac_labels,
+    merge_tree,
 )
 
 
@@ -24,7 +23,8 @@ def _people(rng, people=4, tracks=6, noise=0.25, dim=16):
 
 def test_separate_people_are_found_in_every_way():
     x, identity = _people(np.random.default_rng(0))
-    for labels in (hac_labels(x, threshold=0.6), hac_labels(x, n_clusters=4), oracle_hac_labels(x, identity.tolist())):
+    tree = merge_tree(x)
+    for labels in (tree.at_threshold(0.6), tree.at_number(4)):
         assert labels.tolist() == identity.tolist()
 
 
@@ -33,9 +33,9 @@ def test_separate_people_are_found_in_every_way():
 def test_equals_scikit_learn(seed, n_clusters):
     x = np.random.default_rng(seed).normal(size=(20, 5))
     expected = AgglomerativeClustering(n_clusters, metric="cosine", linkage="average").fit_predict(x)
-    assert adjusted_rand_score(expected, hac_labels(x, n_clusters=n_clusters)) == 1
+    assert adjusted_rand_score(expected, merge_tree(x).at_number(n_clusters)) == 1
     expected = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=0.7).fit_predict(x)
-    assert adjusted_rand_score(expected, hac_labels(x, threshold=0.3)) == 1
+    assert adjusted_rand_score(expected, merge_tree(x).at_threshold(0.3)) == 1
 
 
 @settings(max_examples=25, deadline=None)
@@ -43,19 +43,21 @@ def test_equals_scikit_learn(seed, n_clusters):
 def test_forbidden_pairs_never_meet(seed, pairs):
     x = np.random.default_rng(seed).normal(size=(15, 4))
     forbidden = np.array([p for p in pairs if p[0] != p[1]], dtype=np.int64).reshape(-1, 2)
-    for labels in (hac_labels(x, threshold=-1, cannot_link=forbidden), hac_labels(x, None, 1, forbidden)):
+    tree = merge_tree(x, forbidden)
+    for labels in (tree.at_threshold(-1), tree.at_number(1)):
         assert (labels[forbidden[:, 0]] != labels[forbidden[:, 1]]).all()
     if not len(forbidden):
-        assert set(hac_labels(x, n_clusters=1, cannot_link=forbidden)) == {0}
+        assert set(tree.at_number(1)) == {0}
 
 
-def test_oracle_is_never_worse_than_a_threshold():
+def test_all_cuts_hold_the_best_of_any_threshold():
     from vcn_ray.evaluate.metrics import cluster_scores
 
     x, identity = _people(np.random.default_rng(3), noise=1.2)
-    best = cluster_scores(oracle_hac_labels(x, identity.tolist()).tolist(), identity.tolist()).bcubed_f
+    tree = merge_tree(x)
+    best = max(cluster_scores(cut.tolist(), identity.tolist()).bcubed_f for cut in tree.all_cuts())
     for threshold in np.linspace(-0.5, 1, 31):
-        assert best >= cluster_scores(hac_labels(x, threshold).tolist(), identity.tolist()).bcubed_f
+        assert best >= cluster_scores(tree.at_threshold(threshold).tolist(), identity.tolist()).bcubed_f
 
 
 def test_mean_embeddings_weigh_each_crop_alike():
@@ -64,10 +66,8 @@ def test_mean_embeddings_weigh_each_crop_alike():
     assert means == pytest.approx(np.array([[1, 0], [0.5, 0.5]]))
 
 
-def test_one_track_and_contradictory_arguments():
-    assert hac_labels(np.ones((1, 3)), threshold=0.4).tolist() == [0]
-    with pytest.raises(ValueError, match="give one of"):
-        hac_labels(np.ones((2, 3)))
+def test_one_track_is_one_cluster():
+    assert merge_tree(np.ones((1, 3))).at_threshold(0.4).tolist() == [0]
 
 
 def test_known_number_of_identities(make_title):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import squareform
 
 from vcn_ray.evaluate.baselines.problem import Baseline, Cut, TrackFaces
-from vcn_ray.evaluate.metrics import bcubed_scores, contingency
 
 _MAX_COSINE_DISTANCE = 2.0
 _SOURCE = (
@@ -69,42 +68,6 @@ def merge_tree(embeddings: np.ndarray, cannot_link: np.ndarray | None = None) ->
         distances[a, b] = distances[b, a] = 4.0 * n * n
     merges = linkage(squareform(distances, checks=False), method="average")
     return MergeTree(n, merges[merges[:, 2] <= _MAX_COSINE_DISTANCE + 1e-9])
-
-
-def hac_labels(
-    embeddings: np.ndarray,
-    threshold: float | None = None,
-    n_clusters: int | None = None,
-    cannot_link: np.ndarray | None = None,
-) -> np.ndarray:
-    """Average-linkage clustering on cosine distance.
-
-    Args:
-        embeddings: (n, D) one per track.
-        threshold: clusters merge while the mean cosine between their members is at least this; for instance the
-            `recognition_threshold` of a face pack.
-        n_clusters: instead of a threshold, merge until so many clusters are left. With cannot-link pairs more may
-            be left: a merge that they forbid is never made.
-        cannot_link: (m, 2) rows that never come together.
-
-    Returns (n,) int64 labels 0, 1, ... in order of appearance.
-    """
-    if (threshold is None) == (n_clusters is None):
-        raise ValueError(f"give one of {threshold=} and {n_clusters=}")
-    tree = merge_tree(embeddings, cannot_link)
-    return tree.at_threshold(threshold) if threshold is not None else tree.at_number(int(n_clusters or 0))
-
-
-def oracle_hac_labels(
-    embeddings: np.ndarray, identities: Sequence[Hashable], cannot_link: np.ndarray | None = None
-) -> np.ndarray:
-    """Average-linkage clustering at the threshold that is best in hindsight, by B-cubed F; the coarsest among equals.
-
-    What no method can know: an upper bound for any automatic cut of this tree. Returns (n,) labels.
-    """
-    cuts = merge_tree(embeddings, cannot_link).all_cuts()
-    scores = [bcubed_scores(contingency(candidate.tolist(), identities))[2] for candidate in cuts]
-    return cuts[max(range(len(cuts)), key=lambda k: (scores[k], k))]
 
 
 def at_networks_threshold(recognition_threshold: float, *, cannot_link: bool) -> Baseline:
