@@ -16,10 +16,8 @@ import torch
 from benchmarks.quality.ablations import ablated
 from benchmarks.quality.cases import Case, title_of_case, write_labels
 from benchmarks.quality.methods import ORACLES, Method, find_baseline
-from benchmarks.quality.titletracks import TitleTracks, match_table, track_frames
+from benchmarks.quality.titletracks import TitleTracks, match_table
 
-from vcn_ray.adapt.cache import CachedViews
-from vcn_ray.cluster.similarity import unit
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.evaluate.baselines.problem import TrackFaces
@@ -105,30 +103,11 @@ def prepare_case(case: Case, options: Options, folder: Path) -> tuple[Store, Pat
 def track_faces(work: Store, options: Options) -> tuple[TrackFaces, np.ndarray]:
     """What a baseline gets of a title, from its working store; and the tracks' ids, (t,) int64.
 
-    A crop's embedding is the base model's as the product takes it: those of crop and mirror image at length one, added.
+    A crop's embedding is the base model's as the product takes it: the mean of those of crop and mirror image, raw.
     """
     crops, views = choose_crops(work, options), load_views(work, options)
-    table = work.read_table("tracks/crops.parquet", ["track_id", "frame"], crops.rows)
-    faces = work.read_table("tracks/faces.parquet", ["track_id", "frame", "x", "y", "w", "h"])
-    row_of = {key: row for row, key in enumerate(track_frames(faces))}
-    rows = [row_of[key] for key in track_frames(table)]
-    boxes = np.stack([faces[name].to_numpy() for name in ("x", "y", "w", "h")], axis=1)
-    tracks = work.read_table("tracks/tracks.parquet", ["track_id", "video", "shot"]).to_pylist()
-    shots: dict[tuple[str, int], int] = {}
-    shot_of = {row["track_id"]: shots.setdefault((row["video"], row["shot"]), len(shots)) for row in tracks}
-    found = TrackFaces(
-        embeddings=_base_embeddings(views),
-        track_of_crop=crops.track_of_crop,
-        frame_of_crop=table["frame"].to_numpy(),
-        shot_of_track=np.array([shot_of[track] for track in crops.track_id.tolist()], np.int64),
-        boxes_of_crop=boxes[rows].astype(np.float64),
-        cannot_link=load_cannot_link(work, crops),
-    )
-    return found, crops.track_id
-
-
-def _base_embeddings(views: CachedViews) -> np.ndarray:
-    return (unit(views.plain) + unit(views.flipped)).astype(np.float32)
+    embeddings = ((views.plain + views.flipped) / 2).astype(np.float32)
+    return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work, crops)), crops.track_id
 
 
 def _run_baseline(piece: Piece, work: Store, labels: Path) -> list[Answer]:

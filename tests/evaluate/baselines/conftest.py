@@ -27,9 +27,6 @@ def make_title() -> MakeTitle:
         faces = TrackFaces(
             embeddings=(10 * (track_centres[track_of_crop] + shake)).astype(np.float32),
             track_of_crop=track_of_crop,
-            frame_of_crop=12 * np.arange(count * crops),
-            shot_of_track=np.arange(count),
-            boxes_of_crop=np.tile([10.0, 10.0, 80.0, 80.0], (count * crops, 1)),
             cannot_link=cannot_link,
         )
         return faces, identity

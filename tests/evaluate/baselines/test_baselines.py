@@ -22,9 +22,6 @@ def _first_tracks(faces: TrackFaces, tracks: int) -> TrackFaces:
     return TrackFaces(
         faces.embeddings[crops],
         faces.track_of_crop[crops],
-        faces.frame_of_crop[crops],
-        faces.shot_of_track[:tracks],
-        faces.boxes_of_crop[crops],
         faces.cannot_link[:tracks, :tracks],
     )
 

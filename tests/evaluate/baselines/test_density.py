@@ -14,7 +14,7 @@ from vcn_ray.evaluate.baselines.problem import TrackFaces
 def _one_crop_each(vectors):
     n = len(vectors)
     none = np.zeros((n, n), dtype=bool)
-    return TrackFaces(vectors, np.arange(n), np.arange(n), np.arange(n), np.ones((n, 4)), none)
+    return TrackFaces(vectors, np.arange(n), none)
 
 
 @settings(max_examples=30, deadline=None)

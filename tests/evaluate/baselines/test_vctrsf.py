@@ -21,9 +21,7 @@ def _ragged(make_title, crops=(1, 2, 6)):
     """A title whose tracks have these numbers of crops."""
     faces, _ = make_title(people=len(crops), tracks=1, crops=max(crops))
     keep = np.concatenate([np.arange(max(crops)) < count for count in crops])
-    return dataclasses.replace(
-        faces, embeddings=faces.embeddings[keep], track_of_crop=faces.track_of_crop[keep], frame_of_crop=np.arange(9)
-    )
+    return dataclasses.replace(faces, embeddings=faces.embeddings[keep], track_of_crop=faces.track_of_crop[keep])
 
 
 def test_dimensions_are_those_of_the_supplement(monkeypatch):

@@ -17,9 +17,6 @@ class TrackFaces:
 
     embeddings: np.ndarray  # (n, D) float32, one per crop, unnormalised
     track_of_crop: np.ndarray  # (n,) int64, 0..t-1
-    frame_of_crop: np.ndarray  # (n,) int64, in its video
-    shot_of_track: np.ndarray  # (t,) int64, unique over the title's videos
-    boxes_of_crop: np.ndarray  # (n, 4) float64: x, y, w, h in pixels of the source
     cannot_link: np.ndarray  # (t, t) bool, symmetric: seen together, so two people
 
     @property
