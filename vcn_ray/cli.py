@@ -13,6 +13,7 @@ import typer
 
 from vcn_ray.cli_errors import exit_code, explained
 from vcn_ray.cli_print import (
+    complain,
     print_evaluation,
     print_options,
     print_outcome,
@@ -27,7 +28,6 @@ from vcn_ray.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
     from vcn_ray.season.outcome import SeasonOutcome
-    from vcn_ray.season.plan import Plan
 
 _HELP = """
 Finds the cast of films and series: who is on screen, when, through whole seasons.
@@ -150,7 +150,9 @@ def run(
         )
         outcome = None if dry_run else _run(request)
         if dry_run:
-            print_plan(_plan(request))
+            from vcn_ray.season.plan import plan_season
+
+            print_plan(plan_season(**request.arguments()))
     raise typer.Exit(exit_code(outcome) if outcome is not None else 0)
 
 
@@ -175,9 +177,7 @@ def demo(
             season = render_demo(clips)
         outcome = _run(Request([str(video) for video in season.videos], out, "demo", given=given, local=local))
         if not outcome.failed:
-            import vcn_ray
-
-            print_evaluation(vcn_ray.load(out).evaluate(season.ground_truth))
+            _evaluate(out, season.ground_truth)
             say(f"open {outcome.out.where('index.html')}")
     raise typer.Exit(exit_code(outcome))
 
@@ -191,16 +191,13 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
     s3_endpoint: S3Endpoint = None,
 ) -> None:
-    """Measure results against labelled faces: WCP, PCR, NMI, B-cubed, pairwise F, appearance recall, per iteration."""
-    with explained():
-        import vcn_ray
+    """Measure results against labelled faces: WCP, PCR, NMI, B-cubed, pairwise F, appearance recall, per iteration.
 
+    The titles' pages get a section with the figures; where they cannot be written, they are printed all the same.
+    """
+    with explained():
         use_s3_endpoint(s3_endpoint)
-        evaluation = vcn_ray.load(folder("DIR", directory)).evaluate(ground_truth)
-        if as_json:
-            typer.echo(evaluation.json())
-        else:
-            print_evaluation(evaluation)
+        _evaluate(folder("DIR", directory), ground_truth, as_json=as_json)
 
 
 @app.command()
@@ -287,7 +284,13 @@ def _run(request: Request) -> SeasonOutcome:
     return outcome
 
 
-def _plan(request: Request) -> Plan:
-    from vcn_ray.season.plan import plan_season
+def _evaluate(out: str, ground_truth: Path, *, as_json: bool = False) -> None:
+    """Print the figures, then bring them to the titles' pages."""
+    import vcn_ray
+    from vcn_ray.season.pages import show_evaluation
 
-    return plan_season(**request.arguments())
+    result = vcn_ray.load(out)
+    evaluation = result.evaluate(ground_truth)
+    print_evaluation(evaluation, as_json=as_json)
+    for sentence in show_evaluation(result, evaluation):
+        complain(sentence)

@@ -83,8 +83,11 @@ def print_outcome(outcome: SeasonOutcome) -> None:
         say(f"{text}{outcome.out.where('index.html')}")
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def print_evaluation(evaluation: Evaluation, *, as_json: bool) -> None:
     """All figures against the ground truth."""
+    if as_json:
+        out_console.file.write(evaluation.json() + "\n")
+        return
     figures = Table("measure", "value", title="Against the ground truth", title_justify="left")
     for name, value in evaluation.summary().items():
         add_row(figures, name, _figure(value))

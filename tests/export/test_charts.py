@@ -86,3 +86,4 @@ def test_reliability_lies_within_its_drawing_and_leaves_empty_bins_out(means):
         assert 0 < point.y_right <= curve.baseline
         assert (point.y_right <= point.y_said) == (right >= said) or point.y_right == pytest.approx(point.y_said)
     assert "3 tracks" in curve.description
+    assert {point.count for point in curve.points} == {"3"}

@@ -9,6 +9,7 @@ from typing import Any
 
 _WIDTH, _HEIGHT = 320.0, 150.0
 _WIDE = 390.0
+_LINE = 14.0  # of text below an axis
 _LEFT, _RIGHT, _TOP, _BOTTOM = 24.0, 24.0, 26.0, 24.0
 
 
@@ -89,6 +90,7 @@ class BinPoint:
     y_said: float
     y_right: float
     edges: str  # the range, in per cent
+    count: str  # how many tracks: of few, the share right says little
     label: str  # share that is right, in per cent
     text: str
 
@@ -99,7 +101,7 @@ class ReliabilityCurve:
 
     points: list[BinPoint]
     width: float = _WIDE
-    height: float = _HEIGHT
+    height: float = _HEIGHT + _LINE
     baseline: float = _HEIGHT - _BOTTOM
 
     @property
@@ -136,8 +138,10 @@ def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> ReliabilityCurve | N
     for n, b in enumerate(filled):
         edges = f"{100 * b['low']:g}\u2013{100 * b['high']:g}"
         label, said = (f"{100 * b[name]:.0f}" for name in ("right", "mean_confidence"))
-        text = f"{edges} %: {b['tracks']} tracks, {said} % on average, {label} % right"
-        points.append(BinPoint(_LEFT + n * step, y_of(b["mean_confidence"]), y_of(b["right"]), edges, label, text))
+        count = f"{b['tracks']:,} track{'' if b['tracks'] == 1 else 's'}"
+        text = f"{edges} %: {count}, {said} % on average, {label} % right"
+        places = _LEFT + n * step, y_of(b["mean_confidence"]), y_of(b["right"])
+        points.append(BinPoint(*places, edges, f"{b['tracks']:,}", label, text))
     return ReliabilityCurve(points)
 
 

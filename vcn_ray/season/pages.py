@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
@@ -11,6 +13,8 @@ import pyarrow.compute as pc
 
 from vcn_ray import __version__
 from vcn_ray.config import Options
+from vcn_ray.errors import OutputError
+from vcn_ray.evaluate.report import Evaluation
 from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.season_page import (
     MOST_MEMBERS,
@@ -26,10 +30,13 @@ from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_pag
 from vcn_ray.models.packs import load_pack
 from vcn_ray.season.cast import SeasonCast, make_cast
 from vcn_ray.season.modelfiles import localise
+from vcn_ray.season.results import SeasonResult
 from vcn_ray.season.splits import read_crops
 from vcn_ray.storage import Store
 
 _ENTRY = "season_entry.json"  # what the season's page says of a title, kept with its work
+_FACTS = "page_facts.json"  # what a title's page says that is in none of its tables, kept with its work
+_TABLES = ("faces", "tracks", "clusters", "crops", "iterations")
 _READS_AT_ONCE = 8
 _PICTURE_BUDGET_BYTES = 20_000  # of one face
 _SHOWN_VERSIONS = ("ray", "torch", "av", "opencv-python", "trackers")
@@ -42,7 +49,7 @@ def write_title(
 
     Args:
         results: the title's folder.
-        work: its working store, which keeps what the season's page will say of it.
+        work: its working store, which keeps what the season's page will say of it, and `show_evaluation` needs.
         options: of the run.
         title: its id.
         infos: `VideoInfo` of its videos, in order.
@@ -53,28 +60,25 @@ def write_title(
     """
     models = localise(options.models)
     pack = load_pack(models.pack, models.face_id_onnx, models.face_id_input)
-    report = TitleReport(
-        title=title,
-        videos=[
-            VideoSummary(info.name, info.duration_s, info.frames, info.fps, info.width_px, info.height_px)
+    facts = {
+        "title": title,
+        "videos": [
+            asdict(VideoSummary(info.name, info.duration_s, info.frames, info.fps, info.width_px, info.height_px))
             for info in infos
         ],
-        **{
-            name: results.read_table(f"{name}.parquet")
-            for name in ("faces", "tracks", "clusters", "crops", "iterations")
-        },
-        method=options.method,
-        pack=pack.name,
-        licence=pack.licence,
-        options=options.model_dump(),
-        versions=_versions(),
-        timings_s=dict(seconds),
-        warnings=[
+        "method": options.method,
+        "pack": pack.name,
+        "licence": pack.licence,
+        "options": options.model_dump(mode="json"),
+        "versions": _versions(),
+        "timings_s": dict(seconds),
+        "warnings": [
             *(warning for info in infos for warning in info.warnings),
             *_training_warnings(results),
         ],
-        season_href="../../index.html",
-    )
+    }
+    work.write_bytes(_FACTS, json.dumps(facts, ensure_ascii=False).encode())  # in the order that the page shows
+    report = _report(results, facts)
     write_title_page(results, report)
     entry = season_entry(report, href=f"titles/{results.name}/report.html")
     work.write_json(_ENTRY, entry.to_dict())
@@ -84,6 +88,55 @@ def write_title(
         "unknown": entry.unknown,
         "characters": entry.characters,
     }
+
+
+def show_evaluation(result: SeasonResult, evaluation: Evaluation) -> list[str]:
+    """Write the pages of a run's finished titles anew, each with its own figures against ground truth.
+
+    A title without labelled faces gets its page without any. A run that redoes a title's results takes them away.
+
+    Args:
+        result: the run.
+        evaluation: of it, as `SeasonResult.evaluate` gives it.
+
+    Returns:
+        A sentence for each page that stays as it is, as it cannot be written or was made from what is gone.
+    """
+    of_title = evaluation.titles or dict.fromkeys(pc.unique(result.faces["title"]).to_pylist(), evaluation)
+    problems = []
+    for title in result.titles:
+        if title["error"] is None:
+            results = Store(result.out).child("titles", title["slug"])
+            own = of_title.get(title["id"])
+            try:
+                _write_again(results, own.to_dict() if own is not None and own.identities else None)
+            except OutputError as error:
+                problems.append(f"{results.where('report.html')} stays as it is, without these figures: {error}")
+    return problems
+
+
+def _write_again(results: Store, evaluation: Mapping[str, Any] | None) -> None:
+    """Write a title's page anew; `OutputError` where that cannot be done."""
+    work = results.child("work")
+    if not work.exists(_FACTS):
+        raise OutputError(f"{work.where(_FACTS)} is gone; without it the page cannot be made")
+    try:
+        report = _report(results, work.read_json(_FACTS), evaluation)
+    except (TypeError, KeyError):
+        raise OutputError(
+            f"{work.where(_FACTS)} is not what this version writes; delete {results.url}, run again"
+        ) from None
+    write_title_page(results, report)
+
+
+def _report(results: Store, facts: Mapping[str, Any], evaluation: Mapping[str, Any] | None = None) -> TitleReport:
+    """All that a title's page shows, from its folder."""
+    return TitleReport(
+        **{**facts, "videos": [VideoSummary(**video) for video in facts["videos"]]},
+        **{name: results.read_table(f"{name}.parquet") for name in _TABLES},
+        evaluation=evaluation,
+        season_href="../../index.html",
+    )
 
 
 def write_season(
