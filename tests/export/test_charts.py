@@ -60,8 +60,13 @@ def test_times_read_well(seconds, position, length):
 @given(st.floats(0, 1))
 def test_a_chance_is_never_told_higher_than_it_is_except_the_smallest(probability):
     text = chance_text(probability)
-    assert text == "under 1 %" or int(text.removeprefix("over ").removesuffix(" %")) <= 100 * probability
+    assert text == "under 1 %" or int(text.removeprefix("over ").removesuffix(" %")) <= 100 * probability + 1e-6
     assert "100" not in text
+
+
+@pytest.mark.parametrize(("probability", "text"), [(0.29, "29 %"), (0.58, "58 %"), (0.299, "29 %"), (0.99, "99 %")])
+def test_a_chance_of_whole_per_cent_is_told_as_it_is(probability, text):
+    assert chance_text(probability) == text
 
 
 _shares = st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1)))

@@ -173,7 +173,9 @@ def chance_text(probability: float) -> str:
     """A probability in whole per cent, rounded down, so that nothing uncertain reads as certain."""
     if probability < 0.01:
         return "under 1 %"
-    return "over 99 %" if probability > 0.99 else f"{math.floor(100 * probability)} %"
+    if probability > 0.99:
+        return "over 99 %"
+    return f"{math.floor(round(100 * probability, 6))} %"  # 100 * 0.29 is a little less than 29
 
 
 def time_ticks(duration_s: float, most: int) -> list[tuple[float, str]]:
