@@ -84,7 +84,11 @@ def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
         help="of the product's methods: fitted to the other seasons, or as the product has it",
     )
     of_quality.add_argument(
-        "--same-people", action="append", default=[], metavar="A,B", help="seasons to leave out together, repeatable"
+        "--same-people",
+        action="append",
+        default=[],
+        metavar="A,B",
+        help="seasons of the same people, left out together; repeatable",
     )
     of_quality.add_argument("--output", help="write OUTPUT.parquet, .csv and .md; default: quality.* in the folder")
     of_quality.add_argument("--num-cpus", type=int)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from benchmarks.quality.cases import Case
 from benchmarks.quality.choice import Row, choose_setting, rows_of
-from benchmarks.quality.folds import make_folds, shared_folds
+from benchmarks.quality.folds import folds_hints, folds_note, make_folds
 from benchmarks.quality.methods import IN_HINDSIGHT, Method
 from benchmarks.quality.seasons import Extracted, Footage
 from benchmarks.quality.tables import QUALITY, summaries
@@ -69,9 +69,21 @@ def test_seasons_of_the_same_people_do_not_choose_for_one_another() -> None:
 def test_folds_by_name() -> None:
     folds = make_folds(["a", "b", "c", "d"], ["a,b", "b, c"])
     assert folds == dict.fromkeys("abc", frozenset("abc")) | {"d": frozenset("d")}
-    assert shared_folds(folds) == ["a, b, c"]
+    assert folds_note(folds) == (
+        "Of the same people, left out together: a, b, c. "
+        "Taken for different people, learning from one another: a, b, c; d."
+    )
+    assert folds_note(make_folds(["a"])) == ""
+    assert folds_note(make_folds(["a", "b"])) == "Taken for different people, learning from one another: a; b."
     with pytest.raises(OptionError, match="no season is called 'dinners'; did you mean 'dinner'"):
         make_folds(["dinner", "city"], ["dinners,city"])
+
+
+def test_labels_of_the_same_names_are_hinted_at_unless_left_out_together() -> None:
+    names = {"dinner": {"p", "q"}, "city": {"p"}, "dinner small": {"q", "p"}}
+    (hint,) = folds_hints(make_folds([*names]), names)
+    assert "--same-people dinner,dinner small" in hint
+    assert not folds_hints(make_folds([*names], ["dinner,dinner small"]), names)
 
 
 scores = st.lists(st.floats(0, 1), min_size=3, max_size=3)

@@ -13,7 +13,7 @@ from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.choice import rows_of
 from benchmarks.quality.degrade import KINDS as DEGRADED
 from benchmarks.quality.degrade import Copy, degraded, make_copy
-from benchmarks.quality.folds import Folds, make_folds, shared_folds
+from benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds
 from benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
 from benchmarks.quality.others import Calibrations, calibrated, fit_on_others, needs_calibration
 from benchmarks.quality.reliability import reliability_grids, store_confidence
@@ -63,6 +63,9 @@ def quality(request: Request) -> bool:
     methods = choose_methods(request.methods, request.given, iterations=request.iterations)
     seasons = find_labelled(request.seasons)
     folds = make_folds([footage.season for footage in seasons], request.same_people)
+    identities = {season.season: set(read_ground_truth(season.ground_truth).identity) for season in seasons}
+    for hint in folds_hints(folds, identities):
+        print(f"NOTE {hint}", file=sys.stderr)
     kinds = _kinds(request.cases)
     fitting = [m for m in methods if request.calibration == "others" and needs_calibration(m)]
     errors: list[str] = []
@@ -211,5 +214,4 @@ def _note(request: Request, methods: Sequence[Method], kinds: Sequence[str], fol
         given = "calibration" in request.given
         how = "as given by --set" if given else fitted if request.calibration == "others" else built_in
         notes.append(f"The product's calibration: {how}.")
-    notes += [f"Of the same people, left out together: {fold}." for fold in shared_folds(folds)]
-    return " ".join(notes)
+    return " ".join([*notes, folds_note(folds)]).strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
 
 from vcn_ray.errors import OptionError
 
@@ -33,6 +34,22 @@ def make_folds(seasons: Sequence[str], same_people: Sequence[str] = ()) -> Folds
     return folds
 
 
-def shared_folds(folds: Folds) -> list[str]:
-    """Folds of more than one season, to be told."""
-    return [", ".join(sorted(fold)) for fold in dict.fromkeys(folds.values()) if len(fold) > 1]
+def folds_note(folds: Folds) -> str:
+    """Which seasons are left out together, and which are taken for different people's; "" where there is one."""
+    groups = [", ".join(sorted(fold)) for fold in dict.fromkeys(folds.values())]
+    notes = [f"Of the same people, left out together: {group}." for group in groups if "," in group]
+    if len(groups) > 1:
+        notes.append(f"Taken for different people, learning from one another: {'; '.join(groups)}.")
+    return " ".join(notes)
+
+
+def folds_hints(folds: Folds, identities: Mapping[str, Collection[str]]) -> list[str]:
+    """A sentence for any two seasons whose labels name the same people, but that are not left out together.
+
+    identities: names that the labels of each season have.
+    """
+    return [
+        f"{a} and {b} have labels of the same names; where these are the same people, give --same-people {a},{b}"
+        for a, b in combinations(identities, 2)
+        if b not in folds[a] and set(identities[a]) == set(identities[b])
+    ]
