@@ -32,3 +32,13 @@ def test_which_seasons_were_taken_for_other_people_is_always_told(
     told = capsys.readouterr()
     assert "left out together: small, tiny" in told.out
     assert "--same-people" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("run0.5", "run0.5"), ("v1.2.csv", "v1.2"), ("run.md", "run"), ("run.2024", "run.2024")]
+)
+@pytest.mark.usefixtures("one_method")
+def test_only_an_ending_of_its_own_is_taken_from_the_output_s_name(tmp_path: Path, given: str, name: str) -> None:
+    assert quality(Request([str(tmp_path / "tiny")], str(tmp_path), ["steady"], output=str(tmp_path / "new" / given)))
+    endings = ("-confidence.parquet", ".csv", ".md", ".parquet")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [name + ending for ending in endings]

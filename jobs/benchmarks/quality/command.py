@@ -18,7 +18,7 @@ from benchmarks.quality.methods import Method, choose_methods, has_settings, is_
 from benchmarks.quality.others import Calibrations, calibrated, fit_on_others, needs_calibration
 from benchmarks.quality.reliability import reliability_grids, store_confidence
 from benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
-from benchmarks.quality.tables import print_grids, store_rows, summaries
+from benchmarks.quality.tables import answer_file, print_grids, stem_of, store_rows, summaries
 from benchmarks.quality.titletracks import TitleTracks
 from benchmarks.quality.work import Piece, measure
 from rich.console import Console
@@ -80,12 +80,12 @@ def quality(request: Request) -> bool:
             errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
     rows, problems = rows_of((outcome for outcome in outcomes if not isinstance(outcome, str)), folds)
     rows = [row for row in rows if row["kind"] in kinds]
-    stem = Path(request.output).with_suffix("") if request.output else Path(request.folder) / "quality"
+    stem = stem_of(request.output or f"{request.folder}/quality")
     store_rows(rows, stem)
     store_confidence(rows, stem)
     grids = [*summaries(rows, _note(request, methods, kinds, folds)), *reliability_grids(rows)]
     if request.output:
-        stem.with_suffix(".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
+        answer_file(stem, ".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
     print_grids(grids)
     print(f"{len(rows)} rows in {stem}.parquet and .csv")
     for error in [*errors, *problems]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from benchmarks.quality.choice import Row
-from benchmarks.quality.tables import QUALITY, Grid
+from benchmarks.quality.tables import QUALITY, Grid, answer_file
 
 from vcn_ray.evaluate.reliability import EDGES, Reliability
 
@@ -29,7 +29,7 @@ def store_confidence(rows: Sequence[Row], stem: Path) -> None:
         if row["reliability"] is not None
         for confidence, right in row["reliability"].judged
     ]
-    pq.write_table(pa.Table.from_pylist(tracks, CONFIDENCE), stem.with_name(f"{stem.name}-confidence.parquet"))
+    pq.write_table(pa.Table.from_pylist(tracks, CONFIDENCE), answer_file(stem, "-confidence.parquet"))
 
 
 def reliability_grids(rows: Sequence[Row]) -> list[Grid]:
