@@ -90,7 +90,11 @@ def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
         metavar="A,B",
         help="seasons of the same people, left out together; repeatable",
     )
-    of_quality.add_argument("--output", help="write OUTPUT.parquet, .csv and .md; default: quality.* in the folder")
+    of_quality.add_argument(
+        "--output",
+        metavar="STEM",
+        help="write STEM.parquet, .csv, .md and, by track, STEM-confidence.parquet; default: quality in the folder",
+    )
     of_quality.add_argument("--num-cpus", type=int)
 
 

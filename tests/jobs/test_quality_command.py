@@ -28,6 +28,7 @@ def test_which_seasons_were_taken_for_other_people_is_always_told(
     told = capsys.readouterr()
     assert "Taken for different people, learning from one another: tiny; small." in told.out
     assert "--same-people tiny,small" in told.err
+    assert "tiny; small" in (tmp_path / "quality.md").read_text()  # also without --output
     assert quality(Request(seasons, str(tmp_path), ["steady"], same_people=["tiny,small"]))
     told = capsys.readouterr()
     assert "left out together: small, tiny" in told.out

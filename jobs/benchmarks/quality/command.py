@@ -41,7 +41,7 @@ class Request:
     """What is asked for on the command line."""
 
     seasons: Sequence[str]
-    folder: str  # of all that is kept: degraded copies, tracks, views; the long table where `output` is None
+    folder: str  # of all that is kept: degraded copies, tracks, views; the answer where `output` is None
     methods: Sequence[str] = ()  # see `choose_methods`
     given: dict[str, str] = field(default_factory=dict)  # options for all methods
     seeds: Sequence[int] = (0,)
@@ -50,7 +50,7 @@ class Request:
     iterations: bool = False
     calibration: str = "others"  # of the product: fitted to the other seasons, or "built-in"
     same_people: Sequence[str] = ()  # see `make_folds`
-    output: str | None = None
+    output: str | None = None  # stem of the answer's files; None: `quality` in the folder
     num_cpus: int | None = None
 
 
@@ -84,10 +84,9 @@ def quality(request: Request) -> bool:
     store_rows(rows, stem)
     store_confidence(rows, stem)
     grids = [*summaries(rows, _note(request, methods, kinds, folds)), *reliability_grids(rows)]
-    if request.output:
-        answer_file(stem, ".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
+    answer_file(stem, ".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
     print_grids(grids)
-    print(f"{len(rows)} rows in {stem}.parquet and .csv")
+    print(f"{len(rows)} rows in {stem}.parquet and .csv; these tables in {stem}.md")
     for error in [*errors, *problems]:
         print(f"FAILED {error}", file=sys.stderr)
     return not errors and not problems
