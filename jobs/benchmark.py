@@ -152,8 +152,10 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
 
 
 def _folder(given: argparse.Namespace, temporary: str) -> str:
+    from benchmarks.places import require_folder
+
     folder = given.folder or temporary
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    require_folder("--folder", Path(folder))
     return folder
 
 

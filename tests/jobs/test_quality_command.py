@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import benchmark
 import numpy as np
 import pytest
-from benchmarks.quality import methods
+from benchmarks.quality import command, methods
 from benchmarks.quality.command import Request, quality
 
+from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines.problem import Baseline
 
 
@@ -43,3 +45,33 @@ def test_only_an_ending_of_its_own_is_taken_from_the_output_s_name(tmp_path: Pat
     assert quality(Request([str(tmp_path / "tiny")], str(tmp_path), ["steady"], output=str(tmp_path / "new" / given)))
     endings = ("-confidence.parquet", ".csv", ".md", ".parquet")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [name + ending for ending in endings]
+
+
+@pytest.mark.parametrize(
+    ("folder", "output", "says"),
+    [
+        ("taken", None, "--folder: .*taken"),
+        ("cache", "taken/run", "--output: .*taken"),
+        ("cache", "full/run", r"--output: .*run\.csv"),
+        ("full", None, r"--folder: .*quality\.md"),
+    ],
+)
+@pytest.mark.usefixtures("title")
+def test_a_place_that_cannot_be_written_is_told_before_any_work(
+    tmp_path: Path, folder: str, output: str | None, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "ray_session", None)  # nothing is started
+    (tmp_path / "taken").write_text("a file")
+    for name in ("run.csv", "quality.md"):
+        (tmp_path / "full" / name).mkdir(parents=True)
+    asked = Request([str(tmp_path / "tiny")], str(tmp_path / folder), output=output and str(tmp_path / output))
+    with pytest.raises(OptionError, match=says):
+        quality(asked)
+
+
+def test_the_other_commands_look_at_their_folder_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(SystemExit) as ended:
+        benchmark.main(["calibration", str(tmp_path), "--folder", str(tmp_path / "taken")])
+    assert ended.value.code == 2
+    assert "--folder: " in capsys.readouterr().err

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.places import require_file, require_folder
 from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.choice import rows_of
 from benchmarks.quality.degrade import KINDS as DEGRADED
@@ -18,7 +19,7 @@ from benchmarks.quality.methods import Method, choose_methods, has_settings, is_
 from benchmarks.quality.others import Calibrations, calibrated, fit_on_others, needs_calibration
 from benchmarks.quality.reliability import reliability_grids, store_confidence
 from benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
-from benchmarks.quality.tables import answer_file, print_grids, stem_of, store_rows, summaries
+from benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
 from benchmarks.quality.titletracks import TitleTracks
 from benchmarks.quality.work import Piece, measure
 from rich.console import Console
@@ -57,8 +58,8 @@ class Request:
 def quality(request: Request) -> bool:
     """Measure, store and print; returns whether all that was asked for could be measured.
 
-    What fails is named on stderr, and the rest goes on. Raises `VcnError` where a season, a method or an option cannot
-    be used at all, before any work.
+    What fails is named on stderr, and the rest goes on. Raises `VcnError` where a season, a method, an option or a
+    place to write to cannot be used at all, before any work.
     """
     methods = choose_methods(request.methods, request.given, iterations=request.iterations)
     seasons = find_labelled(request.seasons)
@@ -67,6 +68,10 @@ def quality(request: Request) -> bool:
     for hint in folds_hints(folds, identities):
         print(f"NOTE {hint}", file=sys.stderr)
     kinds = _kinds(request.cases)
+    require_folder("--folder", Path(request.folder))
+    stem = stem_of(request.output or f"{request.folder}/quality")
+    for ending in ENDINGS:
+        require_file("--output" if request.output else "--folder", answer_file(stem, ending))
     fitting = [m for m in methods if request.calibration == "others" and needs_calibration(m)]
     errors: list[str] = []
     with ray_session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
@@ -80,7 +85,6 @@ def quality(request: Request) -> bool:
             errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
     rows, problems = rows_of((outcome for outcome in outcomes if not isinstance(outcome, str)), folds)
     rows = [row for row in rows if row["kind"] in kinds]
-    stem = stem_of(request.output or f"{request.folder}/quality")
     store_rows(rows, stem)
     store_confidence(rows, stem)
     grids = [*summaries(rows, _note(request, methods, kinds, folds)), *reliability_grids(rows)]

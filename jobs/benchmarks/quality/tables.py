@@ -19,7 +19,8 @@ from vcn_ray.evaluate.report import Scores
 
 _AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "false clusters", "seconds")
 
-_ENDINGS = (".parquet", ".csv", ".md")
+#: Of the files of an answer, behind their stem.
+ENDINGS = (".parquet", ".csv", ".md", "-confidence.parquet")
 
 _NUMBERS = {"seed": pa.int64(), "iteration": pa.int64(), "iterations": pa.int64(), "wall_s": pa.float64()}
 _OF_TRACKS = {name: pa.float64() if name == "appearance_recall" else pa.int64() for name in OF_TRACKS}
@@ -58,7 +59,7 @@ class Grid:
 def stem_of(output: str) -> Path:
     """What the names of all files of an answer begin with; the ending of one of them may be there already."""
     path = Path(output)
-    return path.with_suffix("") if path.suffix in _ENDINGS else path
+    return path.with_suffix("") if path.suffix in ENDINGS else path
 
 
 def answer_file(stem: Path, ending: str) -> Path:
@@ -69,7 +70,6 @@ def answer_file(stem: Path, ending: str) -> Path:
 def store_rows(rows: Sequence[Row], stem: Path) -> None:
     """Write the long table as STEM.parquet and STEM.csv (`QUALITY`)."""
     table = pa.Table.from_pylist(list(rows), QUALITY)
-    stem.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, answer_file(stem, ".parquet"))
     pacsv.write_csv(table, answer_file(stem, ".csv"))
 
