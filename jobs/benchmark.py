@@ -152,7 +152,7 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
 
 
 def _folder(given: argparse.Namespace, temporary: str) -> str:
-    from benchmarks.places import require_folder
+    from benchmarks.writable import require_folder
 
     folder = given.folder or temporary
     require_folder("--folder", Path(folder))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.places import require_file, require_folder
 from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.choice import rows_of
 from benchmarks.quality.degrade import KINDS as DEGRADED
@@ -22,6 +21,7 @@ from benchmarks.quality.seasons import Footage, extract, extraction_digest, find
 from benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
 from benchmarks.quality.titletracks import TitleTracks
 from benchmarks.quality.work import Piece, measure
+from benchmarks.writable import require_file, require_folder
 from rich.console import Console
 from rich.progress import Progress
 
