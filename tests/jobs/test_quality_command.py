@@ -7,6 +7,7 @@ import benchmark
 import numpy as np
 import pytest
 from benchmarks.quality import command, methods
+from benchmarks.quality.ablations import ABLATIONS
 from benchmarks.quality.command import Request, quality
 
 from vcn_ray.errors import OptionError
@@ -75,3 +76,22 @@ def test_the_other_commands_look_at_their_folder_first(tmp_path: Path, capsys: p
         benchmark.main(["calibration", str(tmp_path), "--folder", str(tmp_path / "taken")])
     assert ended.value.code == 2
     assert "--folder: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ([":max_iterations=1"], "'' cannot be its name"),
+        (["default:max_iterations=1"], "'default' cannot be its name"),
+        (["FINCH:max_iterations=1"], "'FINCH' cannot be its name"),
+        ([f"{next(iter(ABLATIONS))}:max_iterations=1"], "cannot be its name"),
+        (["ablations:max_iterations=1"], "cannot be its name"),
+        (["x:max_iterations=1", "x:max_iterations=2"], "'x' cannot be its name"),
+        (["x:foo=1"], "--methods x:foo=1: .*foo"),
+        (["x:max_iterations=many"], "--methods x:max_iterations=many: .*max_iterations"),
+    ],
+)
+@pytest.mark.usefixtures("title")
+def test_a_method_of_one_s_own_needs_a_name_and_options_of_the_product(wanted: list[str], says: str) -> None:
+    with pytest.raises(OptionError, match=says):
+        methods.choose_methods(wanted, {})

@@ -65,7 +65,7 @@ def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iteration
         given: options for all methods.
         iterations: also the default without its stopping rule, scored after every iteration.
 
-    Raises `OptionError` where a name or an option is unknown, before anything runs.
+    Raises `OptionError` where a name or an option is unknown or a name is taken, before anything runs.
     """
     named = {method.name: method for method in all_methods(given)}
     ablations = {name: Method(name, "product", tuple(given.items())) for name in ABLATIONS}
@@ -74,8 +74,14 @@ def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iteration
     for text in wanted:
         name, colon, assignments = text.partition(":")
         if colon:
+            if not name.strip() or name == "ablations" or name in known | chosen:
+                raise OptionError(f"--methods {text}: {name!r} cannot be its name; give it one that no method has")
             options = dict(_assignment(text, part) for part in assignments.split(",") if part.strip())
             chosen[name] = Method(name, "product", tuple({**given, **options}.items()))
+            try:
+                chosen[name].options(0)
+            except OptionError as error:
+                raise OptionError(f"--methods {text}: {error}") from None
             continue
         for part in [text] if text in known else text.split(","):
             name = part.strip()
