@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class Calibration(BaseModel):
@@ -19,15 +20,21 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    stranger_mean: float = 0.10
+    stranger_mean: float = Field(0.10, ge=-1, le=1)
     stranger_std: float = Field(0.11, gt=0)
-    same_mean: float = 0.49
+    same_mean: float = Field(0.49, ge=-1, le=1)
     same_std: float = Field(0.16, gt=0)
     typical_clarity: float = Field(10.0, gt=0)
-    lowest_clarity: float = Field(0.55, gt=0)  # of the typical one
-    highest_clarity: float = Field(1.4, gt=0)
+    lowest_clarity: float = Field(0.55, gt=0, le=1)  # of the typical one
+    highest_clarity: float = Field(1.4, ge=1)
     dim_clarity: float = 0.8  # of the typical one: below it strangers begin to look alike
     stranger_mean_rise: float = 5.5  # mean + rise (dim - x)^2 below dim
     stranger_std_rise: float = 2.0  # std exp(rise (dim - x)) below dim
     same_mean_slope: float = 0.57  # mean + slope (x - 1)
     same_std_slope: float = -1.2  # std exp(slope (x - 1))
+
+    @model_validator(mode="after")
+    def _people_are_told_apart(self) -> Calibration:
+        if self.same_mean <= self.stranger_mean:
+            raise PydanticCustomError("apart", "same_mean has to be above stranger_mean")
+        return self

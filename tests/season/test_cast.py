@@ -7,7 +7,8 @@ import pytest
 from tinytitle import TRACKS, adapt, make_title, use_tiny_network
 
 from vcn_ray import schemas
-from vcn_ray.config import make_options
+from vcn_ray.calibration import Calibration
+from vcn_ray.config import ClusterOptions, make_options
 from vcn_ray.export.season_page import SeasonEntry
 from vcn_ray.season import cast as season_cast
 from vcn_ray.season.cast import make_cast
@@ -174,3 +175,11 @@ def test_adaptation_stores_what_the_base_model_says_of_each_track(tmp_path, monk
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     same = vectors[0] @ vectors[3]  # tracks of one "person", of another
     assert same > vectors[0] @ vectors[1]
+
+
+def test_the_seasons_own_calibration_and_cost_count_for_the_cast(season):
+    out, titles = season
+    assert len(make_cast(out, titles).members) == 3
+    assert len(make_cast(out, titles, ClusterOptions(false_merge_cost=1e300)).members) == 4
+    unlike = Calibration(stranger_mean=0.9, stranger_std=0.01, same_mean=0.99, same_std=0.01)
+    assert len(make_cast(out, titles, ClusterOptions(calibration=unlike)).members) == 4

@@ -65,6 +65,7 @@ def match_cast(
     titles: Iterable[TitleCharacters],
     calibration: Calibration | None,
     search: Literal["auto", "blocks", "faiss"] = "auto",
+    least_log_odds: float = 0.0,
 ) -> Cast:
     """Find which characters of a season's titles are one member of its cast.
 
@@ -73,8 +74,8 @@ def match_cast(
     title join through a third of another title alone, since within the title more was known when they stayed apart.
 
     titles: in any order, the result is the same; their ids differ. calibration: of the base model, None where unknown.
-    search: how candidates are found; both ways give the same result. Memory grows with tracks x D and with the pairs
-    of characters that may be one, never with pairs of tracks.
+    search: how candidates are found; both ways give the same result. least_log_odds: a merge wants more than these. Memory
+    grows with tracks x D and with the pairs of characters that may be one, never with pairs of tracks.
     """
     ordered = sorted((title for title in titles if len(title.track_id)), key=lambda title: title.title)
     characters = _Characters(ordered)
@@ -91,8 +92,8 @@ def match_cast(
         if evidence is None:
             member = np.arange(len(characters.title))
         else:
-            near = _candidates(characters.means, _lowest_similarity(evidence), search)
-            member = _link(characters, near, evidence)
+            near = _candidates(characters.means, _lowest_similarity(evidence, least_log_odds), search)
+            member = _link(characters, near, evidence, least_log_odds)
     return Cast(characters.title, characters.cluster_id, member, evidence)
 
 
@@ -168,13 +169,13 @@ def log_likelihood_ratio(evidence: Evidence, similarity: np.ndarray) -> np.ndarr
     return evidence.log_likelihood_ratio(standardise(similarity, clarity, evidence.calibration), clarity)
 
 
-def _lowest_similarity(evidence: Evidence) -> float:
+def _lowest_similarity(evidence: Evidence, least_log_odds: float) -> float:
     """The similarity at and below which the evidence can speak for no merge, whatever the sizes; 1 where it never does.
 
-    A merge wants sqrt(m) * ratio + prior > 0 for m >= 1 pairs, so ratio > 0 where the prior is against it, and
-    ratio > -prior where it is for it. The ratio never falls as the similarity grows.
+    A merge wants sqrt(m) * ratio + prior > least for m >= 1 pairs, so ratio > 0 where the prior is against it, and
+    ratio > least - prior where it is for it. The ratio never falls as the similarity grows.
     """
-    least = min(0.0, -evidence.prior_log_odds)
+    least = min(0.0, least_log_odds - evidence.prior_log_odds)
     low, high = -1.0 - 2 * _SLACK, 1.0
     if log_likelihood_ratio(evidence, np.array(low)) > least:
         return low
@@ -214,12 +215,12 @@ class _Groups:
     `near` and `apart` name characters, whose group at the time `owner` tells, so a merge touches only its own rows.
     """
 
-    def __init__(self, characters: _Characters, near: list[np.ndarray], evidence: Evidence):
+    def __init__(self, characters: _Characters, near: list[np.ndarray], evidence: Evidence, least_log_odds: float):
         n = len(near)
         self.sums = characters.means * characters.counts[:, None]
         self.tracks = characters.counts.astype(np.float64)
         self.owner = np.arange(n)
-        self.near, self.evidence = near, evidence
+        self.near, self.evidence, self.least_log_odds = near, evidence, least_log_odds
         _, self.title = np.unique(np.array(characters.title, dtype=object).astype(str), return_inverse=True)
         a, b = characters.cannot_link.T
         one, other = np.concatenate([a, b]), np.concatenate([b, a])
@@ -235,7 +236,7 @@ class _Groups:
         # Row by row, so that a pair's similarity has the same bits from either side and beside whatever others.
         similarity = (self.sums[others] * self.sums[group]).sum(axis=1) / pairs
         odds = np.sqrt(pairs) * log_likelihood_ratio(self.evidence, similarity) + self.evidence.prior_log_odds
-        possible = (odds > 0) & ((self.title[others] != self.title[group]) | (self.title[group] < 0))
+        possible = (odds > self.least_log_odds) & ((self.title[others] != self.title[group]) | (self.title[group] < 0))
         return others[possible], similarity[possible]
 
     def merge(self, a: int, b: int) -> None:
@@ -248,9 +249,9 @@ class _Groups:
         self.title[a] = -1  # of several titles
 
 
-def _link(characters: _Characters, near: list[np.ndarray], evidence: Evidence) -> np.ndarray:
+def _link(characters: _Characters, near: list[np.ndarray], evidence: Evidence, least_log_odds: float) -> np.ndarray:
     """Merge the two most similar groups that may merge until there are none; (characters,) labels 0.. ."""
-    groups = _Groups(characters, near, evidence)
+    groups = _Groups(characters, near, evidence, least_log_odds)
     n = len(near)
     partner = np.zeros(n, np.int64)
     best = np.full(n, -np.inf)  # similarity of each group's best partner, -inf where it has none

@@ -7,6 +7,9 @@ from scipy.special import softmax
 
 from vcn_ray.cluster.evidence import Evidence
 
+#: Tracks weighed at once: bounds the memory of titles with many characters.
+_BLOCK_TRACKS = 512
+
 
 def assignment_probability(
     similarity: np.ndarray, clarity: np.ndarray, labels: np.ndarray, cannot_link: np.ndarray, evidence: Evidence
@@ -24,25 +27,30 @@ def assignment_probability(
     known = np.flatnonzero(labels >= 0)
     member = np.zeros((n, count))
     member[known, labels[known]] = 1
-    weight = member * clarity[:, None]
-    # Sums over each cluster without the track itself.
-    tracks, weights = member.sum(0) - member, weight.sum(0) - weight
-    squares = (weight**2).sum(0) - weight**2
-    others = similarity.astype(np.float64)
-    np.fill_diagonal(others, 0)
-    possible = (tracks > 0.5) & ~(cannot_link.astype(np.float64) @ member > 0)
-    row, cluster = np.nonzero(possible)
-    total = weights[row, cluster]
-    odds = np.full((n, count + 1), -np.inf)
-    odds[row, cluster] = evidence.log_odds(
-        (others @ weight)[row, cluster] / total,
-        np.sqrt(clarity[row] * squares[row, cluster] / total),
-        total**2 / squares[row, cluster],
-        tracks[row, cluster],
-    )
-    odds[:, -1] = 0.0  # a character of its own
-    alone = tracks[known, labels[known]] < 0.5
-    chosen = np.where(alone, count, labels[known])
     probability = np.full(n, np.nan)
-    probability[known] = softmax(odds[known], axis=1)[np.arange(len(known)), chosen]
+    for start in range(0, len(known), _BLOCK_TRACKS):
+        rows = known[start : start + _BLOCK_TRACKS]
+        own = np.arange(len(rows)), labels[rows]
+        # Sums over each cluster, without the track itself.
+        without = np.zeros((len(rows), count))
+        without[own] = 1
+        tracks = member.sum(0) - without
+        weights = (member * clarity[:, None]).sum(0) - without * clarity[rows, None]
+        squares = (member * clarity[:, None] ** 2).sum(0) - without * clarity[rows, None] ** 2
+        others = similarity[rows].astype(np.float64)
+        others[np.arange(len(rows)), rows] = 0
+        totals = others @ (member * clarity[:, None])
+        possible = (tracks > 0.5) & ~(cannot_link[rows].astype(np.float64) @ member > 0)
+        row, cluster = np.nonzero(possible)
+        total = weights[row, cluster]
+        odds = np.full((len(rows), count + 1), -np.inf)
+        odds[row, cluster] = evidence.log_odds(
+            totals[row, cluster] / total,
+            np.sqrt(clarity[rows[row]] * squares[row, cluster] / total),
+            total**2 / squares[row, cluster],
+            tracks[row, cluster],
+        )
+        odds[:, -1] = 0.0  # a character of its own
+        chosen = np.where(tracks[own] < 0.5, count, labels[rows])
+        probability[rows] = softmax(odds, axis=1)[np.arange(len(rows)), chosen]
     return probability

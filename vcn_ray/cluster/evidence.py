@@ -29,6 +29,12 @@ KNOWN_CALIBRATIONS = {
 #: One character's pairs of typical clarity lie at least this many spreads of the strangers above them.
 _LEAST_SEPARATION = 2.0
 
+#: A narrower spread of cosines is rounding, and no spread.
+_LEAST_STD = 1e-6
+
+#: The mixture is fitted to so many of a title's pairs at most, evenly spaced, each standing for as many.
+_MOST_PAIRS = 1_000_000
+
 #: Where clarity says least, one character's pairs still lie this much (cosine) above strangers.
 _LEAST_RISE = 0.03
 
@@ -87,7 +93,7 @@ def guess_calibration(similarities: np.ndarray, counts: np.ndarray | None = None
     if weight.sum() < 2:
         return known.model_copy(update=flat)
     mean, std = _median_and_spread_below(similarities, weight)
-    std = std or known.stranger_std
+    std = std if std > _LEAST_STD else known.stranger_std
     unit = std / known.stranger_std
     same_mean = mean + (known.same_mean - known.stranger_mean) * unit
     places = {"stranger_mean": mean, "stranger_std": std, "same_mean": same_mean, "same_std": known.same_std * unit}
@@ -189,7 +195,7 @@ def fit_evidence(
     strangers who have moved (faces of one kind, dark footage), and calling them one character would merge the cast.
     Being most of the pairs, they are then found by their median and the spread below it.
     """
-    weight = np.ones(len(values), np.int64) if counts is None else counts
+    values, clarity, weight = _thinned(values, clarity, counts)
     evidence = _maximise(values, clarity, weight, n_tracks, Evidence(calibration))
     typical = float(separation(calibration.typical_clarity, calibration))
     if weight.sum() > 1 and typical + evidence.same_shift < _LEAST_SEPARATION:
@@ -227,7 +233,7 @@ def fit_share(
     values: np.ndarray, clarity: np.ndarray | float, evidence: Evidence, counts: np.ndarray | None = None
 ) -> Evidence:
     """The evidence with the share of pairs that are one character as these pairs have it; arguments as before."""
-    weight = np.ones(len(values), np.int64) if counts is None else counts
+    values, clarity, weight = _thinned(values, clarity, counts)
     e = evidence
     for _ in range(100):
         share = _share(e.probability(values, clarity) * weight, weight)
@@ -238,6 +244,17 @@ def fit_share(
     return e
 
 
+def _thinned(
+    values: np.ndarray, clarity: np.ndarray | float, counts: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | float, np.ndarray]:
+    """Values, clarity and counts of at most `_MOST_PAIRS` pairs."""
+    if counts is not None:
+        return values, clarity, counts
+    step = max(1, -(-len(values) // _MOST_PAIRS))
+    few = values[::step]
+    return few, clarity[::step] if isinstance(clarity, np.ndarray) else clarity, np.full(len(few), step, np.int64)
+
+
 def crp_concentration(characters: int, tracks: int) -> float:
     """Concentration of the Chinese restaurant process that expects so many characters among so many tracks.
 
@@ -245,7 +262,7 @@ def crp_concentration(characters: int, tracks: int) -> float:
     is a character of its own no finite one would do: then that of half a character fewer.
     """
     wanted = min(characters, tracks - 0.5)
-    return float(brentq(lambda c: c * np.log1p(tracks / c) - wanted, 1e-9, 1e9))
+    return float(brentq(lambda c: c * np.log1p(tracks / c) - wanted, 1e-9, max(1e9, 2.0 * tracks**2)))
 
 
 def _share(same: np.ndarray, counts: np.ndarray) -> float:

@@ -19,7 +19,7 @@ def fuse(
 
     Both are counted in spreads of strangers from their mean, and averaged. Places and spreads in the fused space are
     those of the pairs weighted by the base model's evidence; one character's with one pair a track at the base model's
-    own place as a prior, and never narrower than strangers.
+    own place as a prior, and over all pairs not narrower than strangers.
 
     values: (n, n) by the base model, as `standardise` gives them; clarity: (n, n) of the pairs; evidence: of the base
     model; adapted: (n, n) cosines by the adapted network; linkable: (n, n) bool, upper triangle without cannot-link
@@ -29,8 +29,8 @@ def fuse(
     pair_clarity = clarity[linkable]
     same = evidence.probability(values[linkable], pair_clarity)
     stranger = 1 - same
-    n_tracks = len(values)
-    if stranger.sum() < n_tracks:
+    n_tracks = int((linkable.any(axis=0) | linkable.any(axis=1)).sum())
+    if stranger.sum() < max(n_tracks, 1):
         return None
     # Each character counts once, however many its tracks: else a lead's pairs with the rest would place all strangers.
     size = expected_tracks(same, linkable)
@@ -40,20 +40,17 @@ def fuse(
         return None
     fused = ((values - evidence.stranger_mean) / evidence.stranger_std + (adapted - mean) / std) / 2
     stranger_mean, stranger_std = _weighted(fused[linkable], once)
-    expected = separation(pair_clarity, evidence.calibration) + evidence.same_shift
+    # Where the base model has one character's pairs, and how it spreads them, in its own strangers' spreads.
+    place = (evidence.same_mean(pair_clarity) - evidence.stranger_mean) / evidence.stranger_std
     usual = spread(pair_clarity, evidence.calibration)
+    own = usual * evidence.same_widening / evidence.stranger_std
     weight = same.sum()
-    offset = (same * (fused[linkable] - expected)).sum() / (weight + n_tracks)
-    ratio = ((same * ((fused[linkable] - expected - offset) / usual) ** 2).sum() + n_tracks) / (weight + n_tracks)
+    offset = (same * (fused[linkable] - place)).sum() / (weight + n_tracks)
+    ratio = ((same * ((fused[linkable] - place - offset) / own) ** 2).sum() + n_tracks) / (weight + n_tracks)
     narrowest = stranger_std / np.sqrt((same * usual**2).sum() / weight)
-    found = Evidence(
-        evidence.calibration,
-        evidence.same_share,
-        float(evidence.same_shift + offset),
-        float(max(np.sqrt(ratio), narrowest)),
-        stranger_mean,
-        stranger_std,
-    )
+    shift = float((place - separation(pair_clarity, evidence.calibration)).mean() + offset)
+    widening = float(max(np.sqrt(ratio) * evidence.same_widening / evidence.stranger_std, narrowest))
+    found = Evidence(evidence.calibration, evidence.same_share, shift, widening, stranger_mean, stranger_std)
     return fused, fit_share(fused[linkable], pair_clarity, found)
 
 

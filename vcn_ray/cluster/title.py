@@ -26,7 +26,8 @@ from vcn_ray.cluster.quality import quality_threshold, track_quality
 from vcn_ray.cluster.similarity import cosine_matrix, directions_and_clarity
 from vcn_ray.config import ClusterOptions
 
-LOW_QUALITY = "low quality: its faces are recognised too unsteadily, and no character is near enough"
+LOW_QUALITY = "low quality: its faces are recognised too unsteadily"
+LOW_QUALITY_ALONE = f"{LOW_QUALITY}, and no character is near enough"
 UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character is near enough"
 
 #: A lone track is a character only if one person's pairs of its clarity lie this many spreads above strangers.

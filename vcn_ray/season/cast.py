@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from math import log
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from vcn_ray.cluster.cast import TitleCharacters, match_cast
 from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
+from vcn_ray.config import ClusterOptions
 from vcn_ray.export.tables import to_csv
 from vcn_ray.schemas import CAST, CAST_CHARACTERS
 from vcn_ray.season.iterations import EMBEDDINGS_KEY
@@ -22,7 +24,7 @@ from vcn_ray.season.steps import RESULTS
 from vcn_ray.storage import Store, digest
 
 #: Raise it when the same titles give another cast: a stored one is then redone.
-_VERSION = 1
+_VERSION = 2
 
 _STEP = "cast"
 _CHARACTERS_KEY = "cast_characters.parquet"
@@ -58,7 +60,7 @@ class SeasonCast:
         ]
 
 
-def make_cast(out: Store, titles: Sequence[tuple[str, Store]]) -> SeasonCast:
+def make_cast(out: Store, titles: Sequence[tuple[str, Store]], options: ClusterOptions | None = None) -> SeasonCast:
     """Match the characters of a season's finished titles; write ``cast`` and ``cast_characters``.
 
     Nothing is matched again while the titles and their results are the same. Titles of different face-ID networks
@@ -67,10 +69,14 @@ def make_cast(out: Store, titles: Sequence[tuple[str, Store]]) -> SeasonCast:
     Args:
         out: the season's store.
         titles: id and store of each finished title, in the season's order.
+        options: of the season: calibration and cost of a wrong merge; None: the defaults.
     """
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # in an object store each look takes a while
         digests = list(pool.map(_results_digest, titles))
-    inputs = digest(_VERSION, [title for title, _ in titles], digests)
+    given = options or ClusterOptions()
+    own = given.calibration
+    cost = given.false_merge_cost
+    inputs = digest(_VERSION, [title for title, _ in titles], digests, own.model_dump() if own else None, cost)
     done = out.done_info(_STEP, inputs)
     if done is not None:
         return SeasonCast(out.read_table("cast.parquet"), out.read_table(_CHARACTERS_KEY), done["networks"])
@@ -83,7 +89,7 @@ def make_cast(out: Store, titles: Sequence[tuple[str, Store]]) -> SeasonCast:
             by_network[one.network].append(one.characters)
     group: dict[tuple[str, int], tuple[str, int]] = {}
     for network in sorted(by_network):
-        cast = match_cast(by_network[network], KNOWN_CALIBRATIONS.get(network))
+        cast = match_cast(by_network[network], own or KNOWN_CALIBRATIONS.get(network), least_log_odds=log(cost))
         for title, cluster, member in zip(cast.title, cast.cluster_id.tolist(), cast.member.tolist(), strict=True):
             group[title, cluster] = network, member
     made = _number(rows, [group[row["title"], row["cluster_id"]] for row in rows], len(by_network))

@@ -28,7 +28,7 @@ STAGE1_VERSION = 1
 TRACKS_VERSION = 2
 
 #: The same for a title's results.
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 
 _MARKER = ".done.json"
 
