@@ -2,10 +2,12 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import benchmark
 import numpy as np
 import pytest
+from benchmarks import progress
 from benchmarks.quality import command, methods
 from benchmarks.quality.ablations import ABLATIONS
 from benchmarks.quality.command import Request, quality
@@ -31,6 +33,7 @@ def test_which_seasons_were_taken_for_other_people_is_always_told(
     told = capsys.readouterr()
     assert "Taken for different people, learning from one another: tiny; small." in told.out
     assert "--same-people tiny,small" in told.err
+    assert "tracks and views of small (2 of 2)" in told.err
     assert "tiny; small" in (tmp_path / "quality.md").read_text()  # also without --output
     assert quality(Request(seasons, str(tmp_path), ["steady"], same_people=["tiny,small"]))
     told = capsys.readouterr()
@@ -95,3 +98,16 @@ def test_the_other_commands_look_at_their_folder_first(tmp_path: Path, capsys: p
 def test_a_method_of_one_s_own_needs_a_name_and_options_of_the_product(wanted: list[str], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         methods.choose_methods(wanted, {})
+
+
+def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 25))  # seconds, a look each
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with progress.counted("pieces", 8) as advance:
+        for _ in range(8):
+            advance()
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "pieces: 8 of 8"
+    assert 2 <= len(told) < 8

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 import yaml
+from benchmarks.progress import tell
 from benchmarks.quality.cases import Case
 from benchmarks.quality.command import make_footages
 from benchmarks.quality.degrade import KINDS
@@ -43,14 +43,16 @@ def calibration(
     errors: list[str] = []
     found: dict[str, LabelledPairs] = {}
     with ray_session(RunOptions(num_cpus=num_cpus, device="cpu")):
-        for footage in make_footages(labelled, degraded, folder, errors):
+        footages = make_footages(labelled, degraded, folder, errors)
+        for number, footage in enumerate(footages, start=1):
+            tell(f"tracks and views of {footage.name} ({number} of {len(footages)})")
             try:
                 case = Case(extract(footage, options, folder), "whole", "whole", truth_tracks=False)
                 found[footage.name] = labelled_pairs(case, options)
             except VcnError as error:
                 errors.append(str(error))
     for problem in errors:
-        print(f"FAILED {problem}", file=sys.stderr)
+        tell(f"FAILED {problem}")
     pairs = list(found.values())
     fitted = fit_calibration(pairs, typical_clarity(options))
     print(as_yaml(fitted, list(found)), end="")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.progress import counted, tell
 from benchmarks.quality.cases import KINDS, Case, cases_of
 from benchmarks.quality.choice import rows_of
 from benchmarks.quality.degrade import KINDS as DEGRADED
@@ -22,8 +22,6 @@ from benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of
 from benchmarks.quality.titletracks import TitleTracks
 from benchmarks.quality.work import Piece, measure
 from benchmarks.writable import require_file, require_folder
-from rich.console import Console
-from rich.progress import Progress
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
@@ -66,7 +64,7 @@ def quality(request: Request) -> bool:
     folds = make_folds([footage.season for footage in seasons], request.same_people)
     identities = {season.season: set(read_ground_truth(season.ground_truth).identity) for season in seasons}
     for hint in folds_hints(folds, identities):
-        print(f"NOTE {hint}", file=sys.stderr)
+        tell(f"NOTE {hint}")
     kinds = _kinds(request.cases)
     require_folder("--folder", Path(request.folder))
     stem = stem_of(request.output or f"{request.folder}/quality")
@@ -92,14 +90,14 @@ def quality(request: Request) -> bool:
     print_grids(grids)
     print(f"{len(rows)} rows in {stem}.parquet and .csv; these tables in {stem}.md")
     for error in [*errors, *problems]:
-        print(f"FAILED {error}", file=sys.stderr)
+        tell(f"FAILED {error}")
     return not errors and not problems
 
 
 def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U | str]:
     """Do the jobs as Ray tasks of one CPU each; results in the jobs' order, a sentence where a worker died.
 
-    `work` is a function of a module that workers can import. `what` is what the progress bar counts.
+    `work` is a function of a module that workers can import. `what` is what is counted meanwhile.
     """
     import ray
 
@@ -107,8 +105,7 @@ def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U |
     task = ray.remote(num_cpus=1, max_retries=0, runtime_env={"env_vars": {"PYTHONPATH": path}})(work)
     pending = {task.options(name=f"quality {job}").remote(job): number for number, job in enumerate(jobs)}
     results: dict[int, U | str] = {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task(what, total=len(jobs))
+    with counted(what, len(jobs)) as advance:
         while pending:
             done, _ = ray.wait(list(pending))
             number = pending.pop(done[0])
@@ -116,7 +113,7 @@ def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U |
                 results[number] = ray.get(done[0])
             except ray.exceptions.RayError as error:
                 results[number] = f"its worker died ({str(error).splitlines()[0]})"
-            progress.advance(bar)
+            advance()
     return iter([results[number] for number in range(len(jobs))])
 
 
@@ -160,7 +157,8 @@ def _cases(
     needed = {extraction_digest(method.options(0)): method.options(0) for method in methods}
     wanted = {*kinds, "whole"}  # the whole case is what settings are chosen on
     cases: dict[str, list[Case]] = {key: [] for key in needed}
-    for footage in footages:
+    for number, footage in enumerate(footages, start=1):
+        tell(f"tracks and views of {footage.name} ({number} of {len(footages)})")
         truth = read_ground_truth(footage.ground_truth)
         for key, options in needed.items():
             try:
