@@ -105,7 +105,9 @@ def test_nothing_is_matched_again_until_a_title_changes(season, monkeypatch):
     out, titles = season
     matched = []
     match = season_cast.match_cast
-    monkeypatch.setattr(season_cast, "match_cast", lambda *given: (matched.append(1), match(*given))[1])
+    monkeypatch.setattr(
+        season_cast, "match_cast", lambda *given, **named: (matched.append(1), match(*given, **named))[1]
+    )
     first = make_cast(out, titles)
     again = make_cast(out, titles)
     assert len(matched) == 1

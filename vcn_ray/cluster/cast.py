@@ -74,8 +74,8 @@ def match_cast(
     title join through a third of another title alone, since within the title more was known when they stayed apart.
 
     titles: in any order, the result is the same; their ids differ. calibration: of the base model, None where unknown.
-    search: how candidates are found; both ways give the same result. least_log_odds: a merge wants more than these. Memory
-    grows with tracks x D and with the pairs of characters that may be one, never with pairs of tracks.
+    search: how candidates are found; both ways give the same result. least_log_odds: a merge wants more than these.
+    Memory grows with tracks x D and with the pairs of characters that may be one, never with pairs of tracks.
     """
     ordered = sorted((title for title in titles if len(title.track_id)), key=lambda title: title.title)
     characters = _Characters(ordered)

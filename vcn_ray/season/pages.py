@@ -156,7 +156,7 @@ def write_season(
         done = list(pool.map(lambda title: SeasonEntry.from_dict(title.child("work").read_json(_ENTRY)), titles))
         clusters = list(pool.map(lambda title: title.read_table("clusters.parquet"), titles))
     names = [entry.title for entry in done]
-    cast = make_cast(out, list(zip(names, titles, strict=True)))
+    cast = make_cast(out, list(zip(names, titles, strict=True)), options.cluster)
     write_season_tables(out, [(title, cast.of_title(name)) for name, title in zip(names, titles, strict=True)])
     models = localise(options.models)
     pack = load_pack(models.pack, models.face_id_onnx, models.face_id_input)
