@@ -1,10 +1,11 @@
 """What to look at first: the least certain tracks, each beside its character; nothing where all are certain."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from vcn_ray.export.pictures import Pictures
+from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.review import MOST_SHOWN, count_doubtful, find_doubtful
 from vcn_ray.export.title_page import title_page
 
@@ -40,6 +41,15 @@ def test_the_most_doubtful_comes_first_beside_its_character_in_another_track(mak
     assert review.tracks == count_doubtful(report.tracks) == 3
 
 
+def test_beside_a_doubtful_track_is_the_best_picture_that_its_character_has_elsewhere(make_doubtful):
+    report = make_doubtful([0.5, 0.99, 0.99, 0.99])
+    sharpness = [9.0 if track == 2 else 1.0 for track in report.crops["track_id"].to_pylist()]
+    crops = report.crops.set_column(report.crops.column_names.index("sharpness"), "sharpness", [sharpness])
+    (_, doubt) = _review(replace(report, crops=crops.cast(report.crops.schema))).doubts
+    pictures = Pictures(crops, 10**6)
+    assert doubt.other == pictures.best(2, THUMB) != pictures.best(1, THUMB)
+
+
 def test_equal_doubt_keeps_the_order_of_the_title(make_doubtful):
     assert [doubt.thumb.track_id for doubt in _review(make_doubtful([0.3] * 5)).doubts] == list(range(6))
 
@@ -60,6 +70,8 @@ def test_the_page_tells_chance_time_and_character(make_doubtful):
     assert re.findall(r"<b>(\d+) %</b>", section) == ["30", "50", "75"]
     assert section.count('href="#c0"') == 2
     assert section.count('href="#c1"') == 1
+    alone, *others = section.split('<li class="brief">')[1:]
+    assert [item.count('class="face') for item in (alone, *others)] == [1, 2, 2]  # nobody to show beside it
     assert re.search(r'href="#c1">.*</a>, and nobody else<br>1:35', section)
     assert {"confidence 50 %", "confidence over 99 %"} <= set(re.findall(r"confidence [^\",]*", page))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -82,6 +83,20 @@ def test_two_boxes_on_one_face_are_one_track(info):
     assert title.tracks["last_frame"].to_pylist() == [29, 8]
     assert _links(title) == [(0, 1)]
     assert title.faces["track_id"].null_count == 10  # the other face of each frame that both have
+
+
+@pytest.mark.parametrize(
+    ("crops", "kept"), [([(1, 12), (1, 16)], [12, 16]), ([(0, 3), (1, 12), (1, 16)], [3]), ([(1, 12), (1, 25)], [25])]
+)
+def test_a_joined_track_keeps_crops_of_faces_that_went_only_where_it_has_no_others(info, crops, kept):
+    """Of frames 10 to 19, which both tracks have, the first one's faces stay."""
+    shard = _shard([(0, "start", [(range(20), LEFT), (range(10, 30), ON_LEFT)])])
+    row = {"video": "v.mp4", "score": 0.9, "sharpness": 1.0, "jpeg": b""}
+    rows = [row | {"track_id": track, "frame": frame} for track, frame in crops]
+    title = _title(info, replace(shard, crops=pa.Table.from_pylist(rows, schema=schemas.CROPS)))
+    assert title.crops["frame"].to_pylist() == kept
+    assert set(title.crops["track_id"].to_pylist()) == {0}
+    assert title.tracks["crops"].to_pylist() == [len(kept)]
 
 
 @settings(max_examples=25, deadline=None)

@@ -56,6 +56,12 @@ def test_interpolated_faces_decide_nothing():
     assert not find_meetings(frames, tracks, boxes, landmarks)[0, 1].found_twice
 
 
+def test_one_detection_in_common_is_too_little_to_say_so():
+    for last, twice in ((9, False), (10, True)):
+        faces = _faces((range(last + 1), (0, 0, 100, 120)), (range(9, 20), (25, 35, 50, 60)))
+        assert find_meetings(*faces)[0, 1].found_twice is twice
+
+
 def test_faces_without_a_track_meet_nobody():
     frames, tracks, boxes, landmarks = _faces((range(10), (0, 0, 100, 120)), (range(10), (200, 0, 100, 120)))
     assert find_meetings(frames, tracks, boxes, landmarks)[0, 1].two_people
@@ -94,6 +100,14 @@ def test_the_better_face_of_a_frame_stays():
     np.testing.assert_array_equal(after, [4, 4, 4, 4, 4, 4, 5, -1])
     # Frame 1: track 6 is surer. Frame 2: neither was detected; both tracks score 1.5 in all, so the first.
     np.testing.assert_array_equal(stays, [True, False, True, True, False, True, True, True])
+
+
+def test_of_two_interpolated_faces_that_of_the_surer_track_stays():
+    frames = np.array([0, 1, 2, 0, 1, 2])
+    tracks = np.array([4, 4, 4, 6, 6, 6])
+    scores = np.array([0.8, np.nan, 0.8, 0.7, np.nan, 0.95])  # 1.6 in all, and 1.65
+    _, stays = keep_better_faces(frames, tracks, scores, {6: 4})
+    np.testing.assert_array_equal(stays, [True, False, False, False, True, True])
 
 
 @settings(max_examples=50)

@@ -36,6 +36,13 @@ def test_groups_that_are_hardly_linked_stay_two_whatever_the_order(seed):
     assert whispered_labels(similarity, 0.2, seed).tolist() == [0] * 5 + [1] * 5
 
 
+def test_among_labels_of_equal_weight_an_item_keeps_its_own():
+    # A chain: the two in its middle hear as much from either side, and so may stay two groups.
+    similarity = np.diag([0.9] * 3, 1) + np.diag([0.9] * 3, -1)
+    found = [whispered_labels(similarity, 0.2, seed).tolist() for seed in range(20)]
+    assert [0, 0, 1, 1] in found
+
+
 def test_weights_decide_not_numbers_of_neighbours():
     # The last one has two weak neighbours in one group and a strong one in the other.
     similarity = np.zeros((7, 7))
