@@ -208,6 +208,10 @@ def _versions() -> dict[str, str]:
 
 
 def _training_warnings(results: Store) -> list[str]:
-    """What training noticed in the last iteration, such as a collapse."""
-    rows = results.read_table("iterations.parquet", ["warning"])["warning"].to_pylist()
-    return [f"Adaptation: {rows[-1]}"] if rows and rows[-1] else []
+    """What training noticed in the last iteration, such as a collapse, and whether that one was delivered."""
+    rows = results.read_table("iterations.parquet", ["iteration", "warning", "delivered"]).to_pylist()
+    if not rows or not rows[-1]["warning"]:
+        return []
+    last = rows[-1]
+    of_it = "" if last["delivered"] else " (its characters are not the ones delivered)"
+    return [f"Adaptation, iteration {last['iteration']}{of_it}: {last['warning']}"]
