@@ -30,8 +30,10 @@ LOW_QUALITY = "low quality: its faces are recognised too unsteadily"
 LOW_QUALITY_ALONE = f"{LOW_QUALITY}, and no character is near enough"
 UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character is near enough"
 
-#: A lone track is a character only if one person's pairs of its clarity lie this many spreads above strangers.
+#: A lone track is no character if one person's pairs of its clarity lie less than so many spreads above strangers,
+#: and its clarity is below such a share of the title's median: in dark footage throughout, everybody is unclear.
 _LEAST_SEPARATION = 0.5
+_LEAST_CLARITY = 0.7
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def _cluster_by_evidence(
         labels = _attach(similarity, clarity, cannot_link, labels, evidence, least)
     lone = np.flatnonzero(labels >= 0)
     lone = lone[np.bincount(labels[lone])[labels[lone]] == 1]
-    labels[lone[separation(clarity[lone], calibration) < _LEAST_SEPARATION]] = -1
+    unclear = clarity[lone] < _LEAST_CLARITY * np.median(clarity[kept])
+    labels[lone[unclear & (separation(clarity[lone], calibration) < _LEAST_SEPARATION)]] = -1
     known = labels >= 0
     labels[known] = np.unique(labels[known], return_inverse=True)[1]
     return labels, assignment_probability(similarity, clarity, labels, cannot_link, evidence)

@@ -21,7 +21,7 @@ from vcn_ray.storage import Store, digest
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
 _VIEWS_VERSION = 1
-_ITERATIONS_VERSION = 4
+_ITERATIONS_VERSION = 5
 
 #: Crops of one chunk of cached views: some 30 s of one CPU.
 _CHUNK_CROPS = 64
