@@ -155,8 +155,8 @@ def test_several_titles_are_judged_together_and_each(run):
 def test_the_bins_are_printed(run):
     faces, tracks, labels = run
     with out_console.capture() as shown:
-        print_evaluation(evaluate_run(faces, labels, tracks=tracks))
+        print_evaluation(evaluate_run(faces, labels, tracks=tracks), as_json=False)
     assert "0.8 to 0.9" in shown.get()
     with out_console.capture() as shown:
-        print_evaluation(evaluate_run(faces, labels))
+        print_evaluation(evaluate_run(faces, labels), as_json=False)
     assert "0.8 to 0.9" not in shown.get()
