@@ -23,34 +23,51 @@ def assignment_probability(
     similarity: (n, n) in the evidence's units; clarity: (n,), above 0; labels: (n,) int64, -1 for Unknown;
     cannot_link: (n, n) bool. Returns (n,), NaN for Unknown tracks.
     """
-    n, count = len(labels), int(labels.max(initial=-1)) + 1
+    probability = np.full(len(labels), np.nan)
     known = np.flatnonzero(labels >= 0)
-    member = np.zeros((n, count))
-    member[known, labels[known]] = 1
-    probability = np.full(n, np.nan)
     for start in range(0, len(known), _BLOCK_TRACKS):
         rows = known[start : start + _BLOCK_TRACKS]
+        odds = log_odds_of_clusters(rows, similarity, clarity, labels, cannot_link, evidence)
         own = np.arange(len(rows)), labels[rows]
-        # Sums over each cluster, without the track itself.
-        without = np.zeros((len(rows), count))
-        without[own] = 1
-        tracks = member.sum(0) - without
-        weights = (member * clarity[:, None]).sum(0) - without * clarity[rows, None]
-        squares = (member * clarity[:, None] ** 2).sum(0) - without * clarity[rows, None] ** 2
-        others = similarity[rows].astype(np.float64)
-        others[np.arange(len(rows)), rows] = 0
-        totals = others @ (member * clarity[:, None])
-        possible = (tracks > 0.5) & ~(cannot_link[rows].astype(np.float64) @ member > 0)
-        row, cluster = np.nonzero(possible)
-        total = weights[row, cluster]
-        odds = np.full((len(rows), count + 1), -np.inf)
-        odds[row, cluster] = evidence.log_odds(
-            totals[row, cluster] / total,
-            np.sqrt(clarity[rows[row]] * squares[row, cluster] / total),
-            total**2 / squares[row, cluster],
-            tracks[row, cluster],
-        )
-        odds[:, -1] = 0.0  # a character of its own
-        chosen = np.where(tracks[own] < 0.5, count, labels[rows])
-        probability[rows] = softmax(odds, axis=1)[np.arange(len(rows)), chosen]
+        alone = np.bincount(labels[known])[labels[rows]] == 1
+        with_none = np.concatenate([odds, np.zeros((len(rows), 1))], axis=1)  # the last: a character of its own
+        probability[rows] = softmax(with_none, axis=1)[own[0], np.where(alone, odds.shape[1], own[1])]
     return probability
+
+
+def log_odds_of_clusters(
+    rows: np.ndarray,
+    similarity: np.ndarray,
+    clarity: np.ndarray,
+    labels: np.ndarray,
+    cannot_link: np.ndarray,
+    evidence: Evidence,
+) -> np.ndarray:
+    """log odds that some tracks belong to each cluster, each weighed as if it were in none.
+
+    rows: (r,) which tracks; the rest as for `assignment_probability`. Returns (r, clusters), -inf where a track may not
+    join, or would join nobody.
+    """
+    count = int(labels.max(initial=-1)) + 1
+    known = np.flatnonzero(labels >= 0)
+    member = np.zeros((len(labels), count))
+    member[known, labels[known]] = 1
+    weight = member * clarity[:, None]
+    # Sums over each cluster, without the track itself.
+    tracks = member.sum(0) - member[rows]
+    weights = weight.sum(0) - weight[rows]
+    squares = (weight**2).sum(0) - weight[rows] ** 2
+    others = similarity[rows].astype(np.float64)
+    others[np.arange(len(rows)), rows] = 0
+    totals = others @ weight
+    possible = (tracks > 0.5) & ~(cannot_link[rows].astype(np.float64) @ member > 0)
+    row, cluster = np.nonzero(possible)
+    total = weights[row, cluster]
+    odds = np.full((len(rows), count), -np.inf)
+    odds[row, cluster] = evidence.log_odds(
+        totals[row, cluster] / total,
+        np.sqrt(clarity[rows[row]] * squares[row, cluster] / total),
+        total**2 / squares[row, cluster],
+        tracks[row, cluster],
+    )
+    return odds

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.confidence import assignment_probability
+from vcn_ray.cluster.confidence import assignment_probability, log_odds_of_clusters
 from vcn_ray.cluster.evidence import (
     Evidence,
     fit_evidence,
@@ -151,38 +151,11 @@ def _attach(
     """
     rest = np.flatnonzero(labels < 0)
     given = np.full(len(labels), -1, np.int64)
-    for track in map(int, rest):
-        given[track] = _nearest(track, similarity, clarity, cannot_link, labels, evidence, least_log_odds)
+    if len(rest) and (labels >= 0).any():
+        odds = log_odds_of_clusters(rest, similarity, clarity, labels, cannot_link, evidence)
+        given[rest] = np.where(odds.max(axis=1) > least_log_odds, odds.argmax(axis=1), -1)
     clash = (cannot_link & (given[:, None] == given[None]) & (given >= 0)).any(axis=1)
     return np.where((labels < 0) & ~clash, given, labels)
-
-
-def _nearest(
-    track: int,
-    similarity: np.ndarray,
-    clarity: np.ndarray,
-    cannot_link: np.ndarray,
-    labels: np.ndarray,
-    evidence: Evidence,
-    least_log_odds: float,
-) -> int:
-    """The cluster that the track may join and that the evidence speaks for most, else -1."""
-    best, best_odds = -1, least_log_odds
-    for cluster in range(int(labels.max(initial=-1)) + 1):
-        members = np.flatnonzero(labels == cluster)
-        if cannot_link[track, members].any():
-            continue
-        weight = clarity[members]
-        total, squares = weight.sum(), (weight**2).sum()
-        odds = evidence.log_odds(
-            (similarity[track, members] * weight).sum() / total,
-            np.sqrt(clarity[track] * squares / total),
-            total**2 / squares,
-            len(members),
-        )
-        if odds > best_odds:
-            best, best_odds = cluster, float(odds)
-    return best
 
 
 def _groups(

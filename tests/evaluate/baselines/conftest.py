@@ -32,3 +32,14 @@ def make_title() -> MakeTitle:
         return faces, identity
 
     return make
+
+
+@pytest.fixture
+def first_tracks() -> Callable[[TrackFaces, int], TrackFaces]:
+    """A title's first so many tracks alone."""
+
+    def cut(faces, tracks):
+        crops = faces.track_of_crop < tracks
+        return TrackFaces(faces.embeddings[crops], faces.track_of_crop[crops], faces.cannot_link[:tracks, :tracks])
+
+    return cut

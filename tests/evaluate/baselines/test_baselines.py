@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vcn_ray.evaluate.baselines import baselines
-from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
+from vcn_ray.evaluate.baselines.problem import Baseline
 
 #: Those of this module's neighbours that take no training: the others are tested by themselves.
 _UNTRAINED = [
@@ -17,15 +17,6 @@ def _few(baseline: Baseline):
     return [baseline.settings[k] for k in sorted({0, len(baseline.settings) // 2, len(baseline.settings) - 1})]
 
 
-def _first_tracks(faces: TrackFaces, tracks: int) -> TrackFaces:
-    crops = faces.track_of_crop < tracks
-    return TrackFaces(
-        faces.embeddings[crops],
-        faces.track_of_crop[crops],
-        faces.cannot_link[:tracks, :tracks],
-    )
-
-
 def test_names_are_unique_and_fit_a_list_with_commas():
     names = [b.name for b in baselines(0.4)]
     assert len(set(names)) == len(names) >= 13
@@ -35,8 +26,8 @@ def test_names_are_unique_and_fit_a_list_with_commas():
 
 @pytest.mark.parametrize("baseline", _UNTRAINED, ids=lambda b: b.name)
 @pytest.mark.parametrize("tracks", [0, 1, 2, 9])
-def test_labels_are_numbered_by_appearance_for_few_tracks_too(baseline, tracks, make_title):
-    faces = _first_tracks(make_title()[0], tracks)
+def test_labels_are_numbered_by_appearance_for_few_tracks_too(baseline, tracks, make_title, first_tracks):
+    faces = first_tracks(make_title()[0], tracks)
     cut = baseline.prepare(faces, 0)
     for setting in _few(baseline):
         labels = cut(**setting)

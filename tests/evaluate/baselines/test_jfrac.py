@@ -1,7 +1,5 @@
 """JFRAC: the field's labels, its constraints, and the whole method on a made-up title."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,15 +111,9 @@ def test_training_draws_a_persons_tracks_together_and_finds_the_people(make_titl
 
 
 @pytest.mark.parametrize("tracks", [0, 1, 2])
-def test_few_tracks(tracks, make_title):
+def test_few_tracks(tracks, make_title, first_tracks):
     faces, _ = make_title(people=1, tracks=2)
-    crops = faces.track_of_crop < tracks
-    few = dataclasses.replace(
-        faces,
-        embeddings=faces.embeddings[crops],
-        track_of_crop=faces.track_of_crop[crops],
-        cannot_link=faces.cannot_link[:tracks, :tracks],
-    )
+    few = first_tracks(faces, tracks)
     labels = JFRAC.prepare(few, 0)(**JFRAC.settings[0])
     assert labels.dtype == np.int64
     assert labels.tolist() == [0] * tracks

@@ -92,15 +92,9 @@ def test_finds_people_who_are_far_apart_the_same_way_each_time(make_title):
 
 
 @pytest.mark.parametrize("tracks", [0, 1])
-def test_few_tracks(tracks, make_title):
+def test_few_tracks(tracks, make_title, first_tracks):
     faces, _ = make_title(people=1, tracks=1)
-    crops = faces.track_of_crop < tracks
-    few = dataclasses.replace(
-        faces,
-        embeddings=faces.embeddings[crops],
-        track_of_crop=faces.track_of_crop[crops],
-        cannot_link=faces.cannot_link[:tracks, :tracks],
-    )
+    few = first_tracks(faces, tracks)
     labels = VCTRSF.prepare(few, 0)(**VCTRSF.settings[0])
     assert labels.dtype == np.int64
     assert labels.tolist() == [0] * tracks
