@@ -21,8 +21,8 @@ from vcn_ray.storage import Store
 
 SETTINGS = {"first_epochs": 100, "later_epochs": 2, "max_iterations": 2}
 
-#: Seconds from the notice until the machine is gone: less than the epochs take that are left, and long enough for a busy
-#: machine to pass the notice on.
+#: Seconds from the notice until the machine is gone: less than the epochs take that are left, and long enough for the
+#: notice to be passed on where much else goes on.
 _NOTICE_S = 10.0
 
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
