@@ -36,7 +36,7 @@ from vcn_ray.errors import InputError, VcnError
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.session import WORKER_ENVIRONMENT
 from vcn_ray.season.titles import find_season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _MIB = 2**20
 _WARM_UP_S = 2.0

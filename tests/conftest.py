@@ -12,8 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from faulty_server import FaultyServer, faulty_server
 
-from vcn_ray import objectstore
 from vcn_ray.config import RunOptions
+from vcn_ray.storage import objectstore
 
 #: Where the object store listens: fixed before any Ray starts, since Ray's workers inherit the environment.
 _S3_ENVIRONMENT = {

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "vcn_ray"
 
 #: From the ground up; a module imports from tiers below its own, or from its own folder.
 TIERS = [
-    {"storage", "folder", "objectstore", "rangedfile", "sources", "schemas", "config", "calibration", "errors"},
+    {"storage", "schemas", "config", "calibration", "errors"},
     {"models"},
     {"tracks", "adapt", "cluster", "export", "evaluate", "demo"},
     {"season"},

@@ -21,7 +21,7 @@ from vcn_ray import __version__
 from vcn_ray.cli import app
 from vcn_ray.config import make_options, option_names
 from vcn_ray.errors import OptionError
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 def _cli(*arguments: object) -> Result:

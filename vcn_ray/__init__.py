@@ -61,7 +61,7 @@ def run(
     from vcn_ray.season.results import load_season
     from vcn_ray.season.state import Part
     from vcn_ray.season.titles import find_season
-    from vcn_ray.storage import Store
+    from vcn_ray.storage.store import Store
 
     given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
     season = find_season(given, title)

@@ -216,7 +216,7 @@ def status(
     """
     with explained():
         from vcn_ray.season.status import read_status
-        from vcn_ray.storage import Store
+        from vcn_ray.storage.store import Store
 
         use_s3_endpoint(s3_endpoint)
         store = Store(folder("DIR", directory))

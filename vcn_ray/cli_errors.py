@@ -45,7 +45,7 @@ def explained(out: str | None = None) -> Iterator[None]:
 def _write_fault(out: str | None, trace: str) -> str:
     """The file that the traceback is in: in the folder of results or, where that cannot be written, a temporary one."""
     if out is not None:
-        from vcn_ray.storage import Store
+        from vcn_ray.storage.store import Store
 
         try:
             store = Store(folder("--out", out))

@@ -28,7 +28,7 @@ class Request:
         """Of `run_season` and `plan_season`. Complains about inputs that are no video."""
         from vcn_ray.season.state import Part
         from vcn_ray.season.titles import find_season
-        from vcn_ray.storage import Store
+        from vcn_ray.storage.store import Store
 
         season = find_season(self.videos, self.title)
         options, own = season.options(self.config, self.given)

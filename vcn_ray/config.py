@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.errors import OptionError
-from vcn_ray.storage import digest
+from vcn_ray.storage.store import digest
 
 Method = Literal["robust", "paper"]
 

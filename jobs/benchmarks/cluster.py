@@ -17,13 +17,13 @@ from disturbance.places import SmallCluster
 from rich.console import Console
 from rich.table import Table
 
-from vcn_ray import objectstore
 from vcn_ray.config import make_options
 from vcn_ray.errors import VcnError
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.progress import Silent
 from vcn_ray.season.titles import find_season
-from vcn_ray.storage import Store
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.store import Store
 
 _BUCKET = "season"
 _WAIT_S = 60.0

@@ -22,7 +22,7 @@ from rich.table import Table
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
 from vcn_ray.season.stages import Stages
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _MIB = 2**20
 _KEY_FRAME_EVERY = 120

@@ -15,7 +15,7 @@ from simulation.schedule import TitleWork
 from vcn_ray.config import Options
 from vcn_ray.season.adaptation import Resources
 from vcn_ray.season.stages import Report, Stages
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _MEMORY_BYTES = 1_000_000  # that a task asks for
 

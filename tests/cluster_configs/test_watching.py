@@ -21,7 +21,7 @@ from vcn_ray.config import Options, make_options
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.metrics import METRICS, Metrics
 from vcn_ray.season.titles import find_season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _ROOT = Path(__file__).parent.parent.parent
 _BOARD = json.loads((_ROOT / "cluster_configs/grafana-dashboard.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from vcn_ray.export.season_page import (
     season_entry,
     write_season_page,
 )
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 EVIL = "<script>alert(1)</script>"
 

@@ -12,7 +12,7 @@ from vcn_ray import schemas
 from vcn_ray.errors import OutputError
 from vcn_ray.export import tables
 from vcn_ray.export.tables import DELIVERED_OF_SEASON, to_csv, write_season_tables, write_tables
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 def _tables(report):

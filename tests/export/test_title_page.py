@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from vcn_ray.export.title_page import title_page, write_title_page
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 EVIL = '<script>alert("1")</script>&\'"'
 _VOID = {"meta", "img", "link", "br", "hr", "input"}

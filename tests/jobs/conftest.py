@@ -20,7 +20,7 @@ from benchmarks.quality.seasons import Extracted, Footage, find_labelled
 
 from vcn_ray.evaluate.ground_truth import GroundTruth
 from vcn_ray.season.loop import embed_view_chunk, plan_view_chunks
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 @pytest.fixture

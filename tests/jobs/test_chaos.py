@@ -10,7 +10,7 @@ import pytest
 from disturbance import evidence, victims
 from disturbance.evidence import Marker
 
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 def delivered_by(out: Path, faces: bytes) -> dict[str, str]:

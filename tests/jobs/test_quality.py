@@ -24,7 +24,7 @@ from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
 from vcn_ray.season import iterations, loop
 from vcn_ray.season.titledata import choose_crops, load_views
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 SHORT = {
     "first_epochs": "2",

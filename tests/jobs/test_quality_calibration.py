@@ -27,7 +27,7 @@ from vcn_ray.cluster.evidence import fit_evidence, one_person, strangers
 from vcn_ray.config import make_options
 from vcn_ray.errors import VcnError
 from vcn_ray.season.loop import adapt_and_cluster
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 DEFAULT = Method("default", "product")
 

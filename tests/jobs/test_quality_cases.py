@@ -15,7 +15,7 @@ from benchmarks.quality.work import Piece, measure
 
 from vcn_ray.evaluate.baselines.problem import Baseline
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 @pytest.fixture

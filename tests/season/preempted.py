@@ -17,7 +17,7 @@ import tinytitle
 
 from vcn_ray.config import Options
 from vcn_ray.season.stages import Stages
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 SETTINGS = {"first_epochs": 100, "later_epochs": 2, "max_iterations": 2}
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
 from vcn_ray.season.stages import Stages
-from vcn_ray.sources import open_source
-from vcn_ray.storage import Store
+from vcn_ray.storage.sources import open_source
+from vcn_ray.storage.store import Store
 
 FRAMES = pa.schema([("frame", pa.int64()), ("value", pa.int64())])
 

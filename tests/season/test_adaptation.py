@@ -32,7 +32,7 @@ from vcn_ray.season import adaptation, blame
 from vcn_ray.season.adaptation import Resources, adapt_on_ray
 from vcn_ray.season.blame import TitleError
 from vcn_ray.season.stages import Stages
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _DRAINED = PreemptionError(PreemptionInfo(None, {"b": [0]}), True)
 

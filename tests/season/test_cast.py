@@ -14,7 +14,7 @@ from vcn_ray.season import cast as season_cast
 from vcn_ray.season.cast import make_cast
 from vcn_ray.season.iterations import EMBEDDINGS_KEY
 from vcn_ray.season.pages import write_season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _DIM = 64
 

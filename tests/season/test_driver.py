@@ -19,7 +19,7 @@ from vcn_ray.season.driver import SeasonOutcome, run_season
 from vcn_ray.season.progress import Silent
 from vcn_ray.season.state import Part
 from vcn_ray.season.titles import find_season, slug
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 Run = Callable[..., SeasonOutcome]
 

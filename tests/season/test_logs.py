@@ -13,7 +13,7 @@ from vcn_ray.season import logs
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.logs import EventLog
 from vcn_ray.season.titles import find_season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _RUN = "0123456789abcdef"
 

@@ -22,7 +22,7 @@ from vcn_ray.adapt.workers import Workers
 from vcn_ray.config import make_options
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
 from vcn_ray.season import iterations, loop
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from standins import StandIn, results_of, video
 from vcn_ray.config import make_options
 from vcn_ray.season.driver import SeasonOutcome, run_season
 from vcn_ray.season.titles import find_season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 def _run(season: Path, out: Path, stages: StandIn, *, local: bool = False) -> SeasonOutcome:

@@ -15,7 +15,7 @@ from vcn_ray import schemas
 from vcn_ray.cli import app
 from vcn_ray.config import make_options
 from vcn_ray.season import pages
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 SECTION = "Against ground truth"
 

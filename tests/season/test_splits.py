@@ -8,7 +8,7 @@ import tinytitle
 
 from vcn_ray.schemas import CANNOT_LINK, TRACKS
 from vcn_ray.season import loop, splits
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: Tracks 9 (person 0) and 10 (person 1) of the tiny title become one; its second part begins with frame 1000.
 FIRST, SECOND, CUT = 9, 10, 1000

@@ -18,7 +18,7 @@ from vcn_ray.season import status as status_module
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.status import SeasonStatus, StatusFile, read_status
 from vcn_ray.season.titles import find_season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 
 from vcn_ray.errors import InputError
 from vcn_ray.season.tasks import attempt, run_here, run_on_ray
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 def _row(folder: Path, number: int = 0) -> dict[str, Any]:

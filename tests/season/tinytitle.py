@@ -21,7 +21,7 @@ from vcn_ray.adapt.workers import ALONE, Workers, in_process_group
 from vcn_ray.config import Options, make_options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.season import iterations, loop, splits, titledata
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 TRACKS, IDENTITIES, CROPS_PER_TRACK = 12, 3, 4
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from vcn_ray import objectstore
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
 from vcn_ray.models.packs import load_pack
-from vcn_ray.storage import Store
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.store import Store
 from vcn_ray.tracks.decode import read_frames
 from vcn_ray.tracks.extract import extract_shard
 from vcn_ray.tracks.probe import VideoInfo, probe_video

@@ -19,7 +19,7 @@ from vcn_ray.demo.portraits import Portrait, cut_portraits
 from vcn_ray.demo.render import FPS, HEIGHT_PX, WIDTH_PX, Box, Frame, render_shot
 from vcn_ray.demo.screenplay import EPISODES, Shot
 from vcn_ray.errors import OutputError
-from vcn_ray.storage import Store, digest
+from vcn_ray.storage.store import Store, digest
 
 __all__ = ["DemoSeason", "find_demo", "render_demo"]
 

@@ -13,7 +13,7 @@ from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.render import render_page
 from vcn_ray.export.review import count_doubtful
 from vcn_ray.export.title_page import TitleReport
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 FACES_PER_TITLE = 12
 #: Members of the cast that the page shows, by screen time; the table beside it has all.

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from vcn_ray import schemas
 from vcn_ray.errors import OutputError
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: The tables that a user gets of a title, by name, with their schema.
 DELIVERED: Mapping[str, pa.Schema] = {

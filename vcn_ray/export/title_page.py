@@ -23,7 +23,7 @@ from vcn_ray.export.pictures import ICON, SAMPLE, THUMB, Pictures
 from vcn_ray.export.render import render_page
 from vcn_ray.export.review import DOUBTFUL_BELOW, find_doubtful
 from vcn_ray.export.thumbs import Thumb, thumb_of, unknown_groups, when
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: Size that all pictures of a page may have together; the page stays below 10 MB with it.
 PICTURE_BUDGET_BYTES = 7 * 2**20

@@ -21,7 +21,7 @@ from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.season.blame import Blame, TitleError, blame, nodes_alive
 from vcn_ray.season.stages import Report, Stages
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: Times that a title's worker may die (crash, out of memory) before the title is given up.
 MAX_WORKER_DEATHS = 2

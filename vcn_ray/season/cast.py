@@ -21,7 +21,7 @@ from vcn_ray.schemas import CAST, CAST_CHARACTERS
 from vcn_ray.season.iterations import EMBEDDINGS_KEY
 from vcn_ray.season.splits import read_cannot_link
 from vcn_ray.season.steps import RESULTS
-from vcn_ray.storage import Store, digest
+from vcn_ray.storage.store import Store, digest
 
 #: Raise it when the same titles give another cast: a stored one is then redone.
 _VERSION = 2

@@ -15,11 +15,9 @@ from pathlib import Path
 
 from vcn_ray.config import Options
 from vcn_ray.errors import OptionError, VcnError
-from vcn_ray.objectstore import is_object_url
 from vcn_ray.season.course import Course
 from vcn_ray.season.engine import Engine, open_engine
 from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
-from vcn_ray.season.lock import Lock, only_run_in
 from vcn_ray.season.modelfiles import publish
 from vcn_ray.season.outcome import SeasonOutcome
 from vcn_ray.season.progress import Monitor, Silent
@@ -33,7 +31,9 @@ from vcn_ray.season.tasks import Row, run_here
 from vcn_ray.season.threads import side_by_side
 from vcn_ray.season.titles import Season
 from vcn_ray.season.watching import watched
-from vcn_ray.storage import Store
+from vcn_ray.storage.lock import Lock, only_run_in
+from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.storage.store import Store
 
 Missing = list[tuple[VideoState, ShardStep]]
 

@@ -22,7 +22,7 @@ from vcn_ray.config import Options
 from vcn_ray.schemas import EMBEDDINGS
 from vcn_ray.season.splits import read_cannot_link
 from vcn_ray.season.titledata import TitleCrops, calibration_of, link_matrix, load_pixels, load_views, pack_of
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 Report = Callable[[dict[str, Any]], None]
 

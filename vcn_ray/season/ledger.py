@@ -12,7 +12,7 @@ from vcn_ray.season.blame import TitleError
 from vcn_ray.season.outcome import TitleResult
 from vcn_ray.season.progress import Monitor
 from vcn_ray.season.titles import Season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 ERROR_LOG = "error.log"
 INTERRUPTED = "interrupted; the same command goes on from here"

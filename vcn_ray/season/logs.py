@@ -16,7 +16,7 @@ from typing import Any
 
 from vcn_ray.errors import OutputError
 from vcn_ray.season.progress import Silent
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _log = logging.getLogger(__name__)
 

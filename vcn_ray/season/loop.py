@@ -36,7 +36,7 @@ from vcn_ray.season.titledata import (
     view_chunks,
     views_digest,
 )
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 def plan_view_chunks(store: Store, options: Options, device: str) -> list[str]:

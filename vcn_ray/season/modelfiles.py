@@ -20,8 +20,8 @@ from pathlib import Path
 from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import ModelError, OutputError, VcnError
 from vcn_ray.models.onnx_file import external_files, onnx_digest
-from vcn_ray.objectstore import is_object_url
-from vcn_ray.storage import Store
+from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.storage.store import Store
 
 _FOLDER = "models"
 _PUBLISHED = re.compile(r"(?P<folder>.+/(?P<digest>[0-9a-f]{64}))/(?P=digest)\.onnx")

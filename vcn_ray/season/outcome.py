@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vcn_ray.season.summary import Summary
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 @dataclass

@@ -32,7 +32,7 @@ from vcn_ray.season.cast import SeasonCast, make_cast
 from vcn_ray.season.modelfiles import localise
 from vcn_ray.season.results import SeasonResult
 from vcn_ray.season.splits import read_crops
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _ENTRY = "season_entry.json"  # what the season's page says of a title, kept with its work
 _FACTS = "page_facts.json"  # what a title's page says that is in none of its tables, kept with its work

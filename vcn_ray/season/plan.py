@@ -17,7 +17,7 @@ from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, TitleState, results_inputs, stored_info
 from vcn_ray.season.steps import RESULTS, TRACKS, made_with
 from vcn_ray.season.titles import Season
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 STAGES = ("tracks", "views", "adapt", "results")
 

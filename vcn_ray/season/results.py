@@ -20,7 +20,7 @@ from vcn_ray.schemas import (
     SEASON_FACES,
     SEASON_TRACKS,
 )
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 _TITLE_FIRST = pa.field("title", pa.string())
 

@@ -21,7 +21,7 @@ from vcn_ray.cluster.similarity import cosine_matrix, unit
 from vcn_ray.config import Options
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
 from vcn_ray.season.titledata import TitleCrops, calibration_of, load_cannot_link, load_pixels, load_views, pack_of
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 from vcn_ray.tracks.duplicates import cannot_links
 from vcn_ray.tracks.splitting import plan_splits, split_table
 from vcn_ray.tracks.tracktable import track_table

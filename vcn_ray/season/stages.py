@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from vcn_ray.config import ModelOptions, Options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:  # for light workers
     from vcn_ray.adapt.workers import Workers

@@ -18,8 +18,8 @@ from vcn_ray.errors import InputError
 from vcn_ray.season.modelfiles import network_digest
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.titles import Title, slug
-from vcn_ray.sources import stat_source
-from vcn_ray.storage import Store, digest
+from vcn_ray.storage.sources import stat_source
+from vcn_ray.storage.store import Store, digest
 
 #: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
 STAGE1_VERSION = 1

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
 
-from vcn_ray import objectstore
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.season.progress import STATES, Silent, duration
-from vcn_ray.storage import Store
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.store import Store
 
 _STATUS = "status.json"
 

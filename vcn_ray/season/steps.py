@@ -17,7 +17,7 @@ from vcn_ray.season.modelfiles import network_digest
 from vcn_ray.season.stages import Report, Stages
 from vcn_ray.season.state import ProbeStep, ShardStep, TitleState, VideoState, probe_step, prune_shards, stored_info
 from vcn_ray.season.tasks import Row
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: Step of a title whose tracks are joined, and of one whose results are written.
 TRACKS, RESULTS = "tracks", "results"

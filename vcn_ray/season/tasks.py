@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from vcn_ray.errors import VcnError
 from vcn_ray.season.logs import piece_log
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 Row = dict[str, Any]
 

@@ -17,7 +17,7 @@ from vcn_ray.errors import OutputError
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
 from vcn_ray.season.modelfiles import localise, network_digest
-from vcn_ray.storage import Store, digest
+from vcn_ray.storage.store import Store, digest
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
 _VIEWS_VERSION = 1

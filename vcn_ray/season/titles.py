@@ -17,8 +17,8 @@ from typing import Any
 
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import InputError
-from vcn_ray.objectstore import is_object_url
-from vcn_ray.sources import list_sources, source_name
+from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.storage.sources import list_sources, source_name
 
 #: File name endings that are taken for videos when a folder is given; a file given by its own name may have any.
 VIDEO_SUFFIXES = frozenset(

@@ -13,7 +13,7 @@ from vcn_ray.season.metrics import Metrics
 from vcn_ray.season.progress import Monitor, Several
 from vcn_ray.season.status import StatusFile
 from vcn_ray.season.summary import SUMMARY_KEY, Summary
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 
 @contextmanager

@@ -24,8 +24,8 @@ from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from vcn_ray.errors import InputError
-from vcn_ray.objectstore import is_object_url
-from vcn_ray.sources import media_source, open_source, source_name, stat_source
+from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.storage.sources import media_source, open_source, source_name, stat_source
 
 _CHECKED_FRAMES = 48
 _FINGERPRINT_BYTES = 1 << 20

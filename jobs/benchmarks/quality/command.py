@@ -27,7 +27,7 @@ from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.season.session import ray_session
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 T = TypeVar("T")
 U = TypeVar("U")

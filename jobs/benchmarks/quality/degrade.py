@@ -15,7 +15,7 @@ from benchmarks.quality.seasons import Footage, videos_digest
 
 from vcn_ray.errors import InputError
 from vcn_ray.evaluate.ground_truth import GroundTruth, file_name, read_ground_truth
-from vcn_ray.storage import digest
+from vcn_ray.storage.store import digest
 from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import VideoInfo, probe_video
 

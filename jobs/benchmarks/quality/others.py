@@ -20,7 +20,7 @@ from vcn_ray.config import Options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.season.titledata import calibration_of, load_views
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: By (digest of the extraction, whose tracks, season).
 Calibrations = Mapping[tuple[str, str, str], Calibration]

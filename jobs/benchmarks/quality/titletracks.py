@@ -19,7 +19,7 @@ from vcn_ray.config import Options
 from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name, match_faces, match_tracks
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.season.titledata import choose_crops, view_chunks
-from vcn_ray.storage import Store, digest
+from vcn_ray.storage.store import Store, digest
 from vcn_ray.tracks.tracktable import track_table
 
 

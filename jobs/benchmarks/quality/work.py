@@ -26,7 +26,7 @@ from vcn_ray.evaluate.reliability import Reliability
 from vcn_ray.evaluate.report import evaluate_run, score_tracks
 from vcn_ray.season.loop import adapt_and_cluster, finish_title
 from vcn_ray.season.titledata import choose_crops, load_cannot_link, load_views
-from vcn_ray.storage import Store
+from vcn_ray.storage.store import Store
 
 #: What settings are chosen by: Unknown tracks count, as clusters of their own.
 MEASURE = "bcubed_f_all"

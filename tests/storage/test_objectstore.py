@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from vcn_ray import objectstore
 from vcn_ray.errors import InputError, OptionError, OutputError
-from vcn_ray.objectstore import parse_url
-from vcn_ray.storage import Store
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.objectstore import parse_url
+from vcn_ray.storage.store import Store
 
 
 @pytest.mark.parametrize("fault", ["throttled", "slow", "dead", "cut"])

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from vcn_ray import objectstore
 from vcn_ray.errors import OutputError
-from vcn_ray.season import lock as lock_module
-from vcn_ray.season.lock import only_run_in
-from vcn_ray.storage import Store
+from vcn_ray.storage import lock as lock_module
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.lock import only_run_in
+from vcn_ray.storage.store import Store
 
 DEAD = {"run": "dead", "user": "ann", "host": "elsewhere", "pid": 7, "started": "2026-01-01T00:00:00+00:00"}
 
@@ -164,7 +164,7 @@ def test_old_record_in_a_bucket_is_dead_by_the_store_s_clock(s3_bucket: str) -> 
 
 def test_killed_process_of_this_machine_is_not_waited_for(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from vcn_ray.storage import Store; from vcn_ray.season.lock import only_run_in\n"
+        "import os, sys; from vcn_ray.storage.store import Store; from vcn_ray.storage.lock import only_run_in\n"
         "with only_run_in(Store(sys.argv[1])): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)]).returncode == 9  # noqa: S603

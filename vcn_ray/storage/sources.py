@@ -6,10 +6,10 @@ import io
 import os
 from typing import BinaryIO, NamedTuple, cast
 
-from vcn_ray import objectstore
 from vcn_ray.errors import InputError
-from vcn_ray.objectstore import Location
-from vcn_ray.rangedfile import RangedFile
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.objectstore import Location
+from vcn_ray.storage.ranged_file import RangedFile
 
 
 class SourceStat(NamedTuple):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from vcn_ray.errors import InputError
-from vcn_ray.sources import list_sources, open_source, source_name, stat_source
-from vcn_ray.storage import Store
+from vcn_ray.storage.sources import list_sources, open_source, source_name, stat_source
+from vcn_ray.storage.store import Store
 
 
 def test_version_changes_with_the_file_alone(tmp_path: Path, s3_bucket: str) -> None:

@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vcn_ray import objectstore
 from vcn_ray.errors import OutputError
-from vcn_ray.folder import Folder
-from vcn_ray.objectstore import Location
-from vcn_ray.rangedfile import RangedFile
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.folder import Folder
+from vcn_ray.storage.objectstore import Location
+from vcn_ray.storage.ranged_file import RangedFile
 
 
 def digest(*parts: Any) -> str:

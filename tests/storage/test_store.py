@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcn_ray import objectstore
 from vcn_ray.errors import OutputError
-from vcn_ray.storage import Store, digest
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.store import Store, digest
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, monkeypatch):

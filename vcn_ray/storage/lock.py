@@ -22,9 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vcn_ray import objectstore
 from vcn_ray.errors import OutputError, VcnError
-from vcn_ray.storage import Store
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.store import Store
 
 _LOCK = ".lock"
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vcn_ray import objectstore, rangedfile
 from vcn_ray.errors import InputError
-from vcn_ray.objectstore import parse_url
-from vcn_ray.rangedfile import RangedFile
-from vcn_ray.storage import Store
+from vcn_ray.storage import objectstore
+from vcn_ray.storage import ranged_file as rangedfile
+from vcn_ray.storage.objectstore import parse_url
+from vcn_ray.storage.ranged_file import RangedFile
+from vcn_ray.storage.store import Store
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

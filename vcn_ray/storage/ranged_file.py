@@ -7,9 +7,9 @@ import os
 from collections import deque
 from typing import Any
 
-from vcn_ray import objectstore
 from vcn_ray.errors import InputError, VcnError
-from vcn_ray.objectstore import Location
+from vcn_ray.storage import objectstore
+from vcn_ray.storage.objectstore import Location
 
 _FIRST_BLOCK_BYTES = 256 << 10
 _LARGEST_BLOCK_BYTES = 8 << 20
