@@ -115,7 +115,7 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
         case "quality":
             from benchmarks.quality.command import Request, quality
 
-            from vcn_ray.cli_request import given_options
+            from vcn_ray.cli.request import given_options
 
             settings = given_options(given.set, {})
             asked = {name: value for name, value in vars(given).items() if name not in ("command", "set")}
@@ -124,7 +124,7 @@ def _run(given: argparse.Namespace, temporary: str) -> None:
         case "calibration":
             from benchmarks.quality.calibration import calibration
 
-            from vcn_ray.cli_request import given_options
+            from vcn_ray.cli.request import given_options
 
             settings = given_options(given.set, {})
             if not calibration(given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus):

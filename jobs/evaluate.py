@@ -8,6 +8,6 @@ It runs on the machine that the driver runs on, where the results and the labels
 
 import sys
 
-from vcn_ray.cli import app
+from vcn_ray.cli.commands import app
 
 app(["evaluate", *sys.argv[1:]], prog_name="evaluate.py")

@@ -8,6 +8,6 @@ Videos and results lie where all machines of the cluster reach them: in an objec
 
 import sys
 
-from vcn_ray.cli import app
+from vcn_ray.cli.commands import app
 
 app(["run", *sys.argv[1:], "--address", "auto"], prog_name="season.py")

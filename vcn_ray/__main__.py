@@ -1,5 +1,5 @@
 """``python -m vcn_ray`` is ``vcn-ray``."""
 
-from vcn_ray.cli import main
+from vcn_ray.cli.commands import main
 
 main()

@@ -10,7 +10,7 @@ import pytest
 import typer
 import yaml
 
-from vcn_ray.cli import app
+from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options, option_names
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray import schemas
-from vcn_ray.cli_print import out_console, print_evaluation
+from vcn_ray.cli.printing import out_console, print_evaluation
 from vcn_ray.evaluate.reliability import EDGES, Reliability, judge, right_tracks
 from vcn_ray.evaluate.report import evaluate_run
 

@@ -20,7 +20,7 @@ from benchmarks.quality.others import fit_on_others, labelled_pairs
 from benchmarks.quality.seasons import Extracted, Footage, extraction_digest
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cli_request import read_config
+from vcn_ray.cli.request import read_config
 from vcn_ray.cluster import title as clustering
 from vcn_ray.cluster.calibrating import LabelledPairs
 from vcn_ray.cluster.evidence import fit_evidence, one_person, strangers

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 import vcn_ray
 from vcn_ray import schemas
-from vcn_ray.cli import app
+from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.season import pages
 from vcn_ray.storage.store import Store

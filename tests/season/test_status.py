@@ -11,7 +11,7 @@ import pytest
 from standins import StandIn, video
 from typer.testing import CliRunner, Result
 
-from vcn_ray.cli import app
+from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
 from vcn_ray.season import status as status_module

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 import vcn_ray
 from vcn_ray import __version__
-from vcn_ray.cli import app
+from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options, option_names
 from vcn_ray.errors import OptionError
 from vcn_ray.storage.store import Store

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vcn_ray.cli_print import complain
+from vcn_ray.cli.printing import complain
 from vcn_ray.errors import InputError, OptionError
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vcn_ray.cli_print import complain
-from vcn_ray.cli_request import folder
+from vcn_ray.cli.printing import complain
+from vcn_ray.cli.request import folder
 from vcn_ray.errors import InputError, VcnError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vcn_ray.cli_errors import exit_code, explained
-from vcn_ray.cli_print import (
+from vcn_ray.cli.errors import exit_code, explained
+from vcn_ray.cli.printing import (
     complain,
     print_evaluation,
     print_options,
@@ -23,7 +23,7 @@ from vcn_ray.cli_print import (
     run_monitor,
     say,
 )
-from vcn_ray.cli_request import Request, folder, given_options, read_config, read_part, use_s3_endpoint
+from vcn_ray.cli.request import Request, folder, given_options, read_config, read_part, use_s3_endpoint
 from vcn_ray.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
