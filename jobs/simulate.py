@@ -33,9 +33,9 @@ from simulation.schedule import Machine, TitleWork, both_s, draw_work, list_sche
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, VcnError
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.session import WORKER_ENVIRONMENT
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 _MIB = 2**20

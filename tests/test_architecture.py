@@ -13,7 +13,7 @@ PACKAGE = ROOT / "vcn_ray"
 #: From the ground up; a module imports from tiers below its own, or from its own folder.
 TIERS = [
     {"storage", "schemas", "config", "calibration", "errors"},
-    {"models"},
+    {"models", "inputs", "monitoring"},
     {"tracks", "adapt", "cluster", "export", "evaluate", "demo"},
     {"season"},
     {"cli", "__init__", "__main__", "jobs"},

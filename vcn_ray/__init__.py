@@ -57,10 +57,10 @@ def run(
     """
     from vcn_ray.config import Options
     from vcn_ray.errors import OptionError
+    from vcn_ray.inputs.titles import find_season
     from vcn_ray.season.driver import run_season
     from vcn_ray.season.results import load_season
     from vcn_ray.season.state import Part
-    from vcn_ray.season.titles import find_season
     from vcn_ray.storage.store import Store
 
     given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)

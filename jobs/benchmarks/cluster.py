@@ -19,9 +19,9 @@ from rich.table import Table
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import VcnError
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.progress import Silent
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage import objectstore
 from vcn_ray.storage.store import Store
 

@@ -18,9 +18,9 @@ import standins
 from ray import cloudpickle
 
 from vcn_ray.config import RunOptions, make_options
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.session import ray_session
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 _SHRUNK_S = 60.0

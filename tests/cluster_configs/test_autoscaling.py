@@ -8,8 +8,8 @@ from pathlib import Path
 from standins import StandIn, results_of, video
 
 from vcn_ray.config import make_options
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import run_season
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 _SLOW = 7  # a frame of this value takes half a second

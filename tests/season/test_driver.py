@@ -15,10 +15,10 @@ from standins import StandIn, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
+from vcn_ray.inputs.titles import find_season, slug
 from vcn_ray.season.driver import SeasonOutcome, run_season
 from vcn_ray.season.progress import Silent
 from vcn_ray.season.state import Part
-from vcn_ray.season.titles import find_season, slug
 from vcn_ray.storage.store import Store
 
 Run = Callable[..., SeasonOutcome]

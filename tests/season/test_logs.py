@@ -9,10 +9,10 @@ from standins import StandIn, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season import logs
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.logs import EventLog
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 _RUN = "0123456789abcdef"

@@ -12,8 +12,8 @@ import pytest
 from standins import StandIn, results_of, video
 
 from vcn_ray.config import make_options
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import SeasonOutcome, run_season
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 

@@ -6,9 +6,9 @@ import pytest
 from standins import StandIn, video
 
 from vcn_ray.config import make_options
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.plan import Plan, plan_season
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 

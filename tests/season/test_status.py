@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
+from vcn_ray.inputs.titles import find_season
 from vcn_ray.season import status as status_module
 from vcn_ray.season.driver import run_season
 from vcn_ray.season.status import SeasonStatus, StatusFile, read_status
-from vcn_ray.season.titles import find_season
 from vcn_ray.storage.store import Store
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vcn_ray.config import Options
 from vcn_ray.errors import OptionError, VcnError
+from vcn_ray.inputs.titles import Season
 from vcn_ray.season.course import Course
 from vcn_ray.season.engine import Engine, open_engine
 from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
@@ -29,7 +30,6 @@ from vcn_ray.season.state import Part, ProbeStep, ShardStep, TitleState, VideoSt
 from vcn_ray.season.steps import RESULTS, TRACKS, Steps, probe_rows, shard_rows
 from vcn_ray.season.tasks import Row, run_here
 from vcn_ray.season.threads import side_by_side
-from vcn_ray.season.titles import Season
 from vcn_ray.season.watching import watched
 from vcn_ray.storage.lock import Lock, only_run_in
 from vcn_ray.storage.objectstore import is_object_url

@@ -12,11 +12,11 @@ from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.errors import OutputError, VcnError
+from vcn_ray.inputs.titles import Season
 from vcn_ray.season.session import settled_device
 from vcn_ray.season.stages import Stages
 from vcn_ray.season.state import Part, TitleState, results_inputs, stored_info
 from vcn_ray.season.steps import RESULTS, TRACKS, made_with
-from vcn_ray.season.titles import Season
 from vcn_ray.storage.store import Store
 
 STAGES = ("tracks", "views", "adapt", "results")

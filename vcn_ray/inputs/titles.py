@@ -103,7 +103,7 @@ def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = No
         raise InputError("--title is empty: give the title a name")
     files = [os.fspath(given) for given in inputs if os.fspath(given).lower().endswith((".yaml", ".yml"))]
     if files:
-        from vcn_ray.season.seasonfile import read_season_file
+        from vcn_ray.inputs.season_file import read_season_file
 
         if len(inputs) > 1 or title is not None:
             raise InputError(f"{files[0]}: a season file stands alone: leave out the other inputs and --title")
