@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vcn_ray.cluster.cast import TitleCharacters, match_cast
+from vcn_ray.cluster.cast_matching import TitleCharacters, match_cast
 from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
 from vcn_ray.config import ClusterOptions
 from vcn_ray.export.tables import to_csv

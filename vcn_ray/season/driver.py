@@ -16,10 +16,10 @@ from pathlib import Path
 from vcn_ray.config import Options
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.inputs.titles import Season
+from vcn_ray.models.user_network import publish
 from vcn_ray.season.course import Course
 from vcn_ray.season.engine import Engine, open_engine
 from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
-from vcn_ray.season.modelfiles import publish
 from vcn_ray.season.outcome import SeasonOutcome
 from vcn_ray.season.progress import Monitor, Silent
 from vcn_ray.season.record import title_record, write_season_record

@@ -28,8 +28,8 @@ from vcn_ray.export.season_page import (
 from vcn_ray.export.tables import write_season_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
 from vcn_ray.models.packs import load_pack
+from vcn_ray.models.user_network import localise
 from vcn_ray.season.cast import SeasonCast, make_cast
-from vcn_ray.season.modelfiles import localise
 from vcn_ray.season.results import SeasonResult
 from vcn_ray.season.splits import read_crops
 from vcn_ray.storage.store import Store

@@ -209,7 +209,7 @@ class Stages:
 def _pack(models: ModelOptions) -> Any:
     """The face models, verified once in a process."""
     from vcn_ray.models.packs import load_pack
-    from vcn_ray.season.modelfiles import localise
+    from vcn_ray.models.user_network import localise
 
     local = localise(models)
     return load_pack(local.pack, local.face_id_onnx, local.face_id_input)

@@ -16,7 +16,7 @@ from typing import Any
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
 from vcn_ray.inputs.titles import Title, slug
-from vcn_ray.season.modelfiles import network_digest
+from vcn_ray.models.user_network import network_digest
 from vcn_ray.season.stages import Stages
 from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest

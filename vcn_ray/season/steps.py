@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.season.modelfiles import network_digest
+from vcn_ray.models.user_network import network_digest
 from vcn_ray.season.stages import Report, Stages
 from vcn_ray.season.state import ProbeStep, ShardStep, TitleState, VideoState, probe_step, prune_shards, stored_info
 from vcn_ray.season.tasks import Row

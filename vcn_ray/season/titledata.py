@@ -16,7 +16,7 @@ from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import OutputError
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
-from vcn_ray.season.modelfiles import localise, network_digest
+from vcn_ray.models.user_network import localise, network_digest
 from vcn_ray.storage.store import Store, digest
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster import cast
-from vcn_ray.cluster.cast import TitleCharacters, match_cast, season_similarities
+from vcn_ray.cluster import cast_matching as cast
+from vcn_ray.cluster.cast_matching import TitleCharacters, match_cast, season_similarities
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration
 
 _KNOWN = Calibration()
