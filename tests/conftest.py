@@ -2,15 +2,11 @@
 
 import logging
 import os
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-from faulty_server import FaultyServer, faulty_server
+from support.faulty_server import FaultyServer, faulty_server
 
 from vcn_ray.config import RunOptions
 from vcn_ray.storage import objectstore

@@ -20,8 +20,8 @@ from rich.table import Table
 from vcn_ray.config import make_options
 from vcn_ray.errors import VcnError
 from vcn_ray.inputs.titles import find_season
+from vcn_ray.monitoring.monitor import NullMonitor
 from vcn_ray.season.driver import run_season
-from vcn_ray.season.progress import Silent
 from vcn_ray.storage import objectstore
 from vcn_ray.storage.store import Store
 
@@ -31,7 +31,7 @@ _WAIT_S = 60.0
 Span = tuple[float, float]
 
 
-class _Times(Silent):
+class _Times(NullMonitor):
     """When pieces of each stage were worked on, and when each title was done."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def cluster(videos: Sequence[str], settings: Sequence[str], nodes: int, folder: 
             store.write_file(f"videos/{Path(video).name}", video)
         alone: dict[str, float] = {}
         for number, url in enumerate(f"{store.url}/videos/{Path(video).name}" for video in videos):
-            alone[url] = _run([url], store.child("alone", str(number)), options, Silent())
+            alone[url] = _run([url], store.child("alone", str(number)), options, NullMonitor())
             print(f"{url} alone: {alone[url]:.1f} s", flush=True)
         times, before, started = _Times(), objectstore.bytes_read(), time.time()
         whole = _run([f"{store.url}/videos"], store.child("season"), options, times)
@@ -79,7 +79,7 @@ def cluster(videos: Sequence[str], settings: Sequence[str], nodes: int, folder: 
     (Path(folder) / "cluster.json").write_text(json.dumps(figures, indent=1))
 
 
-def _run(inputs: Sequence[str], out: Store, options: Mapping[str, str], monitor: Silent) -> float:
+def _run(inputs: Sequence[str], out: Store, options: Mapping[str, str], monitor: NullMonitor) -> float:
     started = time.perf_counter()
     outcome = run_season(find_season(inputs), out, make_options(dict(options)), monitor=monitor)
     if outcome.failed:

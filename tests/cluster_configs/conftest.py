@@ -1,7 +1,4 @@
-"""A Ray cluster that starts with a head alone and starts machines when asked: Ray's own, with pretended machines.
-
-Makes the stand-in stages importable and known to Ray's workers, too.
-"""
+"""A Ray cluster that starts with a head alone and starts machines when asked: Ray's own, with pretended machines."""
 
 import json
 import os
@@ -10,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import sysconfig
 import tempfile
 import time
@@ -18,8 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent / "season")]
 
 _MIB = 2**20
 _START_S = 60.0

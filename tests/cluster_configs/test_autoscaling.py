@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from standins import StandIn, results_of, video
+from support import PROGRAM_ENVIRONMENT
+from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.inputs.titles import find_season
@@ -22,10 +23,13 @@ def test_a_season_makes_the_cluster_grow_and_shrink(
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         video(tmp_path / "videos", name, [_SLOW if frame % 3 == 0 else frame for frame in range(80)])
 
-    program = Path(__file__).with_name("season_on_cluster.py")
     arguments = [address, tmp_path / "videos", tmp_path / "out", tmp_path / "calls"]
     run = subprocess.run(  # noqa: S603
-        [sys.executable, program, *arguments], env=environment, capture_output=True, text=True, timeout=240
+        [sys.executable, "-m", "support.season_on_cluster", *arguments],
+        env=environment | PROGRAM_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert run.returncode == 0, run.stderr[-4000:]
     seen = json.loads(run.stdout.splitlines()[-1])
@@ -45,6 +49,6 @@ def test_a_season_makes_the_cluster_grow_and_shrink(
         Store(tmp_path / "here"),
         make_options({"device": "cpu"}),
         local=True,
-        stages=StandIn(tmp_path / "other calls"),
+        stages=CountingStages(tmp_path / "other calls"),
     )
     assert results_of(tmp_path / "out") == results_of(tmp_path / "here")

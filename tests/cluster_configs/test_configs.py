@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import ray
 import yaml
-from kuberay_fields import RAYJOB, wrong_fields
+from support.kuberay_fields import RAYJOB, wrong_fields
 
 from vcn_ray import __version__
 from vcn_ray.season.session import WORKER_ENVIRONMENT

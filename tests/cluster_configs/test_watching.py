@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import standins
 import yaml
 from ray import cloudpickle
-from standins import Info, StandIn, video
+from support.counting_stages import CountingStages, Info, video
 
 from vcn_ray.config import Options, make_options
 from vcn_ray.inputs.titles import find_season
@@ -30,11 +29,10 @@ _ALERTS = _ROOT / "cluster_configs/alerts.yml"
 _RUN = "0123456789abcdef"
 _WAIT_S = 60.0
 
-for _module in (standins, sys.modules[__name__]):  # Ray's workers do not find them
-    cloudpickle.register_pickle_by_value(_module)
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers do not find it
 
 
-class _Telling(StandIn):
+class _Telling(CountingStages):
     """Stand-ins that give the numbers that the real stages give."""
 
     def extract(

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "jobs"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "season"))
 
-import tinytitle
 from benchmarks.quality import command, methods
 from benchmarks.quality.cases import write_labels
 from benchmarks.quality.seasons import Extracted, Footage, find_labelled
+from support import tiny_title
 
 from vcn_ray.evaluate.ground_truth import GroundTruth
 from vcn_ray.season.loop import embed_view_chunk, plan_view_chunks
@@ -25,21 +24,21 @@ from vcn_ray.storage.store import Store
 
 @pytest.fixture
 def title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extracted:
-    """`tinytitle` as a season called "tiny": twelve tracks of three people, extracted, each track a shot of its own."""
-    tinytitle.use_tiny_network(monkeypatch.setattr)
+    """`tiny_title` as a season called "tiny": twelve tracks of three people, extracted, each a shot of its own."""
+    tiny_title.use_tiny_network(monkeypatch.setattr)
     pack = SimpleNamespace(recognition_threshold=0.3)
     monkeypatch.setattr(methods, "pack_of", lambda options: pack)
     store = Store(str(tmp_path / "work"))
-    tinytitle.make_title(store)
-    for key in plan_view_chunks(store, tinytitle.tiny_options(), "cpu"):
-        embed_view_chunk(store, tinytitle.tiny_options(), key, 1)
+    tiny_title.make_title(store)
+    for key in plan_view_chunks(store, tiny_title.tiny_options(), "cpu"):
+        embed_view_chunk(store, tiny_title.tiny_options(), key, 1)
     season = tmp_path / "tiny"
     season.mkdir()
     (season / "a.mp4").write_bytes(b"not looked at")
     faces = store.read_table("tracks/faces.parquet")
     track = faces["track_id"].to_numpy()
     boxes = np.stack([faces[name].to_numpy() for name in "xywh"], axis=1).astype(np.float64)
-    who = np.array([f"person {t % tinytitle.IDENTITIES}" for t in track], object)
+    who = np.array([f"person {t % tiny_title.IDENTITIES}" for t in track], object)
     video = np.array(["a.mp4"] * len(track), object)
     write_labels(GroundTruth(video, faces["frame"].to_numpy(), boxes, who, track), season / "ground_truth.csv")
     return Extracted(find_labelled([str(season)])[0], store.url)

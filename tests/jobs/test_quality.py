@@ -7,7 +7,6 @@ import benchmark
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tinytitle
 from benchmarks.quality import methods
 from benchmarks.quality.ablations import ABLATIONS, ablated
 from benchmarks.quality.cases import KINDS, Case, cases_of
@@ -16,6 +15,7 @@ from benchmarks.quality.methods import Method, choose_methods
 from benchmarks.quality.seasons import Extracted, find_labelled
 from benchmarks.quality.titletracks import TitleTracks, track_frames
 from benchmarks.quality.work import Piece, measure, prepare_case, track_faces
+from support import tiny_title
 
 from vcn_ray.cluster import evidence, fusing, linkage
 from vcn_ray.cluster import title as title_module
@@ -42,7 +42,7 @@ def truth(title: Extracted) -> GroundTruth:
 
 @pytest.fixture
 def tracks(title: Extracted) -> TitleTracks:
-    return TitleTracks.read(Store(title.work), tinytitle.tiny_options())
+    return TitleTracks.read(Store(title.work), tiny_title.tiny_options())
 
 
 def fake(name: str, label: Callable[[TrackFaces, float], np.ndarray], settings: Sequence[float] = (0.0,)) -> Baseline:
@@ -59,7 +59,7 @@ def everyone_one(faces: TrackFaces, level: float) -> np.ndarray:
 
 
 def test_some_tracks_alone_keep_their_own_views(title: Extracted, tracks: TitleTracks, tmp_path: Path) -> None:
-    whole, options = Store(title.work), tinytitle.tiny_options()
+    whole, options = Store(title.work), tiny_title.tiny_options()
     views, chosen = load_views(whole, options), choose_crops(whole, options)
     part = Store(str(tmp_path / "part"))
     tracks.of_tracks([1, 5, 7]).write(part, views, options)
@@ -116,7 +116,7 @@ def test_cases_of_a_title(title: Extracted, tracks: TitleTracks, truth: GroundTr
     assert not [name for name in cases if name.startswith("episode")]  # there is one video
 
     def people(case: Case) -> list[str]:
-        return [f"person {track % tinytitle.IDENTITIES}" for track in case.track_ids or ()]
+        return [f"person {track % tiny_title.IDENTITIES}" for track in case.track_ids or ()]
 
     assert len(cases["one character"].track_ids or ()) == 4
     assert len(set(people(cases["one character"]))) == 1
@@ -130,7 +130,7 @@ def test_a_baseline_sees_the_case_as_the_product_does(
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("case")
     case = Case(title, "characters", "some", False, (0, 1, 4))
-    options = tinytitle.tiny_options()
+    options = tiny_title.tiny_options()
     store, _ = prepare_case(case, options, tmp_path)
     faces, track_ids = track_faces(store, options)
     assert (track_ids.tolist(), faces.tracks) == ([0, 1, 4], 3)

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-import tinytitle
 from benchmarks.quality import methods
 from benchmarks.quality.cases import Case, cases_of
 from benchmarks.quality.methods import Method
 from benchmarks.quality.seasons import Extracted, find_labelled
 from benchmarks.quality.titletracks import TitleTracks
 from benchmarks.quality.work import Piece, measure
+from support import tiny_title
 
 from vcn_ray.evaluate.baselines.problem import Baseline
 from vcn_ray.evaluate.ground_truth import read_ground_truth
@@ -42,7 +42,7 @@ def episodes(title: Extracted, tmp_path: Path) -> Extracted:
 
 @pytest.fixture
 def cases(episodes: Extracted) -> dict[str, Case]:
-    tracks = TitleTracks.read(Store(episodes.work), tinytitle.tiny_options())
+    tracks = TitleTracks.read(Store(episodes.work), tiny_title.tiny_options())
     truth = read_ground_truth(episodes.footage.ground_truth)
     return {case.name: case for case in cases_of(episodes, tracks, truth, ["whole", "episodes"])}
 

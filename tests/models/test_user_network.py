@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx.external_data_helper import set_external_data
 from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_tensor_value_info
-from standins import StandIn, video
+from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import ModelOptions, Options, make_options
 from vcn_ray.errors import ModelError, OutputError
@@ -204,7 +204,7 @@ def test_a_cache_that_cannot_be_written_is_named(
         localise(published.models)
 
 
-class Asking(StandIn):
+class Asking(CountingStages):
     """Leaves the network that workers are given beside the title's results."""
 
     def finish(self, store: Store, results: Store, options: Options, *others: Any) -> dict[str, Any]:

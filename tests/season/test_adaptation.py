@@ -9,11 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import preempted
 import pytest
 import ray
 import ray.train.torch
-import tinytitle
 import torch
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
 from ray.train import ControllerError, PreemptionError, PreemptionInfo, WorkerGroupError
@@ -23,7 +21,8 @@ from ray.train.v2._internal.exceptions import (
     WorkerGroupStartupTimeoutError,
     WorkerHealthCheckFailedError,
 )
-from standins import StandIn
+from support import PROGRAM_ENVIRONMENT, preempted_machine, tiny_title
+from support.counting_stages import CountingStages
 
 from vcn_ray.adapt.workers import PeerLostError, Workers
 from vcn_ray.config import make_options
@@ -85,7 +84,7 @@ def fits(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(blame, "nodes_alive", lambda: set(alive_after))
         told = _Told()
         options, store = make_options(), Store("nowhere")
-        adapt_on_ray(StandIn(Path()), "My title", "my-title", store, options, "cpu", "digest", Resources(), told)
+        adapt_on_ray(CountingStages(Path()), "My title", "my-title", store, options, "cpu", "digest", Resources(), told)
         assert len(set(begun)) == len(begun), "Ray Train would resume a run of the same name"
         return told.events
 
@@ -190,19 +189,20 @@ def test_title_on_a_machine_that_is_taken_back_goes_on_elsewhere_where_it_was(
 ) -> None:
     store, undisturbed = Store(tmp_path / "work"), Store(tmp_path / "undisturbed")
     for each in (store, undisturbed):
-        tinytitle.make_title(each)
-    tests = Path(__file__).parent
-    here = {"PYTHONPATH": f"{tests.parents[1]}{os.pathsep}{tests}"}
+        tiny_title.make_title(each)
     run = subprocess.run(  # noqa: S603
-        [sys.executable, preempted.__file__, store.url], capture_output=True, env=os.environ | here, timeout=180
+        [sys.executable, "-m", "support.preempted_machine", store.url],
+        capture_output=True,
+        env=os.environ | PROGRAM_ENVIRONMENT,
+        timeout=180,
     )
     assert run.returncode == 0, run.stderr.decode()
     events = json.loads(run.stdout.decode().splitlines()[-1])
     assert ["machine" in event["retry"] for event in events if "retry" in event] == [True]
     epochs = [event["epoch"] for event in events if event.get("iteration") == 1 and "epoch" in event]
-    assert sorted(set(epochs)) == list(range(preempted.SETTINGS["first_epochs"]))
-    assert len(epochs) <= preempted.SETTINGS["first_epochs"] + 1, "more than the epoch in flight was repeated"
-    tinytitle.use_tiny_network(monkeypatch.setattr)
-    tinytitle.adapt(undisturbed, preempted.SETTINGS)
+    assert sorted(set(epochs)) == list(range(preempted_machine.SETTINGS["first_epochs"]))
+    assert len(epochs) <= preempted_machine.SETTINGS["first_epochs"] + 1, "more than the epoch in flight was repeated"
+    tiny_title.use_tiny_network(monkeypatch.setattr)
+    tiny_title.adapt(undisturbed, preempted_machine.SETTINGS)
     for key in [key for key in undisturbed.keys("adapt/") if key.endswith(("clustering.json", "state.safetensors"))]:
         assert store.read_bytes(key) == undisturbed.read_bytes(key)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
-from tinytitle import TRACKS, adapt, make_title, use_tiny_network
+from support.tiny_title import TRACKS, adapt, make_title, use_tiny_network
 
 from vcn_ray import schemas
 from vcn_ray.calibration import Calibration

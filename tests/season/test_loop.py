@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tinytitle
 from hypothesis import given
 from hypothesis import strategies as st
-from tinytitle import IDENTITIES, TRACKS
+from support import PROGRAM_ENVIRONMENT, tiny_title
+from support.tiny_title import IDENTITIES, TRACKS
 
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.config import make_options
@@ -28,13 +28,13 @@ from vcn_ray.storage.store import Store
 @pytest.fixture
 def title(tmp_path, monkeypatch):
     """The tiny title in a store of its own."""
-    tinytitle.use_tiny_network(monkeypatch.setattr)
+    tiny_title.use_tiny_network(monkeypatch.setattr)
     store = Store(tmp_path / "work")
-    tinytitle.make_title(store)
+    tiny_title.make_title(store)
     return store
 
 
-_run = tinytitle.adapt
+_run = tiny_title.adapt
 
 
 def _results(store, tmp_path, name):
@@ -241,9 +241,9 @@ def test_two_processes_over_gloo_find_the_clusters_that_one_finds(title, tmp_pat
     settings = {"max_iterations": 2, "depth": "full", "head_only_epochs": 1}
     alone = _copy(title, tmp_path / "alone")
     _run(alone, settings)
-    command = [sys.executable, tinytitle.__file__]
+    command = [sys.executable, "-m", "support.tiny_title"]
     arguments = [str(tmp_path / "meeting"), str(tmp_path / "work"), json.dumps(settings)]
-    here = {"PYTHONPATH": str(Path(__file__).parents[2]), "GLOO_SOCKET_IFNAME": _loopback()}
+    here = PROGRAM_ENVIRONMENT | {"GLOO_SOCKET_IFNAME": _loopback()}
     processes = [
         subprocess.Popen(  # noqa: S603
             [*command, str(rank), "2", *arguments], env=os.environ | here, stderr=subprocess.PIPE

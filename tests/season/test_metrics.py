@@ -141,7 +141,7 @@ def test_listening_does_not_import_ray() -> None:
         import sys, time
         from vcn_ray.config import RunOptions
         from vcn_ray.season.metrics import Metrics
-        from vcn_ray.season.summary import Summary
+        from vcn_ray.monitoring.summary import Summary
         listeners = Metrics("run", every_s=0.01), Summary(RunOptions(), every_s=0.01)
         listeners[0].epoch("a", 1, 0, 0.5)
         time.sleep(0.1)

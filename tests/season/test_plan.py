@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from standins import StandIn, video
+from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import make_options
 from vcn_ray.inputs.titles import find_season
@@ -22,7 +22,9 @@ def season(tmp_path: Path) -> Path:
 def _plan(season: Path, tmp_path: Path, **options: object) -> Plan:
     out = tmp_path / "out"
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    plan = plan_season(find_season([season]), Store(out), make_options(options), stages=StandIn(tmp_path / "planning"))
+    plan = plan_season(
+        find_season([season]), Store(out), make_options(options), stages=CountingStages(tmp_path / "planning")
+    )
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     return plan
 
@@ -33,7 +35,7 @@ def _run(season: Path, tmp_path: Path) -> None:
         Store(tmp_path / "out"),
         make_options(),
         local=True,
-        stages=StandIn(tmp_path / "calls"),
+        stages=CountingStages(tmp_path / "calls"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-import tinytitle
+from support import tiny_title
 
 from vcn_ray.schemas import CANNOT_LINK, TRACKS
 from vcn_ray.season import loop, splits
@@ -23,9 +23,9 @@ def _put(store: Store, name: str, table: pa.Table, ids: list[int]) -> None:
 @pytest.fixture
 def title(tmp_path, monkeypatch):
     """The tiny title with a track that changes its person; track 2 is seen with its second part, 5 with its first."""
-    tinytitle.use_tiny_network(monkeypatch.setattr)
+    tiny_title.use_tiny_network(monkeypatch.setattr)
     store = Store(tmp_path / "work")
-    tinytitle.make_title(store)
+    tiny_title.make_title(store)
     for name in ("faces", "crops"):
         table = store.read_table(f"tracks/{name}.parquet")
         _put(store, name, table, [FIRST if t == SECOND else t for t in table["track_id"].to_pylist()])
@@ -52,7 +52,7 @@ def _finish(store, tmp_path, name="out"):
 
 @pytest.mark.parametrize("depth", ["head", "tail"])
 def test_the_second_part_is_a_track_of_its_own_in_every_table(title, tmp_path, depth):
-    tinytitle.adapt(title, {"depth": depth, "head_only_epochs": 1, "max_iterations": 1})
+    tiny_title.adapt(title, {"depth": depth, "head_only_epochs": 1, "max_iterations": 1})
     tables = _finish(title, tmp_path)
     assert tables["tracks"].schema == TRACKS
     rows = {row["track_id"]: row for row in tables["tracks"].to_pylist()}
@@ -76,10 +76,10 @@ def test_the_second_part_is_a_track_of_its_own_in_every_table(title, tmp_path, d
 
 
 def test_a_title_without_errors_keeps_its_tables(tmp_path, monkeypatch):
-    tinytitle.use_tiny_network(monkeypatch.setattr)
+    tiny_title.use_tiny_network(monkeypatch.setattr)
     store = Store(tmp_path / "work")
-    tinytitle.make_title(store)
-    tinytitle.adapt(store, {"max_iterations": 0})
+    tiny_title.make_title(store)
+    tiny_title.adapt(store, {"max_iterations": 0})
     found = splits.read_tracks(store)
     assert found.split_from == {}
     for name in ("faces", "tracks", "crops"):
@@ -88,31 +88,31 @@ def test_a_title_without_errors_keeps_its_tables(tmp_path, monkeypatch):
 
 
 def test_a_run_that_dies_before_its_splits_are_stored_or_after_resumes_to_the_same(title, tmp_path, monkeypatch):
-    tinytitle.adapt(title, {"max_iterations": 1})
+    tiny_title.adapt(title, {"max_iterations": 1})
     whole = _finish(title, tmp_path, "whole")
     for key in title.keys("split/"):
         title.delete(key)
     title.delete("split.done.json")
-    tinytitle.adapt(title, {"max_iterations": 1})
+    tiny_title.adapt(title, {"max_iterations": 1})
     assert _finish(title, tmp_path, "again") == whole
 
 
 def test_what_other_options_left_is_not_taken_for_this_run(title, monkeypatch):
     """A run with other options dies after it has found its splits: the marker of the run before no longer holds."""
-    tinytitle.adapt(title, {"max_iterations": 1})
+    tiny_title.adapt(title, {"max_iterations": 1})
 
     def die(*_):
         raise RuntimeError("died")
 
     monkeypatch.setattr(loop, "_lead", die)
     with pytest.raises(RuntimeError, match="died"):
-        tinytitle.adapt(title, {"max_iterations": 1, "quality_factor": 1.0})
+        tiny_title.adapt(title, {"max_iterations": 1, "quality_factor": 1.0})
     assert not title.exists("adapt.done.json")
 
 
 def test_parts_of_the_crops_that_are_not_used_follow_their_frames(title):
     """Of long tracks some crops are left out of adaptation; they are cut with the faces."""
-    tinytitle.adapt(title, {"max_iterations": 0, "max_crops_per_track": 4})
+    tiny_title.adapt(title, {"max_iterations": 0, "max_crops_per_track": 4})
     table = splits.read_tracks(title).crops
     track, frame = (table[column].to_numpy() for column in ("track_id", "frame"))
     assert set(track[(frame >= CUT) & (frame < CUT + 100)]) == {NEW}

@@ -215,7 +215,7 @@ def status(
     Exit code 0: running, or finished well; 1: a title failed, or the run stopped before its end; 2: no run is there.
     """
     with explained():
-        from vcn_ray.season.status import read_status
+        from vcn_ray.monitoring.status import read_status
         from vcn_ray.storage.store import Store
 
         use_s3_endpoint(s3_endpoint)

@@ -14,14 +14,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from vcn_ray.season.progress import Bars, Lines, Monitor, duration
+from vcn_ray.monitoring.console import Bars, Lines
+from vcn_ray.monitoring.monitor import Monitor, duration
 
 if TYPE_CHECKING:
     from vcn_ray.config import OptionInfo
     from vcn_ray.evaluate.report import Evaluation
+    from vcn_ray.monitoring.status import SeasonStatus
     from vcn_ray.season.outcome import SeasonOutcome
     from vcn_ray.season.plan import Plan
-    from vcn_ray.season.status import SeasonStatus
 
 # Wide enough for a path where the output is no terminal; a terminal tells its own width.
 out_console = Console(width=None if Console().is_terminal else 160, emoji=False)

@@ -6,10 +6,10 @@ import json
 import threading
 
 from vcn_ray.errors import InputError
+from vcn_ray.monitoring.monitor import Monitor
 from vcn_ray.season.blame import TitleError
 from vcn_ray.season.engine import Engine, Took
 from vcn_ray.season.ledger import Ledger
-from vcn_ray.season.progress import Monitor
 from vcn_ray.season.reports import tell_landed
 from vcn_ray.season.state import TitleState
 from vcn_ray.season.steps import TRACKS, assemble_row, finish_row

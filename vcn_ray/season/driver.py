@@ -17,11 +17,11 @@ from vcn_ray.config import Options
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.inputs.titles import Season
 from vcn_ray.models.user_network import publish
+from vcn_ray.monitoring.monitor import Monitor, NullMonitor
 from vcn_ray.season.course import Course
 from vcn_ray.season.engine import Engine, open_engine
 from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
 from vcn_ray.season.outcome import SeasonOutcome
-from vcn_ray.season.progress import Monitor, Silent
 from vcn_ray.season.record import title_record, write_season_record
 from vcn_ray.season.reports import tell_landed
 from vcn_ray.season.session import settled_device
@@ -68,7 +68,7 @@ def run_season(
         KeyboardInterrupt: stopped by the user; all finished steps are kept.
     """
     options = _with_absolute_paths(options)
-    monitor = monitor or Silent()
+    monitor = monitor or NullMonitor()
     with (
         only_run_in(out, monitor.say) as lock,
         settled_device(options.run, local=local) as device,

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 from vcn_ray.config import Options, RunOptions
 from vcn_ray.errors import OptionError
+from vcn_ray.monitoring.monitor import Monitor
 from vcn_ray.season.adaptation import Resources, TitleError, adapt_here, adapt_on_ray
-from vcn_ray.season.progress import Monitor
 from vcn_ray.season.reports import Hearer, adapt_epochs, make_reports, tell_landed
 from vcn_ray.season.session import Cluster, quiet_ray_logs, ray_session
 from vcn_ray.season.slots import Slots, TitleNeeds

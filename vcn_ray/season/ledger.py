@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.inputs.titles import Season
+from vcn_ray.monitoring.monitor import Monitor
 from vcn_ray.season.blame import TitleError
 from vcn_ray.season.outcome import TitleResult
-from vcn_ray.season.progress import Monitor
 from vcn_ray.storage.store import Store
 
 ERROR_LOG = "error.log"

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vcn_ray.season.progress import STATES, Silent
+from vcn_ray.monitoring.monitor import STATES, NullMonitor
 from vcn_ray.season.session import ray_if_up
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ _LAST_TELL_S = 10.0  # that the end of a run waits for a Ray that does not answe
 _MOST_WAITING = 10_000  # times of steps that wait for Ray to start
 
 
-class Metrics(Silent):
+class Metrics(NullMonitor):
     """Tells Ray the run's numbers, from a thread of its own every few seconds; nothing while no Ray is up.
 
     What goes wrong with that is logged once and is no reason to stop a run. A counter begins to be there with its first

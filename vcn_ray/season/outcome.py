@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from vcn_ray.season.summary import Summary
+from vcn_ray.monitoring.summary import Summary
 from vcn_ray.storage.store import Store
 
 

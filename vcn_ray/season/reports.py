@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.season.progress import Monitor
+from vcn_ray.monitoring.monitor import Monitor
 from vcn_ray.season.tasks import Row
 
 

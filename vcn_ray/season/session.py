@@ -15,7 +15,6 @@ from typing import Any
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
-from vcn_ray.season.logs import worker_logging
 
 _MIB = 2**20
 _CONNECT_S = 10.0
@@ -123,6 +122,18 @@ def ray_if_up() -> Any | None:
     return sys.modules["ray"] if is_initialized is not None and is_initialized() else None
 
 
+def machines_if_up() -> tuple[float, float] | None:
+    """CPUs and GPUs of the Ray in use, if this process is connected to one; None where it is not, or Ray is ending."""
+    ray = ray_if_up()
+    if ray is None:
+        return None
+    try:
+        resources = ray.cluster_resources()
+    except Exception:  # Ray is being stopped, or its head is away for a while
+        return None
+    return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+
+
 @contextmanager
 def ray_session(options: RunOptions) -> Iterator[Cluster]:
     """Ray for the time of the block: the one at `options.address`, the process's own if it has one, or a local one.
@@ -216,6 +227,19 @@ def connect(address: str) -> None:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def worker_logging() -> Any:
+    """A `ray.job_config.JobConfig` that makes the workers of this job log in JSON, from INFO on, into Ray's log files.
+
+    ``ray.init(logging_config=...)`` would do the same to this process, too, and write to the user's terminal.
+    """
+    from ray import LoggingConfig
+    from ray.job_config import JobConfig
+
+    config = JobConfig()
+    config.set_py_logging_config(LoggingConfig(encoding="JSON", log_level="INFO"))
+    return config
 
 
 def quiet_ray_logs() -> None:

@@ -11,6 +11,7 @@ that worker can help. So an attempt is put on record before it starts; the third
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 import traceback
@@ -20,7 +21,6 @@ from typing import Any, cast
 import pyarrow as pa
 
 from vcn_ray.errors import VcnError
-from vcn_ray.season.logs import piece_log
 from vcn_ray.storage.store import Store
 
 Row = dict[str, Any]
@@ -28,8 +28,19 @@ Row = dict[str, Any]
 #: Deaths of its worker after which a piece of work is given up.
 MAX_DEATHS = 2
 
+_WORKER_LOG = "vcn_ray.work"
+
 # Ray Data's settings are one object of the whole process, read while a Dataset is built: build one at a time.
 _BUILDING = threading.Lock()
+
+
+def piece_log(title: str, step: str) -> logging.LoggerAdapter[logging.Logger]:
+    """What a worker logs by while it does a piece of a title: each record bears the title and the step.
+
+    In Ray's log files (`worker_logging`) they are fields of a JSON object beside Ray's own ids of job, node and task;
+    by the task's id the other records of the same piece are found, too.
+    """
+    return logging.LoggerAdapter(logging.getLogger(_WORKER_LOG), {"title": title, "step": step})
 
 
 def attempt(step: Callable[[Row], Row], row: Row, run_id: str, where: Callable[[bool], tuple[str, set[str]]]) -> Row:

@@ -8,11 +8,12 @@ from contextlib import contextmanager, suppress
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OutputError
-from vcn_ray.season.logs import EventLog
+from vcn_ray.monitoring.event_log import EventLog
+from vcn_ray.monitoring.monitor import Monitor, MonitorGroup
+from vcn_ray.monitoring.status import StatusFile
+from vcn_ray.monitoring.summary import SUMMARY_KEY, Summary
 from vcn_ray.season.metrics import Metrics
-from vcn_ray.season.progress import Monitor, Several
-from vcn_ray.season.status import StatusFile
-from vcn_ray.season.summary import SUMMARY_KEY, Summary
+from vcn_ray.season.session import machines_if_up
 from vcn_ray.storage.store import Store
 
 
@@ -25,10 +26,11 @@ def watched(
     To be left while Ray is still up. Of a run that found all done, neither log nor summary is written; once `lost` is
     set the place is another run's, and neither summary nor status is.
     """
-    status, log, metrics, summary = StatusFile(out, lost), EventLog(out, run_id), Metrics(run_id), Summary(options)
+    status, log, metrics = StatusFile(out, lost), EventLog(out, run_id), Metrics(run_id)
+    summary = Summary(options, machines_if_up)
     state = "stopped"
     try:
-        yield Several(monitor, status, log, metrics, summary), summary
+        yield MonitorGroup(monitor, status, log, metrics, summary), summary
         state = "finished"
     finally:
         metrics.close()

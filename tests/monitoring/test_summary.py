@@ -6,8 +6,8 @@ import time
 import pytest
 
 from vcn_ray.config import RunOptions
-from vcn_ray.season import summary as module
-from vcn_ray.season.summary import Summary
+from vcn_ray.monitoring import summary as module
+from vcn_ray.monitoring.summary import Summary
 
 
 def _run(options: RunOptions, capacity: tuple[float, float] | None = None) -> Summary:

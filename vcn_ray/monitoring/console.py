@@ -4,140 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-#: Where a title is in the season, in order; a title that failed stays there.
-STATES = ("queued", "tracks", "views", "waiting", "adapt", "results", "done", "failed")
-
-
-def duration(seconds: float) -> str:
-    """'48 s', '12 min', '3.5 h' or '4 days'."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 3 * 86400 else f"{seconds / 86400:.0f} days"
-
-
-class Monitor(Protocol):
-    """Told by the season what goes on. Methods may be called from several threads and must not raise."""
-
-    def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
-        """A stage of a title begins; `done` of its `total` units were there from an earlier run."""
-
-    def update(self, title: str, stage: str, done: int, total: int | None = None, note: str = "") -> None:
-        """So much of the stage is done by now."""
-
-    def end(self, title: str, stage: str, note: str = "") -> None:
-        """The stage is over."""
-
-    def moved(self, title: str, state: str) -> None:
-        """The title is now in this one of `STATES`."""
-
-    def landed(self, title: str, stage: str, step: str, stats: Mapping[str, float]) -> None:
-        """A piece of a stage is done: a shard, a chunk of views; `stats` are numbers on its work."""
-
-    def epoch(self, title: str, iteration: int, epoch: int, loss: float) -> None:
-        """An epoch of adaptation is done."""
-
-    def retried(self, title: str, stage: str, why: str) -> None:
-        """A piece of work is done again, since its worker died or was lost."""
-
-    def failed(self, title: str, stage: str, sentence: str) -> None:
-        """The title has failed; the others go on."""
-
-    def say(self, text: str) -> None:
-        """A sentence worth reading now."""
-
-
-class Silent:
-    """Says nothing: for programs, and to inherit from."""
-
-    def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
-        """Nothing."""
-
-    def update(self, title: str, stage: str, done: int, total: int | None = None, note: str = "") -> None:
-        """Nothing."""
-
-    def end(self, title: str, stage: str, note: str = "") -> None:
-        """Nothing."""
-
-    def moved(self, title: str, state: str) -> None:
-        """Nothing."""
-
-    def landed(self, title: str, stage: str, step: str, stats: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def epoch(self, title: str, iteration: int, epoch: int, loss: float) -> None:
-        """Nothing."""
-
-    def retried(self, title: str, stage: str, why: str) -> None:
-        """Nothing."""
-
-    def failed(self, title: str, stage: str, sentence: str) -> None:
-        """Nothing."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-
-class Several:
-    """Passes what it is told on to several monitors: a terminal, metrics, a status file, a log."""
-
-    def __init__(self, *monitors: Monitor):
-        self._monitors = monitors
-
-    def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.start(title, stage, total, unit, done)
-
-    def update(self, title: str, stage: str, done: int, total: int | None = None, note: str = "") -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.update(title, stage, done, total, note)
-
-    def end(self, title: str, stage: str, note: str = "") -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.end(title, stage, note)
-
-    def moved(self, title: str, state: str) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.moved(title, state)
-
-    def landed(self, title: str, stage: str, step: str, stats: Mapping[str, float]) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.landed(title, stage, step, stats)
-
-    def epoch(self, title: str, iteration: int, epoch: int, loss: float) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.epoch(title, iteration, epoch, loss)
-
-    def retried(self, title: str, stage: str, why: str) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.retried(title, stage, why)
-
-    def failed(self, title: str, stage: str, sentence: str) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.failed(title, stage, sentence)
-
-    def say(self, text: str) -> None:
-        """Pass it on."""
-        for monitor in self._monitors:
-            monitor.say(text)
+from vcn_ray.monitoring.monitor import NullMonitor
 
 
 @dataclass
@@ -150,7 +24,7 @@ class _Stage:
     said: float = field(default_factory=time.monotonic)
 
 
-class Lines(Silent):
+class Lines(NullMonitor):
     """Plain lines, for logs and pipes: a stage's beginning and end, and how far it is every so often."""
 
     def __init__(self, console: Console, every_s: float = 15.0):
@@ -212,7 +86,7 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.{digits}f} {task.fields['unit']}/s", style="progress.data.speed")
 
 
-class Bars(Silent):
+class Bars(NullMonitor):
     """Bars at the bottom of a terminal, from a stage's first progress on; when it is over it leaves a line."""
 
     def __init__(self, console: Console):

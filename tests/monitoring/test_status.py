@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standins import StandIn, video
+from support.counting_stages import CountingStages, video
 from typer.testing import CliRunner, Result
 
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
 from vcn_ray.inputs.titles import find_season
-from vcn_ray.season import status as status_module
+from vcn_ray.monitoring import status as status_module
+from vcn_ray.monitoring.status import SeasonStatus, StatusFile, read_status
 from vcn_ray.season.driver import run_season
-from vcn_ray.season.status import SeasonStatus, StatusFile, read_status
 from vcn_ray.storage.store import Store
 
 
@@ -188,7 +188,7 @@ def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path, monke
     """Titles are told beforehand, and one moves on only when its first shard has landed."""
     seen: list[status_module.TitleStatus] = []
 
-    class Looking(StandIn):
+    class Looking(CountingStages):
         def extract(self, store: Store, step: str, info: Any, first_frame: int, *rest: Any) -> dict[str, Any]:
             stats = super().extract(store, step, info, first_frame, *rest)
             if first_frame == 40:
@@ -214,7 +214,7 @@ def test_command_shows_titles_and_errors_of_a_run(tmp_path: Path) -> None:
         Store(tmp_path / "out"),
         make_options(),
         local=True,
-        stages=StandIn(tmp_path / "calls"),
+        stages=CountingStages(tmp_path / "calls"),
     )
     shown = _cli(tmp_path / "out")
     assert shown.exit_code == 1

@@ -1,4 +1,4 @@
-"""Logs that machines can read: what happened in a run, kept beside its results, and what Ray's workers say meanwhile.
+"""A log that machines can read: what happened in a run, kept beside its results.
 
 A run's log has one JSON object a line: ``time`` (ISO 8601, UTC), ``run``, ``event``, ``title``, ``stage``, ``step``,
 and the event's numbers. Nothing can be appended to an object in an object store, so the log is kept in parts of
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vcn_ray.errors import OutputError
-from vcn_ray.season.progress import Silent
+from vcn_ray.monitoring.monitor import NullMonitor
 from vcn_ray.storage.store import Store
 
 _log = logging.getLogger(__name__)
@@ -26,10 +26,9 @@ _PART_BYTES = 2**20
 _MOST_PARTS = 64
 _LAST_WRITE_S = 10.0  # that the end of a run waits for a place that does not answer
 _RUNS_KEPT = 20  # logs of older runs are cleared away
-_WORKER_LOG = "vcn_ray.work"
 
 
-class EventLog(Silent):
+class EventLog(NullMonitor):
     """Writes the log of a run into the folder of results, from a thread of its own.
 
     A run that finds everything done leaves none. At most `_MOST_PARTS` parts are written; a line says so where events
@@ -146,25 +145,3 @@ class EventLog(Silent):
 def _short(value: Any) -> Any:
     """Numbers with the digits that say something."""
     return round(value, 6) if isinstance(value, float) else value
-
-
-def piece_log(title: str, step: str) -> logging.LoggerAdapter[logging.Logger]:
-    """What a worker logs by while it does a piece of a title: each record bears the title and the step.
-
-    In Ray's log files (`worker_logging`) they are fields of a JSON object beside Ray's own ids of job, node and task;
-    by the task's id the other records of the same piece are found, too.
-    """
-    return logging.LoggerAdapter(logging.getLogger(_WORKER_LOG), {"title": title, "step": step})
-
-
-def worker_logging() -> Any:
-    """A `ray.job_config.JobConfig` that makes the workers of this job log in JSON, from INFO on, into Ray's log files.
-
-    ``ray.init(logging_config=...)`` would do the same to this process, too, and write to the user's terminal.
-    """
-    from ray import LoggingConfig
-    from ray.job_config import JobConfig
-
-    config = JobConfig()
-    config.set_py_logging_config(LoggingConfig(encoding="JSON", log_level="INFO"))
-    return config

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vcn_ray.config import RunOptions
-from vcn_ray.season.progress import Silent
-from vcn_ray.season.session import ray_if_up
+from vcn_ray.monitoring.monitor import NullMonitor
 
 #: Where the driver keeps it in the folder of results.
 SUMMARY_KEY = "summary.json"
@@ -49,23 +48,23 @@ class _Machines:
     gpu_s: float = 0.0
 
 
-class Summary(Silent):
+class Summary(NullMonitor):
     """Adds up what a run takes; a thread of its own looks every few seconds at what machines there are.
 
     Args:
         options: for the prices of an hour, `cpu_hour_cost` and `gpu_hour_cost`.
-        capacity: CPUs and GPUs that there are now; None where no Ray is up. By default Ray is asked.
+        capacity: gives the CPUs and GPUs that there are now, None while none are known.
         every_s: how often.
     """
 
     def __init__(
         self,
         options: RunOptions,
-        capacity: Callable[[], tuple[float, float] | None] | None = None,
+        capacity: Callable[[], tuple[float, float] | None] = lambda: None,
         every_s: float = _LOOK_EVERY_S,
     ):
         self._options = options
-        self._capacity = capacity or _of_ray
+        self._capacity = capacity
         self._every_s = every_s
         self._started = time.time()
         self._wall_s: float | None = None  # once it is over
@@ -201,18 +200,6 @@ class Summary(Silent):
                 self._machines.cpu_s += self._had[0] * (now - self._looked)
                 self._machines.gpu_s += self._had[1] * (now - self._looked)
         self._looked, self._had = now, self._capacity()
-
-
-def _of_ray() -> tuple[float, float] | None:
-    """CPUs and GPUs of the Ray in use, if there is one by now."""
-    ray = ray_if_up()
-    if ray is None:
-        return None
-    try:
-        resources = ray.cluster_resources()
-    except Exception:  # Ray is being stopped, or its head is away for a while
-        return None
-    return resources.get("CPU", 0.0), resources.get("GPU", 0.0)
 
 
 def _sum(shares: Iterable[Share]) -> Share:

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from vcn_ray.season.progress import Bars, Lines
+from vcn_ray.monitoring.console import Bars, Lines
 
 
 def _console(*, terminal: bool) -> tuple[Console, io.StringIO]:

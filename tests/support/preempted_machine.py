@@ -1,4 +1,4 @@
-"""Adapts the tiny title on a machine that is taken back on the way: ``preempted.py STORE``; prints what was reported.
+"""Adapts the tiny title on a machine that is taken back on the way: ``python -m support.preempted_machine STORE``; prints what was reported.
 
 A program of its own, since it starts a cluster of several nodes, and a process can belong to one Ray only.
 """
@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import tinytitle
-
+from support import tiny_title
 from vcn_ray.config import Options
 from vcn_ray.season.stages import Stages
 from vcn_ray.storage.store import Store
@@ -40,14 +39,14 @@ class SlowTinyStages(Stages):
         report: Callable[[dict[str, Any]], None],
         workers: Any = None,
     ) -> None:
-        import tinytitle
+        from support import tiny_title
 
         def slowly(event: dict[str, Any]) -> None:
             report(event)
             time.sleep(0.15)
 
-        tinytitle.use_tiny_network(setattr)
-        tinytitle.adapt(store, SETTINGS, slowly, workers)
+        tiny_title.use_tiny_network(setattr)
+        tiny_title.adapt(store, SETTINGS, slowly, workers)
 
 
 def _main(root: str) -> None:
@@ -76,7 +75,7 @@ def _main(root: str) -> None:
         ray.init(address=cluster.address, log_to_driver=False)
         reports = ray.remote(num_cpus=0)(Reports).remote()
 
-        asked, options = Resources(1, 1, 0), tinytitle.tiny_options(SETTINGS)
+        asked, options = Resources(1, 1, 0), tiny_title.tiny_options(SETTINGS)
         given = (SlowTinyStages(), "Tiny", "tiny", Store(root), options, "cpu", "digest", asked, reports)
         adapting = threading.Thread(target=adapt_on_ray, args=given, daemon=True)
         adapting.start()

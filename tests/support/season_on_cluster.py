@@ -11,12 +11,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "season"))
-
 import ray
-import standins
-from ray import cloudpickle
 
+from support import counting_stages
 from vcn_ray.config import RunOptions, make_options
 from vcn_ray.inputs.titles import find_season
 from vcn_ray.season.driver import run_season
@@ -52,13 +49,12 @@ class Watch(threading.Thread):
 
 
 def main(address: str, videos: str, out: str, calls: str) -> None:
-    cloudpickle.register_pickle_by_value(standins)
     with ray_session(RunOptions(address=address)):
         watch = Watch()
         watch.note("season begins")
         watch.start()
         options = make_options({"address": address, "device": "cpu", "max_titles_adapting": 2})
-        stages = standins.StandIn(Path(calls), {7: "slow"})
+        stages = counting_stages.CountingStages(Path(calls), {7: "slow"})
         outcome = run_season(find_season([videos], "season"), Store(out), options, stages=stages)
         watch.note("season ends")
         deadline = time.monotonic() + _SHRUNK_S

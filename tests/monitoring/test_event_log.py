@@ -5,14 +5,14 @@ import time
 from pathlib import Path
 
 import pytest
-from standins import StandIn, video
+from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
 from vcn_ray.inputs.titles import find_season
-from vcn_ray.season import logs
+from vcn_ray.monitoring import event_log as logs
+from vcn_ray.monitoring.event_log import EventLog
 from vcn_ray.season.driver import run_season
-from vcn_ray.season.logs import EventLog
 from vcn_ray.storage.store import Store
 
 _RUN = "0123456789abcdef"
@@ -111,7 +111,7 @@ def test_records_of_workers_name_title_step_and_task(tmp_path: Path, ray_cluster
 
     video(tmp_path / "videos", "logged.mp4", range(1, 31))
     season = find_season([tmp_path / "videos"])
-    outcome = run_season(season, Store(tmp_path / "out"), make_options(), stages=StandIn(tmp_path / "calls"))
+    outcome = run_season(season, Store(tmp_path / "out"), make_options(), stages=CountingStages(tmp_path / "calls"))
     assert not outcome.failed
     session = Path(ray._private.worker._global_node.get_session_dir_path())
     records = [

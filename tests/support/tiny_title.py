@@ -1,7 +1,7 @@
 """A title of random colours with a network to match, small enough to adapt in a second.
 
 Run as a program it is one of several processes that adapt such a title together over gloo:
-``tinytitle.py RANK COUNT RENDEZVOUS_FILE STORE SETTINGS_JSON``.
+``python -m support.tiny_title RANK COUNT RENDEZVOUS_FILE STORE SETTINGS_JSON``.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from ray import cloudpickle
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
 from vcn_ray.season.stages import Stages
 from vcn_ray.storage.sources import open_source
 from vcn_ray.storage.store import Store
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers do not find this file
 
 FRAMES = pa.schema([("frame", pa.int64()), ("value", pa.int64())])
 
@@ -54,7 +58,7 @@ class Piece:
     end_frame: int
 
 
-class StandIn(Stages):
+class CountingStages(Stages):
     """Counts a title's faces instead of finding them.
 
     `trouble` maps a frame to what extracting it does: "error", "user error", "die" (always), "die once", "slow".

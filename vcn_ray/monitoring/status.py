@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pydantic import TypeAdapter, ValidationError
 
 from vcn_ray.errors import InputError, OutputError
-from vcn_ray.season.progress import STATES, Silent, duration
+from vcn_ray.monitoring.monitor import STATES, NullMonitor, duration
 from vcn_ray.storage import objectstore
 from vcn_ray.storage.store import Store
 
@@ -105,7 +105,7 @@ class SeasonStatus:
         return f"{text} ({states})" if states else text
 
 
-class StatusFile(Silent):
+class StatusFile(NullMonitor):
     """Writes the status into the folder of results every few seconds, from a thread of its own.
 
     Nothing here holds up a run or stops it: a place that cannot be written leaves the last status standing, and the
