@@ -62,7 +62,7 @@ def faulty(s3_server: str, s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> I
 @pytest.fixture(scope="session")
 def ray_cluster(s3_server: str) -> Iterator[None]:
     """A local Ray of two CPUs, which runs inside the tests find and use; its workers know the object store."""
-    from vcn_ray.season.session import ray_session
+    from vcn_ray.execution.on_ray.session import ray_session
 
     with ray_session(RunOptions(num_cpus=2)):
         yield

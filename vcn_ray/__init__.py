@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcn_ray.config import Options
-    from vcn_ray.season.results import SeasonResult
+    from vcn_ray.season.season_result import SeasonResult
 
 __all__ = ["__version__", "load", "run"]
 
@@ -58,9 +58,9 @@ def run(
     from vcn_ray.config import Options
     from vcn_ray.errors import OptionError
     from vcn_ray.inputs.titles import find_season
-    from vcn_ray.season.driver import run_season
-    from vcn_ray.season.results import load_season
-    from vcn_ray.season.state import Part
+    from vcn_ray.pipeline.title_state import Part
+    from vcn_ray.season.run import run_season
+    from vcn_ray.season.season_result import load_season
     from vcn_ray.storage.store import Store
 
     given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
@@ -77,6 +77,6 @@ def run(
 
 def load(out: str | os.PathLike[str]) -> SeasonResult:
     """Results of an earlier run, from its folder or ``s3://`` URL."""
-    from vcn_ray.season.results import load_season
+    from vcn_ray.season.season_result import load_season
 
     return load_season(os.fspath(out))

@@ -182,7 +182,7 @@ class ClusterOptions(_Group):
     )
     calibration: Calibration | None = Field(
         None,
-        description="what is known of the face-ID network, as `jobs/benchmark.py calibration` prints it; default: "
+        description="what is known of the face-ID network, as `jobs.benchmarks calibration` prints it; default: "
         "that of the pack, or, for a network of your own, what the title itself lets guess",
     )
 

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
-from vcn_ray.season.stages import Stages
+from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.storage.store import Store
 
 _MIB = 2**20
@@ -104,7 +104,7 @@ def repeat(video: Path, target: Path, length_s: float) -> None:
 
 
 def _measured(video: Path) -> dict[str, Any]:
-    command = [sys.executable, __file__, str(video)]
+    command = [sys.executable, "-m", "jobs.benchmarks.memory", str(video)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603  # ourselves
     if done.returncode != 0:
         raise InputError(f"{video}: stage 1 ended with exit code {done.returncode}; its message is above")

@@ -286,7 +286,7 @@ def test_run_that_is_interrupted_says_how_to_go_on(tmp_path: Path, monkeypatch: 
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("vcn_ray.season.driver.run_season", stop)
+    monkeypatch.setattr("vcn_ray.season.run.run_season", stop)
     result = _cli("run", _write_video(tmp_path / "a.mp4"), "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert "the same command goes on" in result.stderr
@@ -299,7 +299,7 @@ def test_fault_is_a_sentence_with_a_file_that_tells_more(
     def fail(*_: Any, **__: Any) -> None:
         raise KeyError("what nobody thought of")
 
-    monkeypatch.setattr("vcn_ray.season.driver.run_season", fail)
+    monkeypatch.setattr("vcn_ray.season.run.run_season", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "file").touch()
     out = tmp_path / "out" if writable else tmp_path / "file" / "out"

@@ -10,7 +10,7 @@ from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.inputs.titles import find_season
-from vcn_ray.season.driver import run_season
+from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
 _SLOW = 7  # a frame of this value takes half a second

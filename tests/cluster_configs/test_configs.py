@@ -15,7 +15,7 @@ import yaml
 from support.kuberay_fields import RAYJOB, wrong_fields
 
 from vcn_ray import __version__
-from vcn_ray.season.session import WORKER_ENVIRONMENT
+from vcn_ray.execution.on_ray.session import WORKER_ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = ROOT / "cluster_configs"

@@ -17,9 +17,9 @@ from ray import cloudpickle
 from support.counting_stages import CountingStages, Info, video
 
 from vcn_ray.config import Options, make_options
+from vcn_ray.execution.on_ray.prometheus import METRICS, Metrics
 from vcn_ray.inputs.titles import find_season
-from vcn_ray.season.driver import run_season
-from vcn_ray.season.metrics import METRICS, Metrics
+from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
 _ROOT = Path(__file__).parent.parent.parent

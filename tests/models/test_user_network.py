@@ -17,7 +17,7 @@ from vcn_ray.errors import ModelError, OutputError
 from vcn_ray.inputs.titles import find_season
 from vcn_ray.models.packs import load_pack
 from vcn_ray.models.user_network import localise, network_digest, publish
-from vcn_ray.season.driver import run_season
+from vcn_ray.season.run import run_season
 from vcn_ray.storage.objectstore import bytes_read
 from vcn_ray.storage.store import Store
 

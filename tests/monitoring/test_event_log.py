@@ -12,7 +12,7 @@ from vcn_ray.errors import OutputError
 from vcn_ray.inputs.titles import find_season
 from vcn_ray.monitoring import event_log as logs
 from vcn_ray.monitoring.event_log import EventLog
-from vcn_ray.season.driver import run_season
+from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
 _RUN = "0123456789abcdef"

@@ -17,7 +17,7 @@ from vcn_ray.errors import InputError
 from vcn_ray.inputs.titles import find_season
 from vcn_ray.monitoring import status as status_module
 from vcn_ray.monitoring.status import SeasonStatus, StatusFile, read_status
-from vcn_ray.season.driver import run_season
+from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
 

@@ -15,7 +15,7 @@ from ray import cloudpickle
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
-from vcn_ray.season.stages import Stages
+from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.storage.sources import open_source
 from vcn_ray.storage.store import Store
 

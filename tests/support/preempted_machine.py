@@ -1,4 +1,6 @@
-"""Adapts the tiny title on a machine that is taken back on the way: ``python -m support.preempted_machine STORE``; prints what was reported.
+"""Adapts the tiny title on a machine that is taken back on the way, and prints what was reported.
+
+``python -m support.preempted_machine STORE``
 
 A program of its own, since it starts a cluster of several nodes, and a process can belong to one Ray only.
 """
@@ -15,7 +17,7 @@ from typing import Any
 
 from support import tiny_title
 from vcn_ray.config import Options
-from vcn_ray.season.stages import Stages
+from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.storage.store import Store
 
 SETTINGS = {"first_epochs": 100, "later_epochs": 2, "max_iterations": 2}
@@ -56,7 +58,7 @@ def _main(root: str) -> None:
     from ray.cluster_utils import Cluster
     from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
-    from vcn_ray.season.adaptation import Resources, adapt_on_ray
+    from vcn_ray.execution.on_ray.train import Resources, adapt_on_ray
 
     class Reports:
         def __init__(self) -> None:

@@ -19,8 +19,11 @@ import torch
 
 from vcn_ray.adapt.workers import ALONE, Workers, in_process_group
 from vcn_ray.config import Options, make_options
+from vcn_ray.pipeline import adaptation_loop as loop
+from vcn_ray.pipeline import iteration as iterations
+from vcn_ray.pipeline import title_crops as titledata
+from vcn_ray.pipeline import track_splits as splits
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
-from vcn_ray.season import iterations, loop, splits, titledata
 from vcn_ray.storage.store import Store
 
 TRACKS, IDENTITIES, CROPS_PER_TRACK = 12, 3, 4

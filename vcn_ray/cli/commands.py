@@ -150,7 +150,7 @@ def run(
         )
         outcome = None if dry_run else _run(request)
         if dry_run:
-            from vcn_ray.season.plan import plan_season
+            from vcn_ray.season.dry_run import plan_season
 
             print_plan(plan_season(**request.arguments()))
     raise typer.Exit(exit_code(outcome) if outcome is not None else 0)
@@ -275,7 +275,7 @@ def main() -> None:
 
 
 def _run(request: Request) -> SeasonOutcome:
-    from vcn_ray.season.driver import run_season
+    from vcn_ray.season.run import run_season
 
     arguments = request.arguments()
     with run_monitor() as monitor:
@@ -287,7 +287,7 @@ def _run(request: Request) -> SeasonOutcome:
 def _evaluate(out: str, ground_truth: Path, *, as_json: bool = False) -> None:
     """Print the figures, then bring them to the titles' pages."""
     import vcn_ray
-    from vcn_ray.season.pages import show_evaluation
+    from vcn_ray.pipeline.title_results import show_evaluation
 
     result = vcn_ray.load(out)
     evaluation = result.evaluate(ground_truth)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from vcn_ray.config import OptionInfo
     from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.monitoring.status import SeasonStatus
+    from vcn_ray.season.dry_run import Plan
     from vcn_ray.season.outcome import SeasonOutcome
-    from vcn_ray.season.plan import Plan
 
 # Wide enough for a path where the output is no terminal; a terminal tells its own width.
 out_console = Console(width=None if Console().is_terminal else 160, emoji=False)

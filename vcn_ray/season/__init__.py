@@ -1,1 +1,1 @@
-"""Whole seasons on Ray: the only part of the package that imports it."""
+"""A season from its titles to its results: the driver of a run, and what a finished run holds."""

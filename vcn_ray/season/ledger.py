@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from vcn_ray.errors import OutputError, VcnError
+from vcn_ray.execution.on_ray.failures import TitleError
 from vcn_ray.inputs.titles import Season
 from vcn_ray.monitoring.monitor import Monitor
-from vcn_ray.season.blame import TitleError
 from vcn_ray.season.outcome import TitleResult
 from vcn_ray.storage.store import Store
 

@@ -11,7 +11,7 @@ import numpy as np
 from vcn_ray.cluster import evidence, fusing, linkage, title
 from vcn_ray.cluster.evidence import Evidence
 from vcn_ray.cluster.title import Clustering
-from vcn_ray.season import loop
+from vcn_ray.pipeline import adaptation_loop as loop
 
 _NO_CLARITY = ("stranger_mean_rise", "stranger_std_rise", "same_mean_slope", "same_std_slope")
 
@@ -91,7 +91,7 @@ def _no_cannot_link(stack: ExitStack) -> None:
     def free(outputs, n_tracks, cannot_link, *rest, **named):
         return cluster(outputs, n_tracks, np.zeros_like(cannot_link), *rest, **named)
 
-    from vcn_ray.season import iterations
+    from vcn_ray.pipeline import iteration as iterations
 
     stack.enter_context(patch.object(iterations, "cluster_title", free))
 

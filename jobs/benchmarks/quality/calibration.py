@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import yaml
-from benchmarks.progress import tell
-from benchmarks.quality.cases import Case
-from benchmarks.quality.command import make_footages
-from benchmarks.quality.degrade import KINDS
-from benchmarks.quality.others import labelled_pairs, typical_clarity
-from benchmarks.quality.seasons import extract, find_labelled
-from benchmarks.quality.tables import Grid, print_grids
 
+from jobs.benchmarks.progress import tell
+from jobs.benchmarks.quality.cases import Case
+from jobs.benchmarks.quality.command import make_footages
+from jobs.benchmarks.quality.corruptions import KINDS
+from jobs.benchmarks.quality.held_out_calibration import labelled_pairs, typical_clarity
+from jobs.benchmarks.quality.seasons import extract, find_labelled
+from jobs.benchmarks.quality.tables import Grid, print_grids
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.calibrating import ClarityBin, LabelledPairs, bins_of_clarity, fit_calibration
 from vcn_ray.config import RunOptions, make_options
 from vcn_ray.errors import OptionError, VcnError
-from vcn_ray.season.session import ray_session
+from vcn_ray.execution.on_ray.session import ray_session
 
 
 def calibration(

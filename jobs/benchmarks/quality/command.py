@@ -8,31 +8,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.progress import counted, tell
-from benchmarks.quality.cases import KINDS, Case, cases_of
-from benchmarks.quality.choice import rows_of
-from benchmarks.quality.degrade import KINDS as DEGRADED
-from benchmarks.quality.degrade import Copy, degraded, make_copy
-from benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds
-from benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
-from benchmarks.quality.others import Calibrations, calibrated, fit_on_others, needs_calibration
-from benchmarks.quality.reliability import reliability_grids, store_confidence
-from benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
-from benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
-from benchmarks.quality.titletracks import TitleTracks
-from benchmarks.quality.work import Piece, measure
-from benchmarks.writable import require_file, require_folder
-
+from jobs.benchmarks.progress import counted, tell
+from jobs.benchmarks.quality.cases import KINDS, Case, cases_of
+from jobs.benchmarks.quality.corruptions import KINDS as DEGRADED
+from jobs.benchmarks.quality.corruptions import Copy, degraded, make_copy
+from jobs.benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds
+from jobs.benchmarks.quality.held_out_calibration import Calibrations, calibrated, fit_on_others, needs_calibration
+from jobs.benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
+from jobs.benchmarks.quality.model_selection import rows_of
+from jobs.benchmarks.quality.reliability import reliability_grids, store_confidence
+from jobs.benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
+from jobs.benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
+from jobs.benchmarks.quality.title_tracks import TitleTracks
+from jobs.benchmarks.quality.trial import Piece, measure
+from jobs.benchmarks.writable import require_file, require_folder
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.season.session import ray_session
+from vcn_ray.execution.on_ray.session import ray_session
 from vcn_ray.storage.store import Store
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-_JOBS = Path(__file__).parents[2]  # where workers find this package
+_ROOT = Path(__file__).parents[3]  # where workers find this package
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U |
     """
     import ray
 
-    path = os.pathsep.join([str(_JOBS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     task = ray.remote(num_cpus=1, max_retries=0, runtime_env={"env_vars": {"PYTHONPATH": path}})(work)
     pending = {task.options(name=f"quality {job}").remote(job): number for number, job in enumerate(jobs)}
     results: dict[int, U | str] = {}

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from benchmarks.quality.ablations import ABLATIONS
 
+from jobs.benchmarks.quality.ablations import ABLATIONS
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines import baselines
 from vcn_ray.evaluate.baselines.hac import at_known_number, merge_tree, track_means
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
-from vcn_ray.season.titledata import pack_of
+from vcn_ray.pipeline.title_crops import pack_of
 
 #: (faces, number of identities in the ground truth) -> labels (t,), one or several
 Oracle = Callable[[TrackFaces, int], list[np.ndarray]]

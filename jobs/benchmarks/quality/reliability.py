@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from benchmarks.quality.choice import Row
-from benchmarks.quality.tables import QUALITY, Grid, answer_file
 
+from jobs.benchmarks.quality.model_selection import Row
+from jobs.benchmarks.quality.tables import QUALITY, Grid, answer_file
 from vcn_ray.evaluate.reliability import EDGES, Reliability
 
 _OF_ROW = ("season", "degraded", "kind", "case", "tracks_of", "method", "setting", "seed")

@@ -11,7 +11,7 @@ from typing import Any
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.inputs.titles import distinct_names, expand, find_season
-from vcn_ray.season.driver import run_season
+from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store, digest
 
 _TITLE = "season"

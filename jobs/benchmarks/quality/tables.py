@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from benchmarks.quality.choice import KEYS, Row
-from benchmarks.quality.work import MEASURE, OF_TRACKS
 from rich.console import Console
 from rich.table import Table
 
+from jobs.benchmarks.quality.model_selection import KEYS, Row
+from jobs.benchmarks.quality.trial import MEASURE, OF_TRACKS
 from vcn_ray.evaluate.report import Scores
 
 _AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "false clusters", "seconds")

@@ -1,0 +1,1 @@
+"""Programs for `ray job submit`, and benchmarks."""

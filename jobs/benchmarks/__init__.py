@@ -1,0 +1,1 @@
+"""Figures to hold a run against; ``python -m jobs.benchmarks --help``."""

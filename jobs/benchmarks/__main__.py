@@ -1,0 +1,159 @@
+r"""Figures to hold a run against: simpler methods, plain loops, one process, an empty worker group.
+
+    python -m jobs.benchmarks quality SEASON_DIR... --folder CACHE  # methods against each other on labelled seasons
+    python -m jobs.benchmarks calibration SEASON_DIR...             # what a face-ID network's similarities are worth
+    python -m jobs.benchmarks stage1 VIDEO                          # frames per second against a bare loop
+    python -m jobs.benchmarks memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
+    python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
+    python -m jobs.benchmarks cluster VIDEO...                      # a season from bucket to bucket on several nodes
+    python -m jobs.benchmarks group                                 # what starting a Ray Train worker group adds
+
+Both sides of every comparison come from one run on one machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from vcn_ray.errors import VcnError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = whole.add_subparsers(dest="command", required=True)
+    _quality_parser(commands.add_parser("quality", help="any methods on labelled seasons, settings chosen on others"))
+    of_network = commands.add_parser("calibration", help="fit the option `calibration` to labelled seasons")
+    of_network.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
+    of_network.add_argument("--degraded", nargs="+", default=[], metavar="KIND", help="half, blur, dark, compressed")
+    of_network.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as face_id_onnx")
+    of_network.add_argument("--folder", help="keep tracks, views and degraded copies there")
+    of_network.add_argument("--num-cpus", type=int)
+    of_video = commands.add_parser("stage1", help="stage 1 against decode + detect")
+    of_video.add_argument("video")
+    of_video.add_argument("--repeats", type=int, default=3)
+    of_length = commands.add_parser("memory", help="peak memory of stage 1 on files of several lengths")
+    of_length.add_argument("video", help="is repeated until it is long enough")
+    of_length.add_argument("--minutes", type=float, nargs="+", default=[10.0, 60.0])
+    of_length.add_argument("--height-px", type=int, default=1080, help="the video is scaled up to this height")
+    of_length.add_argument("--folder", help="keep the long files there and use them again")
+    of_ray = commands.add_parser("overhead", help="whole commands with and without Ray")
+    of_ray.add_argument("videos", nargs="+")
+    of_ray.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")
+    of_ray.add_argument("--repeats", type=int, default=3)
+    of_ray.add_argument("--threads", type=int, default=1, help="threads_per_title of all")
+    of_ray.add_argument("--folder", help="keep results and the commands' output there")
+    of_cluster = commands.add_parser("cluster", help="a season from bucket to bucket on several nodes")
+    of_cluster.add_argument("videos", nargs="+")
+    of_cluster.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")
+    of_cluster.add_argument("--nodes", type=int, default=2, help="of one CPU each")
+    of_cluster.add_argument("--folder", help="keep figures and the store's log there")
+    of_group = commands.add_parser("group", help="fit() of an empty loop")
+    of_group.add_argument("--repeats", type=int, default=5)
+    of_group.add_argument("--num-cpus", type=int, default=os.cpu_count())
+    return whole
+
+
+def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
+    of_quality.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
+    of_quality.add_argument(
+        "--methods",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="several separated by commas, or NAME:option=value,option=value for the default with other options; "
+        "default: all",
+    )
+    of_quality.add_argument("--seeds", type=int, nargs="+", default=[0])
+    of_quality.add_argument("--cases", nargs="+", default=["whole"], metavar="KIND", help="or all")
+    of_quality.add_argument("--tracks", choices=["detected", "truth", "both"], default="detected")
+    of_quality.add_argument("--iterations", action="store_true", help="also score the default after each iteration")
+    of_quality.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for all methods")
+    of_quality.add_argument("--folder", required=True, help="keep tracks, views and degraded copies there")
+    of_quality.add_argument(
+        "--calibration",
+        choices=["others", "built-in"],
+        default="others",
+        help="of the product's methods: fitted to the other seasons, or as the product has it",
+    )
+    of_quality.add_argument(
+        "--same-people",
+        action="append",
+        default=[],
+        metavar="A,B",
+        help="seasons of the same people, left out together; repeatable",
+    )
+    of_quality.add_argument(
+        "--output",
+        metavar="STEM",
+        help="write STEM.parquet, .csv, .md and, by track, STEM-confidence.parquet; default: quality in the folder",
+    )
+    of_quality.add_argument("--num-cpus", type=int)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run what it asks for."""
+    given = parser().parse_args(arguments)
+    try:
+        with tempfile.TemporaryDirectory(prefix="vcn-benchmark-") as temporary:
+            _run(given, temporary)
+    except VcnError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _run(given: argparse.Namespace, temporary: str) -> None:
+    """Each imports what it needs itself: a plain loop is not to carry Ray, nor its memory."""
+    match given.command:
+        case "quality":
+            from jobs.benchmarks.quality.command import Request, quality
+            from vcn_ray.cli.request import given_options
+
+            settings = given_options(given.set, {})
+            asked = {name: value for name, value in vars(given).items() if name not in ("command", "set")}
+            if not quality(Request(**asked, given=settings)):
+                sys.exit(1)
+        case "calibration":
+            from jobs.benchmarks.quality.calibration import calibration
+            from vcn_ray.cli.request import given_options
+
+            settings = given_options(given.set, {})
+            if not calibration(given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus):
+                sys.exit(1)
+        case "stage1":
+            from jobs.benchmarks.stage1 import stage1
+
+            stage1(given.video, given.repeats)
+        case "memory":
+            from jobs.benchmarks.memory import memory
+
+            memory(given.video, given.minutes, given.height_px, _folder(given, temporary))
+        case "overhead":
+            from jobs.benchmarks.ray_overhead import overhead
+
+            overhead(given.videos, given.set, given.repeats, given.threads, _folder(given, temporary))
+        case "cluster":
+            from jobs.benchmarks.multi_node import cluster
+
+            cluster(given.videos, given.set, given.nodes, _folder(given, temporary))
+        case "group":
+            from jobs.benchmarks.worker_group_startup import group
+
+            group(given.repeats, given.num_cpus)
+
+
+def _folder(given: argparse.Namespace, temporary: str) -> str:
+    from jobs.benchmarks.writable import require_folder
+
+    folder = given.folder or temporary
+    require_folder("--folder", Path(folder))
+    return folder
+
+
+if __name__ == "__main__":
+    main()

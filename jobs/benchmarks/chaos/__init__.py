@@ -1,0 +1,1 @@
+"""Seasons under a hail of deaths; ``python -m jobs.benchmarks.chaos --help``."""

@@ -1,0 +1,186 @@
+"""One piece of the bench: one method on one case with one seed, in a title's store of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import torch
+
+from jobs.benchmarks.quality.ablations import ablated
+from jobs.benchmarks.quality.cases import Case, title_of_case, write_labels
+from jobs.benchmarks.quality.methods import ORACLES, Method, find_baseline
+from jobs.benchmarks.quality.title_tracks import TitleTracks, match_table
+from vcn_ray.config import Options
+from vcn_ray.errors import VcnError
+from vcn_ray.evaluate.baselines.problem import TrackFaces
+from vcn_ray.evaluate.ground_truth import read_ground_truth
+from vcn_ray.evaluate.reliability import Reliability
+from vcn_ray.evaluate.report import evaluate_run, score_tracks
+from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster, finish_title
+from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
+from vcn_ray.storage.store import Store
+
+#: What settings are chosen by: Unknown tracks count, as clusters of their own.
+MEASURE = "bcubed_f_all"
+
+#: Measures of a case's tracks, whatever becomes of them: how many, how many are false, which share of the labelled
+#: appearances (video, shot, identity) a true one covers. What is not covered lowers no score of a clustering.
+OF_TRACKS = ("tracks", "false_tracks", "appearance_recall")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A method on a case with a seed."""
+
+    method: Method
+    case: Case
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.method.name} on {self.case} (seed {self.seed})"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a method did under one of its settings."""
+
+    scores: Mapping[str, Any]  # `OF_TRACKS` and fields of `Scores`
+    wall_s: float  # to this answer from cached views
+    setting: tuple[tuple[str, float], ...] = ()
+    iteration: int | None = None  # None: the method's answer; else what it would have been after this one
+    iterations: int | None = None  # adapted iterations that led to the answer, of the product's
+    reliability: Reliability | None = None  # of the product's confidence in its answer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a piece: answers, one a setting or iteration, or an error."""
+
+    piece: Piece
+    answers: tuple[Answer, ...] = ()
+    error: str = ""
+    trace: str = field(default="", repr=False)  # of what no user can mend
+
+
+def measure(piece: Piece) -> Outcome:
+    """Run a method on a case; never raises for what is wrong with either."""
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory(prefix="vcn-quality-") as folder:
+            work, truth_path = prepare_case(piece.case, piece.method.options(piece.seed), Path(folder))
+            if piece.method.role == "product":
+                return Outcome(piece, tuple(_run_product(piece, work, truth_path, Path(folder))))
+            run = _run_oracle if piece.method.role == "oracle" else _run_baseline
+            return Outcome(piece, tuple(run(piece, work, truth_path)))
+    except VcnError as error:
+        return Outcome(piece, error=str(error))
+    except Exception as error:
+        return Outcome(piece, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+
+
+def prepare_case(case: Case, options: Options, folder: Path) -> tuple[Store, Path]:
+    """Working store of the case's title below `folder`, and the CSV of its labels."""
+    source, work, labels = Store(case.of.work), Store(str(folder / "work")), folder / "ground_truth.csv"
+    truth = read_ground_truth(case.of.footage.ground_truth)
+    write_labels(case.labels(truth), labels)
+    if case.track_ids is None and not case.truth_tracks:  # the product's own title, byte for byte
+        for key in ("tracks.done.json", *source.keys("tracks/"), *source.keys("views/")):
+            work.write_bytes(key, source.read_bytes(key))
+    else:
+        tracks = title_of_case(case, TitleTracks.read(source, options), truth)
+        tracks.write(work, load_views(source, options), options)
+    return work, labels
+
+
+def track_faces(work: Store, options: Options) -> tuple[TrackFaces, np.ndarray]:
+    """What a baseline gets of a title, from its working store; and the tracks' ids, (t,) int64.
+
+    A crop's embedding is the base model's as the product takes it: the mean of those of crop and mirror image, raw.
+    """
+    crops, views = choose_crops(work, options), load_views(work, options)
+    embeddings = ((views.plain + views.flipped) / 2).astype(np.float32)
+    return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work, crops)), crops.track_id
+
+
+def _run_baseline(piece: Piece, work: Store, labels: Path) -> list[Answer]:
+    """Prepared once, then every setting: which one counts is chosen elsewhere, on other seasons."""
+    baseline = find_baseline(piece.method)
+    held_against = _HeldAgainst(work, labels)
+    faces, track_ids = track_faces(work, piece.method.options(piece.seed))
+    started = time.perf_counter()
+    cut = baseline.prepare(faces, piece.seed)
+    prepared_s = time.perf_counter() - started
+    answers = []
+    for setting in baseline.settings:
+        started = time.perf_counter()
+        found = cut(**setting)
+        wall_s = prepared_s + time.perf_counter() - started
+        answers.append(Answer(held_against.score(track_ids, found), wall_s, tuple(sorted(setting.items()))))
+    return answers
+
+
+def _run_oracle(piece: Piece, work: Store, labels: Path) -> list[Answer]:
+    """The best of what somebody who knows the answer would choose between."""
+    held_against = _HeldAgainst(work, labels)
+    faces, track_ids = track_faces(work, piece.method.options(piece.seed))
+    started = time.perf_counter()
+    candidates = ORACLES[piece.method.name](faces, held_against.identities)
+    wall_s = time.perf_counter() - started
+    answers = [Answer(held_against.score(track_ids, found), wall_s) for found in candidates]
+    return [max(answers, key=lambda answer: answer.scores[MEASURE] or 0.0)]
+
+
+class _HeldAgainst:
+    """The ground truth of a case, and its tracks matched to it."""
+
+    def __init__(self, work: Store, labels: Path):
+        truth = read_ground_truth(labels)
+        faces = work.read_table("tracks/faces.parquet")
+        self._matches = match_table(faces.filter(pc.is_valid(faces["track_id"])), truth)
+        self.identities = len(set(truth.identity))
+        real = self._matches.is_real
+        appearances = set(zip(truth.video, truth.shot, truth.identity, strict=True))
+        own = (self._matches.video, self._matches.shot, self._matches.identity)
+        covered = appearances.intersection(zip(*(values[real] for values in own), strict=True))
+        recall = round(len(covered) / len(appearances), 4)
+        of_tracks = (len(real), int((~real).sum()), recall)
+        self._of_tracks = dict(zip(OF_TRACKS, of_tracks, strict=True))
+
+    def score(self, track_ids: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+        """Scores of labels (t,), -1 for Unknown, of these tracks; all others are Unknown."""
+        label = {t: cluster for t, cluster in zip(track_ids.tolist(), labels.tolist(), strict=True) if cluster >= 0}
+        clusters = [label.get(track) for track in self._matches.track_id.tolist()]
+        titles = dict.fromkeys(self._matches.video, "")
+        return {**self._of_tracks, **asdict(score_tracks(self._matches, clusters, titles, self.identities))}
+
+
+def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[Answer]:
+    """The product's own loop and the tables that a user would get."""
+    options = piece.method.options(piece.seed)
+    started = time.perf_counter()
+    with ablated(piece.method.name):
+        adapt_and_cluster(work, options, device="cpu", threads=1, report=lambda _: None)
+    wall_s = time.perf_counter() - started
+    results = Store(str(folder / "results"))
+    tracks = work.read_table("tracks/tracks.parquet").to_pylist()
+    # Only screen times depend on how long a frame lasts, and they are not looked at here.
+    finish_title(work, "case", results, {row["video"]: 1 / 25 for row in tracks})
+    tables = [results.read_table(f"{name}.parquet") for name in ("faces", "iteration_clusters", "tracks")]
+    found = evaluate_run(tables[0], labels, tables[1], tables[2])
+    of_tracks = {name: getattr(found, name) for name in OF_TRACKS}
+    done = max(found.iterations, default=0)
+    answers = [Answer({**of_tracks, **asdict(found.scores)}, wall_s, iterations=done, reliability=found.reliability)]
+    if piece.method.every_iteration:
+        answers = [
+            Answer({**of_tracks, **asdict(scores)}, wall_s, iteration=n, iterations=done)
+            for n, scores in sorted(found.iterations.items())
+        ]
+    return answers

@@ -1,0 +1,1 @@
+"""Large seasons whose work is sleep; ``python -m jobs.benchmarks.simulation --help``."""

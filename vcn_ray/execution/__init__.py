@@ -1,0 +1,1 @@
+"""Who does the work of a run: this process, or Ray; what each has to offer is in `base`."""

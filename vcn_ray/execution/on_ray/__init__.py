@@ -1,0 +1,1 @@
+"""A run on Ray: the only part of the package that imports it."""

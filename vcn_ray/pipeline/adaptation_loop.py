@@ -1,0 +1,241 @@
+"""The work on a title after its tracks are known: cached views, iterations of adaptation and clustering, results.
+
+Plain Python on the title's store, for whoever calls it: Ray's workers, one process, a test. Each step is stored with a
+marker that bears the digest of all that it depends on; what is marked is not done again, so a title resumes after any
+death. The loop is the supplement's Algorithm 1. Where several workers share a title, the first of them clusters,
+stores and decides, and the others train along.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from vcn_ray.adapt.cache import embed_chunk
+from vcn_ray.adapt.finetune import resolve_depth
+from vcn_ray.adapt.workers import ALONE, Workers
+from vcn_ray.cluster.characters import TrackLabels, title_tables
+from vcn_ray.cluster.title import Clustering
+from vcn_ray.config import Options
+from vcn_ray.export.tables import write_tables
+from vcn_ray.pipeline.iteration import AdaptingTitle, Report, Start, changed_tracks, count_clusters, step_of
+from vcn_ray.pipeline.title_crops import (
+    adaptation_digest,
+    base_network,
+    choose_crops,
+    iterations_digest,
+    load_pixels,
+    view_chunks,
+    views_digest,
+)
+from vcn_ray.pipeline.track_splits import read_tracks, settle_tracks
+from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
+from vcn_ray.storage.store import Store
+
+
+def plan_view_chunks(store: Store, options: Options, device: str) -> list[str]:
+    """Keys of the chunks of cached views that are still to be computed; none where training makes its own views.
+
+    `store` is the title's working store with its ``tracks/`` tables; `device` where adaptation will run.
+    """
+    if resolve_depth(options.adapt, device) != "head":
+        return []
+    chunks = view_chunks(store, options)
+    planned = {key for key, _ in chunks}
+    for key in store.keys("views/"):  # left by other options; they hold embeddings of faces
+        if key.partition(".")[0] not in planned:
+            store.delete(key)
+    return [key for key, rows in chunks if not store.is_done(key, views_digest(store, options, rows))]
+
+
+def embed_view_chunk(store: Store, options: Options, key: str, threads: int) -> dict[str, Any]:
+    """Compute and store one chunk of cached views on a CPU; returns its number of crops and seconds."""
+    start = time.monotonic()
+    torch.set_num_threads(threads)
+    rows = dict(view_chunks(store, options))[key]
+    views = embed_chunk(base_network(options), load_pixels(store, rows), rows, options.adapt, options.seed)
+    store.begin(key)
+    store.write_bytes(f"{key}.safetensors", views.to_bytes())
+    store.mark_done(key, views_digest(store, options, rows))
+    return {"crops": len(rows), "seconds": time.monotonic() - start}
+
+
+def adapt_and_cluster(
+    store: Store, options: Options, *, device: str, threads: int, report: Report, workers: Workers = ALONE
+) -> None:
+    """Iterate adaptation and clustering until the clusters stop changing (S Alg. 1); each iteration is stored.
+
+    Iteration 0 is the base model; tracks in which it finds two people are cut before it. `report` gets {"iteration",
+    "epoch", ...} after every epoch and {"iteration", "clusters"} after every iteration. Needs the chunks that
+    `plan_view_chunks` names. Where several `workers` share the title, each of them calls this; the first alone writes
+    and reports, and the clusters are those that one worker alone would find, but for the last bits of sums.
+    """
+    torch.set_num_threads(threads)
+    inputs = iterations_digest(store, options, device, threads, workers.count)
+    if workers.rank == 0 and not store.is_done("adapt", adaptation_digest(inputs, options)):
+        store.begin("adapt")  # what is written from here on is no longer what an older marker vouches for
+    crops = settle_tracks(store, options, choose_crops(store, options), device, inputs, workers)
+    if not len(crops):
+        if workers.rank == 0:
+            store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0, delivered=None)
+        return
+
+    def make_title() -> AdaptingTitle:
+        return AdaptingTitle(store, options, crops, device, inputs, report, workers)
+
+    if workers.rank > 0:
+        _train_along(workers, torch.device(device), len(crops.track_id), make_title)
+        return
+    history = _lead(store, options, inputs, workers, torch.device(device), len(crops.track_id), make_title)
+    for key in store.keys("adapt/"):  # left by other options; a longer run with the same ones may come again
+        number = int(key.split("/")[1].partition(".")[0])
+        if number >= len(history) and not store.is_done(step_of(number), inputs):
+            store.delete(key)
+    whole = adaptation_digest(inputs, options)
+    done = store.done_info("adapt", whole)
+    if done is None or done["iterations"] != len(history):
+        store.mark_done("adapt", whole, iterations=len(history), delivered=surest(history))
+
+
+def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str, float]) -> None:
+    """Write the title's tables into `results`: faces, tracks, clusters (Parquet and CSV), crops and iterations.
+
+    frame_s: mean duration of a frame of each video, seconds.
+    """
+    found = read_tracks(store)
+    done = store.read_json("adapt.done.json")
+    steps = [step_of(i) for i in range(done["iterations"])]
+    stored = [store.read_json(f"{step}/clustering.json") for step in steps]
+    nothing: dict[str, list] = {"track_id": [], "labels": [], "quality": [], "confidence": [], "reason": []}
+    chosen = stored[done["delivered"]] if stored else nothing
+    labels = TrackLabels(
+        np.array(chosen["track_id"], np.int64),
+        np.array(chosen["labels"], np.int64),
+        np.array(chosen["quality"], np.float64),
+        chosen["reason"],
+        chosen["confidence"],
+    )
+    tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
+    write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
+    results.write_table("crops.parquet", found.crops)
+    rows = [
+        store.read_json(f"{step}/iteration.json") | {"delivered": number == done["delivered"]}
+        for number, step in enumerate(steps)
+    ]
+    results.write_table("iterations.parquet", pa.Table.from_pylist(rows, ITERATIONS))
+    per_iteration = [
+        {"iteration": number, "track_id": track, "cluster_id": label if label >= 0 else None, "quality": quality}
+        for number, content in enumerate(stored)
+        for track, label, quality in zip(content["track_id"], content["labels"], content["quality"], strict=True)
+    ]
+    results.write_table("iteration_clusters.parquet", pa.Table.from_pylist(per_iteration, ITERATION_CLUSTERS))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the first worker has all of them do next."""
+
+    iteration: int  # from 1; 0: it is over
+    start: Start  # where a worker that has not trained yet begins
+    group_of_track: np.ndarray  # (tracks,) int64
+
+    def agreed(self, workers: Workers, device: torch.device) -> _Plan:
+        """The first worker's plan, whatever the others' say."""
+        own = torch.tensor([self.iteration, self.start, *self.group_of_track.tolist()], device=device)
+        iteration, start, *groups = workers.from_first(own).tolist()
+        return _Plan(iteration, Start(start), np.array(groups, np.int64))
+
+
+def _lead(
+    store: Store,
+    options: Options,
+    inputs: str,
+    workers: Workers,
+    device: torch.device,
+    n_tracks: int,
+    make_title: Callable[[], AdaptingTitle],
+) -> list[Clustering]:
+    """What the first worker does; gives all iterations."""
+    history = _stored_iterations(store, inputs, options)
+    title: AdaptingTitle | None = None
+    start = Start.BASE
+    while not _finished(history, options):
+        if title is None:
+            title = make_title()
+            start = title.where_to_start(len(history))
+            title.load(start, len(history))
+        number = len(history)
+        if number:
+            plan = _Plan(number, start, _groups(history[-1], number)).agreed(workers, device)
+            history.append(title.iterate(number, plan.group_of_track, history[-1]))
+        else:
+            history.append(title.iterate(0, None, None))
+        title.report({"iteration": number, "clusters": count_clusters(history[-1]), "warning": title.warning})
+    _Plan(0, start, np.zeros(n_tracks, np.int64)).agreed(workers, device)
+    return history
+
+
+def _train_along(
+    workers: Workers, device: torch.device, n_tracks: int, make_title: Callable[[], AdaptingTitle]
+) -> None:
+    """What the other workers do: train as the first says, until it says that it is over."""
+    title: AdaptingTitle | None = None
+    anything = _Plan(0, Start.BASE, np.zeros(n_tracks, np.int64))
+    while (plan := anything.agreed(workers, device)).iteration:
+        if title is None:
+            title = make_title()
+            title.load(plan.start, plan.iteration)
+        title.finetune(plan.iteration, plan.group_of_track)
+
+
+def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clustering]:
+    """The iterations that have been done for these inputs, from the first on without a gap.
+
+    No more of them than these options would make: an earlier run may have been allowed more.
+    """
+    history: list[Clustering] = []
+    while not _finished(history, options) and store.is_done(step_of(len(history)), inputs):
+        content = store.read_json(f"{step_of(len(history))}/clustering.json")
+        history.append(
+            Clustering(
+                labels=np.array(content["labels"], np.int64),
+                quality=np.array(content["quality"], np.float64),
+                confidence=np.array(content["confidence"], np.float64),  # null becomes NaN
+                reason=content["reason"],
+                kept=np.array(content["kept"], bool),
+                group=np.array(content["group"], np.int64),
+                matched_pairs=content["matched_pairs"],
+            )
+        )
+    return history
+
+
+def surest(history: Sequence[Clustering]) -> int:
+    """Which iteration's clustering is delivered: the one whose tracks are on average surest of their characters.
+
+    Adaptation does not pay on every title; where it has made the title less sure of itself, the base model's clusters
+    or an earlier iteration's stand. The last one among equals, and where confidence is not known (literal merging).
+    """
+    means = [float(c.confidence[c.labels >= 0].mean()) if (c.labels >= 0).any() else 0.0 for c in history]
+    if np.isnan(means).any():
+        return len(history) - 1
+    return max(range(len(means)), key=lambda number: (means[number], number))
+
+
+def _finished(history: list[Clustering], options: Options) -> bool:
+    """Whether two adapted clusterings in a row agree, `min_iterations` done, or the limit is reached."""
+    if len(history) > options.adapt.max_iterations:
+        return True
+    settled = len(history) > max(options.adapt.min_iterations, 2)
+    return settled and changed_tracks(history[-2].labels, history[-1].labels) == 0
+
+
+def _groups(clustering: Clustering, number: int) -> np.ndarray:
+    """Which tracks train together: in the first iteration each with itself alone, all of them (S 8)."""
+    return np.arange(len(clustering.labels)) if number == 1 else clustering.group

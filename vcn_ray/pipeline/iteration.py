@@ -1,0 +1,242 @@
+"""A title in memory while its iterations are computed: training, clustering, and what is stored of them when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from threadpoolctl import threadpool_limits
+
+from vcn_ray.adapt.cache import CachedViews, embed_chunk
+from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
+from vcn_ray.adapt.schedule import epochs_in_iteration
+from vcn_ray.adapt.workers import Workers
+from vcn_ray.cluster.similarity import mean_directions, unit
+from vcn_ray.cluster.title import Clustering, CropOutputs, cluster_title
+from vcn_ray.config import Options
+from vcn_ray.pipeline.title_crops import TitleCrops, calibration_of, link_matrix, load_pixels, load_views, pack_of
+from vcn_ray.pipeline.track_splits import read_cannot_link
+from vcn_ray.schemas import EMBEDDINGS
+from vcn_ray.storage.store import Store
+
+Report = Callable[[dict[str, Any]], None]
+
+#: Within an iteration the state is stored after an epoch when this time has passed since it last was: what a death may
+#: cost. Storing each epoch would take longer than training a head for one.
+_STORE_EVERY_S = 30.0
+
+
+#: Each track's mean direction by the base model (`schemas.EMBEDDINGS`), stored with iteration 0: what matches titles.
+EMBEDDINGS_KEY = "adapt/00/embeddings.parquet"
+
+
+class Start(IntEnum):
+    """Where workers begin."""
+
+    BASE = 0  # the base model
+    ITERATION = 1  # the end of the iteration before
+    EPOCH = 2  # an epoch within the iteration
+
+
+class AdaptingTitle:
+    """A title's crops, views, networks and optimiser in one of its workers.
+
+    The first worker (rank 0) alone stores, reports and clusters.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: Options,
+        crops: TitleCrops,
+        device: str,
+        inputs: str,
+        report: Report,
+        workers: Workers,
+    ):
+        """Load all of it. `inputs` is the digest that the steps' markers bear; `report` as in `adapt_and_cluster`."""
+        self.store, self.options, self.crops, self.inputs, self.report = store, options, crops, inputs, report
+        self.workers = workers
+        self.warning: str | None = None  # of the last iteration
+        self._stored_at = time.monotonic()
+        depth = resolve_depth(options.adapt, device)
+        self._views: CachedViews | None = None  # what clustering takes: the first worker's alone
+        if depth == "head":
+            self._views = load_views(store, options)
+            self.adaptation = Adaptation.on_cache(self._views, crops.track_of_crop, options.adapt, options.seed, device)
+            return
+        pixels = load_pixels(store, crops.rows)
+        network = pack_of(options).face_id().to(device)  # of its own: it will be trained
+        if workers.rank == 0:
+            self._views = embed_chunk(network, pixels, crops.rows, options.adapt, options.seed, device=device)
+        self.adaptation = Adaptation.on_network(
+            network, pixels, crops.rows, crops.track_of_crop, options.adapt, options.seed, device, depth=depth
+        )
+
+    def where_to_start(self, iteration: int) -> Start:
+        """How far the store takes a worker that is to compute this iteration."""
+        if self.store.is_done(f"{step_of(iteration)}/epoch", self.inputs):
+            return Start.EPOCH
+        return Start.ITERATION if iteration > 1 else Start.BASE
+
+    def load(self, start: Start, iteration: int) -> None:
+        """Take the stored state from which this iteration starts."""
+        if start == Start.EPOCH:
+            self.adaptation.load_state_bytes(self.store.read_bytes(f"{step_of(iteration)}/epoch.safetensors"))
+        elif start == Start.ITERATION:
+            self.adaptation.load_state_bytes(self.store.read_bytes(f"{step_of(iteration - 1)}/state.safetensors"))
+
+    def finetune(self, number: int, group_of_track: np.ndarray) -> IterationMetrics:
+        """Train an iteration together with the other workers; the first stores its state now and then."""
+
+        def on_epoch(metrics: EpochMetrics) -> None:
+            leaving = self.workers.leaving()
+            if self.workers.rank > 0:
+                return
+            # The last one is stored with its clustering.
+            if metrics.epoch + 1 < epochs_in_iteration(number, self.options.adapt) and (
+                leaving or time.monotonic() - self._stored_at >= _STORE_EVERY_S
+            ):
+                begun = f"{step_of(number)}/epoch"
+                self.store.begin(begun)
+                self.store.write_bytes(f"{begun}.safetensors", self.adaptation.state_bytes())
+                self.store.mark_done(begun, self.inputs)
+                self._stored_at = time.monotonic()
+            self.report({"iteration": number, "epoch": metrics.epoch, "loss": metrics.mean_loss})
+
+        return self.adaptation.finetune(number, group_of_track, on_epoch, self.workers)
+
+    def iterate(self, number: int, group_of_track: np.ndarray | None, previous: Clustering | None) -> Clustering:
+        """Run and store an iteration, in the first worker; iteration 0 trains nothing and follows none."""
+        started = time.monotonic()
+        step = step_of(number)
+        metrics = self.finetune(number, group_of_track) if group_of_track is not None else None
+        outputs = self._outputs(adapted=metrics is not None)
+        with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
+            clustering = cluster_title(
+                outputs,
+                len(self.crops.track_id),
+                link_matrix(read_cannot_link(self.store), self.crops),
+                self.options.cluster,
+                calibration_of(self.options),
+                adapted=metrics is not None,
+            )
+        self.warning = metrics.warning if metrics else None
+        row = _iteration_row(number, clustering, previous, metrics)
+        self.store.begin(step)
+        self.store.write_json(f"{step}/clustering.json", _to_json(clustering, self.crops.track_id))
+        self.store.write_json(f"{step}/iteration.json", row | {"seconds": time.monotonic() - started})
+        if number:
+            self.store.write_bytes(f"{step}/state.safetensors", self.adaptation.state_bytes())
+        else:
+            self.store.write_table(EMBEDDINGS_KEY, self._embeddings(outputs.base), EMBEDDINGS)
+        self.store.mark_done(step, self.inputs)
+        self._stored_at = time.monotonic()
+        # Only the last state is ever resumed from, and those of a whole network are large.
+        for old in (f"{step_of(number - 1)}/state.safetensors", f"{step}/epoch.done.json", f"{step}/epoch.safetensors"):
+            self.store.delete(old)
+        return clustering
+
+    def _embeddings(self, base: np.ndarray) -> pa.Table:
+        """As `schemas.EMBEDDINGS`; base: (crops, D)."""
+        track_id = self.crops.track_id
+        with threadpool_limits(1):
+            directions = mean_directions(base, self.crops.track_of_crop, len(track_id))
+        network = [pack_of(self.options).face_id_digest] * len(track_id)
+        return pa.table({"track_id": track_id, "face_id": network, "embedding": list(directions.astype(np.float32))})
+
+    def _outputs(self, *, adapted: bool) -> CropOutputs:
+        views, options, crops = self._views, self.options.adapt, self.crops
+        if views is None:
+            raise ValueError("only the first worker clusters")
+        base = (views.plain + views.flipped) / 2
+        wants_views = self.options.cluster.matching == "gaussian"
+        if not adapted:
+            logits = torch.from_numpy(views.plain)
+            p = torch.softmax((logits - logits.mean(dim=0)) / options.teacher_temperature, dim=-1).numpy()
+            log_q = torch.log_softmax(logits / options.student_temperature, dim=-1).numpy()
+            wide = [views.plain[:, None], views.flipped[:, None], views.global_views]
+            several = np.concatenate(wide, axis=1) if wants_views else views.global_views[:, :0]
+            return CropOutputs(crops.track_of_crop, base, base, views.dropout, several, p, log_q)
+        plain, flipped = self.adaptation.embed("plain"), self.adaptation.embed("flipped")
+        student = unit(plain.embeddings) + unit(flipped.embeddings)
+        several = views.global_views[:, :0]
+        if wants_views:
+            wide = [plain.embeddings[:, None], flipped.embeddings[:, None], self.adaptation.embed("global").embeddings]
+            several = np.concatenate(wide, axis=1)
+        stochastic = self.adaptation.embed("dropout").embeddings
+        return CropOutputs(
+            crops.track_of_crop, base, student, stochastic, several, plain.probabilities, plain.log_probabilities
+        )
+
+
+def step_of(iteration: int) -> str:
+    """Step of an iteration in the title's store."""
+    return f"adapt/{iteration:02d}"
+
+
+def count_clusters(clustering: Clustering) -> int:
+    """Number of clusters."""
+    return int(clustering.labels.max(initial=-1)) + 1
+
+
+def changed_tracks(before: np.ndarray, after: np.ndarray) -> int:
+    """Tracks that share their cluster with other tracks than before, or have become known or Unknown (-1).
+
+    before, after: (tracks,) labels; their numbers mean nothing. Takes memory for tracks, not for pairs of them.
+    """
+
+    def of_size(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Label of each track, Unknown ones with a label of their own, and the size of its cluster."""
+        own = np.where(labels >= 0, labels, labels.max(initial=-1) + 1 + np.arange(len(labels)))
+        _, label, size = np.unique(own, return_inverse=True, return_counts=True)
+        return label, size[label]
+
+    (old, old_size), (new, new_size) = of_size(before), of_size(after)
+    _, both, count = np.unique(old * (len(before) + 1) + new, return_inverse=True, return_counts=True)
+    shared = count[both]  # tracks that were with this one and are again, itself included
+    return int(((shared != old_size) | (shared != new_size) | ((before < 0) != (after < 0))).sum())
+
+
+def _mean_confidence(clustering: Clustering) -> float | None:
+    """Mean over the clustered tracks; None where it is not known."""
+    known = clustering.confidence[clustering.labels >= 0]
+    return float(known.mean()) if len(known) and not np.isnan(known).any() else None
+
+
+def _to_json(clustering: Clustering, track_id: np.ndarray) -> dict[str, Any]:
+    return {
+        "track_id": track_id.tolist(),
+        "labels": clustering.labels.tolist(),
+        "confidence": [None if np.isnan(p) else p for p in clustering.confidence.tolist()],
+        "reason": clustering.reason,
+        "quality": clustering.quality.tolist(),
+        "kept": clustering.kept.tolist(),
+        "group": clustering.group.tolist(),
+        "matched_pairs": clustering.matched_pairs,
+    }
+
+
+def _iteration_row(
+    number: int, clustering: Clustering, previous: Clustering | None, metrics: IterationMetrics | None
+) -> dict[str, Any]:
+    statistics = metrics.statistics if metrics else None
+    return {
+        "iteration": number,
+        "clusters": count_clusters(clustering),
+        "unknown": int((clustering.labels < 0).sum()),
+        "changed_tracks": changed_tracks(previous.labels, clustering.labels) if previous else None,
+        "mean_loss": metrics.mean_loss if metrics else None,
+        "teacher_entropy": statistics.teacher_entropy if statistics else None,
+        "mean_output_entropy": statistics.mean_output_entropy if statistics else None,
+        "kl_teacher_student": statistics.kl_teacher_student if statistics else None,
+        "mean_quality": float(clustering.quality.mean()),
+        "mean_confidence": _mean_confidence(clustering),
+        "matched_pairs": clustering.matched_pairs,
+        "warning": metrics.warning if metrics else None,
+    }

@@ -1,0 +1,245 @@
+"""The state of a title on disk: what has been done, for which inputs and options, and what is missing.
+
+Below the title's ``work/``: ``probe/`` (one record a video), ``shards/`` (one folder a shard), ``tracks/``, and what
+the adaptation keeps. A step counts as done when its marker bears the digest of what it depends on.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from collections.abc import Container, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from vcn_ray.config import Options
+from vcn_ray.errors import InputError
+from vcn_ray.inputs.titles import Title, slug
+from vcn_ray.models.user_network import network_digest
+from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.storage.sources import stat_source
+from vcn_ray.storage.store import Store, digest
+
+#: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
+STAGE1_VERSION = 1
+
+#: The same for the joining of stored shards to a title's tracks.
+TRACKS_VERSION = 2
+
+#: The same for a title's results.
+RESULTS_VERSION = 5
+
+_MARKER = ".done.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The part of each video that is worked on, in seconds from its first frame; `to_s` None means to the end."""
+
+    from_s: float = 0.0
+    to_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ShardStep:
+    """A shard of a video and the step that does it."""
+
+    step: str
+    first_frame: int
+    end_frame: int
+    starts: bool  # at the start of the part that was asked for, see `tracks.shards.Shard`
+
+
+@dataclass(frozen=True)
+class ProbeStep:
+    """Looking at a video: what to look at, and the digest that says whether that has been done."""
+
+    url: str
+    name: str
+    key: str  # of the video in its title's working store
+    digest: str
+
+    @property
+    def step(self) -> str:
+        """The step that does it."""
+        return f"probe/{self.key}"
+
+
+@dataclass
+class VideoState:
+    """A probed video of a title: what the season has to know of it. Its frame list stays in the store."""
+
+    name: str
+    key: str
+    url: str
+    fingerprint: str
+    duration_s: float
+    frames_in_file: int
+    warnings: tuple[str, ...]
+    first_frame: int
+    end_frame: int
+    digest: str
+    shard_memory_bytes: int
+    shards: list[ShardStep] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        """Frames of the part that is worked on."""
+        return self.end_frame - self.first_frame
+
+    @property
+    def minutes(self) -> float:
+        """Length of the part that is worked on."""
+        return self.duration_s * self.frames / max(self.frames_in_file, 1) / 60
+
+
+@dataclass
+class TitleState:
+    """A title in work. `videos` is filled by `plan_shards`."""
+
+    title: Title
+    results: Store
+    options: Options
+    part: Part
+    stages: Stages
+    run_digest: str  # of `results_inputs`
+    place: int = 0  # in the season
+    videos: list[VideoState] = field(default_factory=list)
+
+    @property
+    def work(self) -> Store:
+        """Where the steps' results are kept."""
+        return self.results.child("work")
+
+    @property
+    def minutes(self) -> float:
+        """Length of the parts of its videos that are worked on."""
+        return sum(video.minutes for video in self.videos)
+
+    def probes(self) -> list[ProbeStep]:
+        """One for each video of the title, in order. `InputError` names a file that is not there."""
+        steps = []
+        for url, name in zip(self.title.videos, self.title.names, strict=True):
+            found = stat_source(url)
+            seen = digest(STAGE1_VERSION, name, found.url, found.size_bytes, found.version)
+            steps.append(ProbeStep(url, name, slug(name), seen))
+        return steps
+
+    def missing_probes(self, steps: Sequence[ProbeStep]) -> list[ProbeStep]:
+        """Those of videos that nobody has looked at since they last changed."""
+        return [step for step in steps if not self.work.is_done(step.step, step.digest)]
+
+    def plan_shards(self, steps: Sequence[ProbeStep], infos: Mapping[str, Any] | None = None) -> None:
+        """Fill `videos` from what looking at them found: given by key, or stored.
+
+        `InputError` where the part that was asked for holds nothing of one.
+        """
+        self.videos = []
+        for step in steps:
+            info = stored_info(self.stages, self.work, step.key) if infos is None else infos[step.key]
+            first_frame, end_frame = _frames_of(info, self.part)
+            if first_frame >= end_frame:
+                raise InputError(
+                    f"{step.url}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
+                )
+            video_digest = digest(
+                STAGE1_VERSION, info.fingerprint, step.name, self.options.models.pack, self.options.digest("tracks")
+            )
+            shards = [
+                ShardStep(
+                    f"shards/{step.key}/{a:08d}-{b:08d}{'-part' if (starts := a == first_frame > 0) else ''}",
+                    a,
+                    b,
+                    starts,
+                )
+                for shard in self.stages.shards(info, self.options.run.window_s)
+                if (a := max(shard.first_frame, first_frame)) < (b := min(shard.end_frame, end_frame))
+            ]
+            self.videos.append(
+                VideoState(
+                    name=step.name,
+                    key=step.key,
+                    url=step.url,
+                    fingerprint=info.fingerprint,
+                    duration_s=float(info.duration_s),
+                    frames_in_file=info.frames,
+                    warnings=tuple(info.warnings),
+                    first_frame=first_frame,
+                    end_frame=end_frame,
+                    digest=video_digest,
+                    shard_memory_bytes=self.stages.shard_memory_bytes(info, self.options),
+                    shards=shards,
+                )
+            )
+
+    @property
+    def tracks_digest(self) -> str:
+        """What the title's tracks depend on: videos, part, detector, options of stage 1; not the shards."""
+        return digest(TRACKS_VERSION, [(video.digest, video.first_frame, video.end_frame) for video in self.videos])
+
+    @property
+    def results_digest(self) -> str:
+        """What the title's results depend on."""
+        return digest(self.title.id, self.tracks_digest, self.run_digest)
+
+    def missing_shards(self) -> list[tuple[VideoState, ShardStep]]:
+        """Shards still to be extracted, in order; none once the title's tracks are joined."""
+        if self.work.is_done("tracks", self.tracks_digest):
+            return []
+        marked = {key.removesuffix(_MARKER) for key in self.work.keys("shards/") if key.endswith(_MARKER)}
+        asked = [(video, shard) for video in self.videos for shard in video.shards if shard.step in marked]
+        with ThreadPoolExecutor(8) as pool:  # in an object store each look takes a while
+            done = pool.map(lambda both: self.work.is_done(both[1].step, both[0].digest), asked)
+            done_steps = {shard.step for (_, shard), is_done in zip(asked, done, strict=True) if is_done}
+        return [(video, shard) for video in self.videos for shard in video.shards if shard.step not in done_steps]
+
+
+def prune_shards(work: Store, keep: Container[str]) -> None:
+    """Delete shards of other options or windows, which nothing will ask for again; `keep` names the present steps."""
+    for key in work.keys("shards/"):
+        belongs_to = re.match(r"shards/[^/]+/[^./]+", key)
+        if belongs_to is None or belongs_to.group() not in keep:
+            work.delete(key)
+
+
+def probe_step(stages: Stages, store: Store, step: ProbeStep) -> None:
+    """Look at a video and keep what was found in its title's working store. `InputError` where it cannot be used."""
+    info = replace(stages.probe(step.url), name=step.name)
+    store.begin(step.step)
+    store.write_json(f"{step.step}.json", info.to_json())
+    store.mark_done(step.step, step.digest)
+
+
+def stored_info(stages: Stages, work: Store, key: str) -> Any:
+    """`VideoInfo` of a probed video, by its key in the title's working store."""
+    return stages.load_info(work.read_json(f"probe/{key}.json"))
+
+
+def _frames_of(info: Any, part: Part) -> tuple[int, int]:
+    """Range of frames whose time lies in the part."""
+    if part == Part():
+        return 0, info.frames
+    frames = range(info.frames)
+    end = info.frames if part.to_s is None else bisect.bisect_left(frames, part.to_s, key=info.time_s)
+    return bisect.bisect_left(frames, part.from_s, key=info.time_s), end
+
+
+def results_inputs(options: Options, device: str) -> str:
+    """What the results of all titles of a run depend on, beside their tracks: networks, options, where sums are made.
+
+    Sums on another kind of device, or with another number of threads, differ in their last bits. Looks into a network
+    of the user's own once; the packs' networks are pinned by their name. Raises `ModelError` where it is no ONNX.
+    """
+    own_network = None
+    if options.models.face_id_onnx is not None:
+        own_network = [network_digest(options.models.face_id_onnx), options.models.face_id_input]
+    return digest(
+        RESULTS_VERSION,
+        options.models.pack,
+        own_network,
+        options.digest("tracks", "adapt", "cluster"),
+        device.partition(":")[0],
+        options.run.threads_per_title,
+        *([options.run.workers_per_title] if options.run.workers_per_title > 1 else []),
+    )

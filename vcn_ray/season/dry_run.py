@@ -1,0 +1,203 @@
+"""What a run would do, without doing it: what is done, what will run and why, with an estimate of the time.
+
+Nothing is written. Videos that nobody has looked at are looked at, since what there is to do depends on their length.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vcn_ray.config import Options
+from vcn_ray.errors import OutputError, VcnError
+from vcn_ray.execution.on_ray.session import settled_device
+from vcn_ray.inputs.titles import Season
+from vcn_ray.pipeline.tasks import RESULTS, TRACKS, made_with
+from vcn_ray.pipeline.title_state import Part, TitleState, results_inputs, stored_info
+from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.storage.store import Store
+
+STAGES = ("tracks", "views", "adapt", "results")
+
+_SHOWN = ("device", "threads_per_title")
+_SHARDS_SAMPLED = 20  # markers of a title that are read to tell the rate
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """A stage of a title: pieces of it that are done, of how many; None where that is not known beforehand."""
+
+    title: str
+    stage: str
+    done: int
+    pieces: int | None
+    why: str = ""  # what has changed, where it was done before; or what is wrong with the title
+    cpu_s: float | None = None  # CPU time that it will take, by what was measured here; None: nothing was
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing of it is left."""
+        return self.pieces is not None and self.done >= self.pieces and not self.why
+
+    @property
+    def state(self) -> str:
+        """Done, to do, or to do again, in words."""
+        if self.is_done:
+            return "done"
+        if self.pieces is None:
+            return "to do"
+        return f"to do {self.pieces - self.done} of {self.pieces}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do. `failing` holds (title, sentence) of titles that cannot be worked on."""
+
+    rows: list[PlanRow]
+    failing: list[tuple[str, str]] = field(default_factory=list)
+    cpus: int | None = None  # that the estimate is for; None on a cluster
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated wall time on `cpus`, None where a stage that will run was never measured, or on a cluster."""
+        todo = [row.cpu_s for row in self.rows if not row.is_done]
+        if self.cpus is None or None in todo:
+            return None
+        return sum(seconds for seconds in todo if seconds is not None) / self.cpus
+
+    def table(self) -> list[dict[str, Any]]:
+        """A dict for each stage of each title: title, stage, state, why, cpu_s."""
+        return [
+            {"title": row.title, "stage": row.stage, "state": row.state, "why": row.why, "cpu_s": row.cpu_s}
+            for row in self.rows
+        ]
+
+
+@dataclass
+class _Rates:
+    """CPU seconds by unit of work, from what an earlier run has left; empty where there was none."""
+
+    tracks_s: float = 0.0
+    frames: int = 0
+    stage_s: dict[str, float] = field(default_factory=dict)
+    minutes: float = 0.0
+
+    def of_frames(self, frames: int) -> float | None:
+        return frames * self.tracks_s / self.frames if self.frames else None
+
+    def of_minutes(self, stage: str, minutes: float) -> float | None:
+        return minutes * self.stage_s.get(stage, 0.0) / self.minutes if self.minutes else None
+
+
+def plan_season(
+    season: Season,
+    out: Store,
+    options: Options,
+    part: Part | None = None,
+    stages: Stages | None = None,
+    title_options: Mapping[str, Options] | None = None,
+) -> Plan:
+    """What `run_season` would do with the same arguments, see there."""
+    stages, overrides = stages or Stages(), title_options or {}
+    with settled_device(options.run, local=options.run.address is None) as device:
+        states = []
+        for place, title in enumerate(season.titles):
+            own = overrides.get(title.id, options)
+            folder = out.child("titles", title.slug)
+            states.append(TitleState(title, folder, own, part or Part(), stages, results_inputs(own, device), place))
+        failing: list[tuple[str, str]] = []
+        rates = _Rates()
+        planned = []
+        for state in states:
+            try:
+                steps = state.probes()
+                missing = {step.key for step in state.missing_probes(steps)}
+                infos = {
+                    step.key: stages.probe(step.url)
+                    if step.key in missing
+                    else stored_info(stages, state.work, step.key)
+                    for step in steps
+                }
+                state.plan_shards(steps, infos)
+                planned.append(state)
+            except VcnError as error:
+                failing.append((state.title.id, str(error)))
+        for state in states:
+            _measure(state, rates)
+        rows = [row for state in planned for row in _rows(state, device, rates)]
+    cpus = None if options.run.address is not None else options.run.num_cpus or os.cpu_count() or 1
+    return Plan(rows, failing, cpus)
+
+
+def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
+    title, work, stages, options = state.title.id, state.work, state.stages, state.options
+    results = work.is_done(RESULTS, state.results_digest)
+    tracks = work.is_done(TRACKS, state.tracks_digest)
+    why = "" if results else _changed(state, device)
+    shards = [shard for video in state.videos for shard in video.shards]
+    missing = [] if tracks else [shard for _, shard in state.missing_shards()]
+    frames = sum(shard.end_frame - shard.first_frame for shard in missing)
+    minutes = state.minutes
+    rows = [
+        PlanRow(
+            title, "tracks", len(shards) - len(missing), len(shards), why if missing else "", rates.of_frames(frames)
+        )
+    ]
+    if results:
+        return [*rows, *(PlanRow(title, stage, 1, 1) for stage in STAGES[1:])]
+    left, chunks = stages.views_left(work, options, device) if tracks else (None, None)
+    adapted = tracks and stages.is_adapted(work, options, device)
+    if chunks != 0:
+        share = 1.0 if left is None or not chunks else left / chunks
+        estimate = rates.of_minutes("views", minutes * share)
+        done = 0 if left is None or chunks is None else chunks - left
+        rows.append(PlanRow(title, "views", done, chunks, "" if left == 0 else why, estimate))
+    rows.append(PlanRow(title, "adapt", int(adapted), 1, "" if adapted else why, rates.of_minutes("adapt", minutes)))
+    rows.append(PlanRow(title, "results", 0, 1, why, rates.of_minutes("results", minutes)))
+    return rows
+
+
+def _changed(state: TitleState, device: str) -> str:
+    """What has changed since the title's results were written, '' where there are none."""
+    try:
+        marker = state.work.read_json(f"{RESULTS}.done.json")
+        before = marker["made_with"]
+    except (OutputError, KeyError, TypeError):
+        return ""
+    now = made_with(state, device)
+    was, options = before.pop("options"), now.pop("options")
+    changes = [
+        f"{name} was {earlier}, is {setting}"
+        for group, value in options.items()
+        for name, setting, earlier in _settings(group, value, was.get(group))
+        if earlier != setting
+    ]
+    changes += [f"{name} was {before.get(name)}, is {now[name]}" for name in _SHOWN if before.get(name) != now[name]]
+    if before.get("videos") != now["videos"]:
+        changes.append("its videos have changed")
+    return "; ".join(changes) or "--from or --to, or vcn_ray, has changed"
+
+
+def _settings(group: str, value: Any, earlier: Any) -> list[tuple[str, Any, Any]]:
+    """(name, setting, earlier setting) of a group of options, or of one that stands alone."""
+    if not isinstance(value, dict):
+        return [(group, value, earlier)]
+    return [(name, setting, (earlier or {}).get(name)) for name, setting in value.items()]
+
+
+def _measure(state: TitleState, rates: _Rates) -> None:
+    """Add what a title's markers tell of the time that its work took."""
+    markers = [key for key in state.work.keys("shards/") if key.endswith(".done.json")]
+    for key in markers[:_SHARDS_SAMPLED]:
+        marker = state.work.read_json(key)
+        rates.tracks_s += marker["ended"] - marker["started"]
+        rates.frames += marker["frames"]
+    try:
+        marker = state.work.read_json(f"{RESULTS}.done.json")
+    except OutputError:
+        return
+    rates.minutes += marker["minutes"]
+    for stage, seconds in marker["cpu_s"].items():
+        rates.stage_s[stage] = rates.stage_s.get(stage, 0.0) + seconds

@@ -1,0 +1,67 @@
+"""The records of a run: what a title is made of, what the season's titles are, what failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from vcn_ray.config import Options
+from vcn_ray.pipeline.title_state import TitleState
+from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.season.outcome import SeasonOutcome
+
+
+def title_record(state: TitleState) -> dict[str, Any]:
+    """What ``title.json`` holds."""
+    return {
+        "title": state.title.id,
+        "videos": [
+            {
+                "path": video.url,
+                "video": video.name,
+                "fingerprint": video.fingerprint,
+                "frames": video.frames_in_file,
+                "first_frame": video.first_frame,
+                "end_frame": video.end_frame,
+                "duration_s": video.duration_s,
+                "warnings": list(video.warnings),
+            }
+            for video in state.videos
+        ],
+    }
+
+
+def write_season_record(
+    outcome: SeasonOutcome,
+    states: Mapping[str, TitleState],
+    options: Options,
+    given: Options,
+    device: str,
+    stages: Stages,
+) -> None:
+    """Write the season's record, errors, tables and page; not when all is there already.
+
+    `given` are the options as the user gave them, which the record tells.
+    """
+    out, errors = outcome.out, outcome.errors()
+    done = [title for title in outcome.titles if title.error is None]
+    record = {
+        "titles": [asdict(title) | {"worked": None} for title in outcome.titles],
+        "options": given.model_dump(exclude={"run"}),
+        "device": device,
+        "threads_per_title": options.run.threads_per_title,
+        "digests": {title.slug: states[title.id].results_digest for title in done},
+        "errors": errors,
+    }
+    if (
+        not any(title.worked for title in outcome.titles)
+        and out.exists("season.json")
+        and json.dumps(out.read_json("season.json"), sort_keys=True) == json.dumps(record, sort_keys=True)
+    ):
+        return
+    out.delete("season.json")  # until all that it vouches for is there
+    out.write_json("errors.json", errors)
+    stages.finish_season(out, [title.slug for title in done], options, errors, outcome.seconds)
+    out.write_json("season.json", record)
