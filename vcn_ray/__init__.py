@@ -57,8 +57,8 @@ def run(
     """
     from vcn_ray.config import Options
     from vcn_ray.errors import OptionError
-    from vcn_ray.inputs.titles import find_season
-    from vcn_ray.pipeline.title_state import Part
+    from vcn_ray.inputs.resolve import find_season
+    from vcn_ray.inputs.titles import TimeRange
     from vcn_ray.season.run import run_season
     from vcn_ray.season.season_result import load_season
     from vcn_ray.storage.store import Store
@@ -71,7 +71,7 @@ def run(
         for_all, own_options = options, dict[str, Options]()
     else:
         for_all, own_options = season.options(given=dict(options or {}))
-    run_season(season, Store(out), for_all, part=Part(from_s, to_s), local=local, title_options=own_options)
+    run_season(season, Store(out), for_all, part=TimeRange(from_s, to_s), local=local, title_options=own_options)
     return load_season(os.fspath(out))
 
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from jobs.benchmarks.chaos.places import SmallCluster
 from vcn_ray.config import make_options
 from vcn_ray.errors import VcnError
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.monitoring.monitor import NullMonitor
 from vcn_ray.season.run import run_season
 from vcn_ray.storage import objectstore

@@ -9,7 +9,7 @@ from support import PROGRAM_ENVIRONMENT
 from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 

@@ -18,7 +18,7 @@ from support.counting_stages import CountingStages, Info, video
 
 from vcn_ray.config import Options, make_options
 from vcn_ray.execution.on_ray.prometheus import METRICS, Metrics
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 

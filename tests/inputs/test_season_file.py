@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, OptionError, VcnError
-from vcn_ray.inputs.titles import Season, Title, find_season
+from vcn_ray.inputs.resolve import find_season
+from vcn_ray.inputs.titles import Season, Title
 from vcn_ray.storage.store import Store
 
 

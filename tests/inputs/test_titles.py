@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcn_ray.errors import InputError
-from vcn_ray.inputs.titles import distinct_names, find_season, slug
+from vcn_ray.inputs.discovery import distinct_names
+from vcn_ray.inputs.resolve import find_season
+from vcn_ray.inputs.titles import slug
 
 IDS = st.text(min_size=1, max_size=200).filter(lambda text: "\0" not in text)
 

@@ -14,7 +14,7 @@ from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import ModelOptions, Options, make_options
 from vcn_ray.errors import ModelError, OutputError
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.models.packs import load_pack
 from vcn_ray.models.user_network import localise, network_digest, publish
 from vcn_ray.season.run import run_season

@@ -9,7 +9,7 @@ from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.monitoring import event_log as logs
 from vcn_ray.monitoring.event_log import EventLog
 from vcn_ray.season.run import run_season

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.monitoring import status as status_module
 from vcn_ray.monitoring.status import SeasonStatus, StatusFile, read_status
 from vcn_ray.season.run import run_season

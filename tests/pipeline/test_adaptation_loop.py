@@ -20,8 +20,9 @@ from support.tiny_title import IDENTITIES, TRACKS
 
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.config import make_options
-from vcn_ray.pipeline import adaptation_loop as loop
 from vcn_ray.pipeline import iteration as iterations
+from vcn_ray.pipeline.title_results import finish_title
+from vcn_ray.pipeline.views import plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
 from vcn_ray.storage.store import Store
 
@@ -40,7 +41,7 @@ _run = tiny_title.adapt
 
 def _results(store, tmp_path, name):
     results = Store(tmp_path / name)
-    loop.finish_title(store, "t", results, {"a.mp4": 0.04})
+    finish_title(store, "t", results, {"a.mp4": 0.04})
     return results
 
 
@@ -298,8 +299,8 @@ def test_another_seed_redoes_views_and_iterations_another_filter_only_iterations
     _run(title)
     views = _bytes(title, [k for k in title.keys("views/") if k.endswith(".safetensors")])
     options = make_options({"seed": 5})
-    assert len(loop.plan_view_chunks(title, options, "cpu")) == len(views)
-    assert loop.plan_view_chunks(title, make_options({"quality_factor": 1.0}), "cpu") == []
+    assert len(plan_view_chunks(title, options, "cpu")) == len(views)
+    assert plan_view_chunks(title, make_options({"quality_factor": 1.0}), "cpu") == []
     news = []
     _run(title, {"quality_factor": 1.0}, news.append)
     assert news

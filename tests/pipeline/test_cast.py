@@ -12,8 +12,8 @@ from vcn_ray.config import ClusterOptions, make_options
 from vcn_ray.export.season_page import SeasonEntry
 from vcn_ray.pipeline import cast as season_cast
 from vcn_ray.pipeline.cast import make_cast
-from vcn_ray.pipeline.iteration import EMBEDDINGS_KEY
-from vcn_ray.pipeline.title_results import write_season
+from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
+from vcn_ray.pipeline.season_results import write_season
 from vcn_ray.storage.store import Store
 
 _DIM = 64

@@ -15,6 +15,7 @@ from vcn_ray import schemas
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.pipeline import title_results as pages
+from vcn_ray.season.evaluation_pages import show_evaluation
 from vcn_ray.storage.store import Store
 
 SECTION = "Against ground truth"
@@ -96,7 +97,7 @@ def test_an_evaluation_is_brought_to_the_page_of_each_title_with_labels(season: 
     assert _page(season, "b") == before["b"]  # all that the page says is said again
     evaluation = vcn_ray.load(season / "out").evaluate(season / "labels.csv")
     evaluation.titles["a"] = evaluation.titles["b"]
-    assert not pages.show_evaluation(vcn_ray.load(season / "out"), evaluation)
+    assert not show_evaluation(vcn_ray.load(season / "out"), evaluation)
     assert _page(season, "a") == before["a"]
 
 

@@ -8,6 +8,7 @@ from support import tiny_title
 
 from vcn_ray.pipeline import adaptation_loop as loop
 from vcn_ray.pipeline import track_splits as splits
+from vcn_ray.pipeline.title_results import finish_title
 from vcn_ray.schemas import CANNOT_LINK, TRACKS
 from vcn_ray.storage.store import Store
 
@@ -47,7 +48,7 @@ def title(tmp_path, monkeypatch):
 
 def _finish(store, tmp_path, name="out"):
     results = Store(tmp_path / name)
-    loop.finish_title(store, "t", results, {"a.mp4": 0.04})
+    finish_title(store, "t", results, {"a.mp4": 0.04})
     return {key: results.read_table(f"{key}.parquet") for key in ("faces", "tracks", "crops", "iteration_clusters")}
 
 

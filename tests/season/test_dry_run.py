@@ -6,7 +6,7 @@ import pytest
 from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import make_options
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.dry_run import Plan, plan_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store

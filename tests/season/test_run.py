@@ -15,9 +15,9 @@ from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
-from vcn_ray.inputs.titles import find_season, slug
+from vcn_ray.inputs.resolve import find_season
+from vcn_ray.inputs.titles import TimeRange, slug
 from vcn_ray.monitoring.monitor import NullMonitor
-from vcn_ray.pipeline.title_state import Part
 from vcn_ray.season.run import SeasonOutcome, run_season
 from vcn_ray.storage.store import Store
 
@@ -36,7 +36,7 @@ def _run(
     season: Path | list[str],
     out: Path,
     stages: CountingStages,
-    part: Part | None = None,
+    part: TimeRange | None = None,
     title: str | None = None,
     **options: object,
 ) -> SeasonOutcome:
@@ -258,14 +258,14 @@ def test_messages_name_the_title_as_its_user_does(season: Path, tmp_path: Path) 
 
 def test_part_works_on_its_frames_only(season: Path, tmp_path: Path) -> None:
     stages = CountingStages(tmp_path / "calls")
-    outcome = _run(season, tmp_path / "out", stages, Part(10, 35))
+    outcome = _run(season, tmp_path / "out", stages, TimeRange(10, 35))
     assert [title.counts["tracks"] for title in outcome.titles] == [25, 20]
     assert set(stages.called("extract a")) == {"extract a.mp4 10-20", "extract a.mp4 20-35"}
     assert [title.counts["tracks"] for title in _run(season, tmp_path / "out", stages).titles] == [50, 30]
 
 
 def test_part_beyond_the_end_is_refused_by_name(season: Path, tmp_path: Path) -> None:
-    (failed,) = _run(season, tmp_path / "out", CountingStages(tmp_path / "calls"), Part(40)).failed
+    (failed,) = _run(season, tmp_path / "out", CountingStages(tmp_path / "calls"), TimeRange(40)).failed
     assert "b.mp4: nothing of it lies between --from and --to" in str(failed.error)
 
 

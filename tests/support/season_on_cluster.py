@@ -16,7 +16,7 @@ import ray
 from support import counting_stages
 from vcn_ray.config import RunOptions, make_options
 from vcn_ray.execution.on_ray.session import ray_session
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 

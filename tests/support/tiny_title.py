@@ -19,10 +19,8 @@ import torch
 
 from vcn_ray.adapt.workers import ALONE, Workers, in_process_group
 from vcn_ray.config import Options, make_options
-from vcn_ray.pipeline import adaptation_loop as loop
-from vcn_ray.pipeline import iteration as iterations
-from vcn_ray.pipeline import title_crops as titledata
-from vcn_ray.pipeline import track_splits as splits
+from vcn_ray.models import loading
+from vcn_ray.pipeline import adaptation_loop, digests, iteration, title_crops, track_splits, views
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store
 
@@ -50,10 +48,10 @@ class TinyNetwork(torch.nn.Module):
 def use_tiny_network(put: Callable[[Any, str, Any], object]) -> None:
     """Have the loop take it; `put` sets an attribute of a module."""
     pack = SimpleNamespace(face_id_digest="tiny", face_id=TinyNetwork)
-    for module in (iterations, splits, titledata):
+    for module in (iteration, track_splits, digests, loading):
         put(module, "pack_of", lambda options: pack)
-    put(loop, "base_network", lambda options: TinyNetwork())
-    put(titledata, "_CHUNK_CROPS", 20)
+    put(views, "base_network", lambda options: TinyNetwork())
+    put(title_crops, "_CHUNK_CROPS", 20)
 
 
 def make_title(store: Store) -> None:
@@ -95,9 +93,9 @@ def adapt(
     """Compute the missing views and adapt, as one of the workers."""
     options = tiny_options(settings)
     if workers.rank == 0:
-        for key in loop.plan_view_chunks(store, options, "cpu"):
-            loop.embed_view_chunk(store, options, key, 1)
-    loop.adapt_and_cluster(store, options, device="cpu", threads=1, report=report, workers=workers)
+        for key in views.plan_view_chunks(store, options, "cpu"):
+            views.embed_view_chunk(store, options, key, 1)
+    adaptation_loop.adapt_and_cluster(store, options, device="cpu", threads=1, report=report, workers=workers)
 
 
 def _main(rank: int, count: int, rendezvous: str, store: str, settings: dict[str, Any]) -> None:

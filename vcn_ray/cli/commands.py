@@ -287,7 +287,7 @@ def _run(request: Request) -> SeasonOutcome:
 def _evaluate(out: str, ground_truth: Path, *, as_json: bool = False) -> None:
     """Print the figures, then bring them to the titles' pages."""
     import vcn_ray
-    from vcn_ray.pipeline.title_results import show_evaluation
+    from vcn_ray.season.evaluation_pages import show_evaluation
 
     result = vcn_ray.load(out)
     evaluation = result.evaluate(ground_truth)

@@ -26,8 +26,8 @@ class Request:
 
     def arguments(self) -> dict[str, Any]:
         """Of `run_season` and `plan_season`. Complains about inputs that are no video."""
-        from vcn_ray.inputs.titles import find_season
-        from vcn_ray.pipeline.title_state import Part
+        from vcn_ray.inputs.resolve import find_season
+        from vcn_ray.inputs.titles import TimeRange
         from vcn_ray.storage.store import Store
 
         season = find_season(self.videos, self.title)
@@ -40,7 +40,7 @@ class Request:
             "out": store,
             "options": options,
             "title_options": own,
-            "part": Part(*self.part),
+            "part": TimeRange(*self.part),
         }
 
 

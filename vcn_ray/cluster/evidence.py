@@ -21,11 +21,6 @@ from scipy.optimize import brentq
 
 from vcn_ray.calibration import Calibration
 
-#: Calibration of face-ID networks by the SHA-256 of their weights. The defaults are SFace's.
-KNOWN_CALIBRATIONS = {
-    "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee": Calibration(),
-}
-
 #: One character's pairs of typical clarity lie at least this many spreads of the strangers above them.
 _LEAST_SEPARATION = 2.0
 

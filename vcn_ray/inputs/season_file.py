@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vcn_ray.config import make_options, option_names
 from vcn_ray.errors import InputError, OptionError, VcnError
-from vcn_ray.inputs.titles import Season, Title, distinct_names, expand, identity, without_repetition
+from vcn_ray.inputs.discovery import distinct_names, expand, identity, without_repetition
+from vcn_ray.inputs.titles import Season, Title
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.sources import open_source, source_name
 

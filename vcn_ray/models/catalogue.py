@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from vcn_ray.calibration import Calibration
+
 DetectorKind = Literal["yunet", "insightface"]
 
 
@@ -36,6 +38,7 @@ class PackInfo:
     face_id: ModelFile
     face_id_input: Literal["raw", "centred"]  # see `face_id.load_face_id`
     recognition_threshold: float | None  # cosine from which on its makers call two crops one person
+    calibration: Calibration | None = None  # what its similarities are worth; None: nobody has measured it
     verified_here: bool = True  # False: never run here on its real weights
 
 
@@ -55,6 +58,7 @@ _OPENCV_ZOO = PackInfo(
     ),
     face_id_input="raw",  # it subtracts 127.5 itself
     recognition_threshold=0.363,  # OpenCV's sample for SFace
+    calibration=Calibration(),  # its defaults are SFace's
 )
 
 _DET_10G = "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"
@@ -119,3 +123,8 @@ PACKS: dict[str, PackInfo] = {
         ),
     )
 }
+
+
+def known_calibration(face_id_digest: str) -> Calibration | None:
+    """What the similarities of the catalogue's face-ID network of this SHA-256 are worth; None where nobody knows."""
+    return next((pack.calibration for pack in PACKS.values() if pack.face_id.sha256 == face_id_digest), None)

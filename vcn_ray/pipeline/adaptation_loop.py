@@ -8,62 +8,21 @@ stores and decides, and the others train along.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
-from vcn_ray.adapt.cache import embed_chunk
-from vcn_ray.adapt.finetune import resolve_depth
 from vcn_ray.adapt.workers import ALONE, Workers
-from vcn_ray.cluster.characters import TrackLabels, title_tables
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import Options
-from vcn_ray.export.tables import write_tables
-from vcn_ray.pipeline.iteration import AdaptingTitle, Report, Start, changed_tracks, count_clusters, step_of
-from vcn_ray.pipeline.title_crops import (
-    adaptation_digest,
-    base_network,
-    choose_crops,
-    iterations_digest,
-    load_pixels,
-    view_chunks,
-    views_digest,
-)
-from vcn_ray.pipeline.track_splits import read_tracks, settle_tracks
-from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
+from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
+from vcn_ray.pipeline.iteration import AdaptingTitle, Report, Start, changed_tracks, count_clusters
+from vcn_ray.pipeline.layout import step_of
+from vcn_ray.pipeline.title_crops import choose_crops
+from vcn_ray.pipeline.track_splits import settle_tracks
 from vcn_ray.storage.store import Store
-
-
-def plan_view_chunks(store: Store, options: Options, device: str) -> list[str]:
-    """Keys of the chunks of cached views that are still to be computed; none where training makes its own views.
-
-    `store` is the title's working store with its ``tracks/`` tables; `device` where adaptation will run.
-    """
-    if resolve_depth(options.adapt, device) != "head":
-        return []
-    chunks = view_chunks(store, options)
-    planned = {key for key, _ in chunks}
-    for key in store.keys("views/"):  # left by other options; they hold embeddings of faces
-        if key.partition(".")[0] not in planned:
-            store.delete(key)
-    return [key for key, rows in chunks if not store.is_done(key, views_digest(store, options, rows))]
-
-
-def embed_view_chunk(store: Store, options: Options, key: str, threads: int) -> dict[str, Any]:
-    """Compute and store one chunk of cached views on a CPU; returns its number of crops and seconds."""
-    start = time.monotonic()
-    torch.set_num_threads(threads)
-    rows = dict(view_chunks(store, options))[key]
-    views = embed_chunk(base_network(options), load_pixels(store, rows), rows, options.adapt, options.seed)
-    store.begin(key)
-    store.write_bytes(f"{key}.safetensors", views.to_bytes())
-    store.mark_done(key, views_digest(store, options, rows))
-    return {"crops": len(rows), "seconds": time.monotonic() - start}
 
 
 def adapt_and_cluster(
@@ -100,41 +59,7 @@ def adapt_and_cluster(
     whole = adaptation_digest(inputs, options)
     done = store.done_info("adapt", whole)
     if done is None or done["iterations"] != len(history):
-        store.mark_done("adapt", whole, iterations=len(history), delivered=surest(history))
-
-
-def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str, float]) -> None:
-    """Write the title's tables into `results`: faces, tracks, clusters (Parquet and CSV), crops and iterations.
-
-    frame_s: mean duration of a frame of each video, seconds.
-    """
-    found = read_tracks(store)
-    done = store.read_json("adapt.done.json")
-    steps = [step_of(i) for i in range(done["iterations"])]
-    stored = [store.read_json(f"{step}/clustering.json") for step in steps]
-    nothing: dict[str, list] = {"track_id": [], "labels": [], "quality": [], "confidence": [], "reason": []}
-    chosen = stored[done["delivered"]] if stored else nothing
-    labels = TrackLabels(
-        np.array(chosen["track_id"], np.int64),
-        np.array(chosen["labels"], np.int64),
-        np.array(chosen["quality"], np.float64),
-        chosen["reason"],
-        chosen["confidence"],
-    )
-    tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
-    write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
-    results.write_table("crops.parquet", found.crops)
-    rows = [
-        store.read_json(f"{step}/iteration.json") | {"delivered": number == done["delivered"]}
-        for number, step in enumerate(steps)
-    ]
-    results.write_table("iterations.parquet", pa.Table.from_pylist(rows, ITERATIONS))
-    per_iteration = [
-        {"iteration": number, "track_id": track, "cluster_id": label if label >= 0 else None, "quality": quality}
-        for number, content in enumerate(stored)
-        for track, label, quality in zip(content["track_id"], content["labels"], content["quality"], strict=True)
-    ]
-    results.write_table("iteration_clusters.parquet", pa.Table.from_pylist(per_iteration, ITERATION_CLUSTERS))
+        store.mark_done("adapt", whole, iterations=len(history), delivered=most_confident_iteration(history))
 
 
 @dataclass(frozen=True)
@@ -216,7 +141,7 @@ def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clus
     return history
 
 
-def surest(history: Sequence[Clustering]) -> int:
+def most_confident_iteration(history: Sequence[Clustering]) -> int:
     """Which iteration's clustering is delivered: the one whose tracks are on average surest of their characters.
 
     Adaptation does not pay on every title; where it has made the title less sure of itself, the base model's clusters

@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from vcn_ray.cluster.cast_matching import TitleCharacters, match_cast
-from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
 from vcn_ray.config import ClusterOptions
 from vcn_ray.export.tables import to_csv
-from vcn_ray.pipeline.iteration import EMBEDDINGS_KEY
-from vcn_ray.pipeline.tasks import RESULTS
+from vcn_ray.models.catalogue import known_calibration
+from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, RESULTS
 from vcn_ray.pipeline.track_splits import read_cannot_link
 from vcn_ray.schemas import CAST, CAST_CHARACTERS
 from vcn_ray.storage.store import Store, digest
@@ -89,7 +88,7 @@ def make_cast(out: Store, titles: Sequence[tuple[str, Store]], options: ClusterO
             by_network[one.network].append(one.characters)
     group: dict[tuple[str, int], tuple[str, int]] = {}
     for network in sorted(by_network):
-        cast = match_cast(by_network[network], own or KNOWN_CALIBRATIONS.get(network), least_log_odds=log(cost))
+        cast = match_cast(by_network[network], own or known_calibration(network), least_log_odds=log(cost))
         for title, cluster, member in zip(cast.title, cast.cluster_id.tolist(), cast.member.tolist(), strict=True):
             group[title, cluster] = network, member
     made = _number(rows, [group[row["title"], row["cluster_id"]] for row in rows], len(by_network))

@@ -19,7 +19,9 @@ from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.cluster.title import Clustering, CropOutputs, cluster_title
 from vcn_ray.config import Options
-from vcn_ray.pipeline.title_crops import TitleCrops, calibration_of, link_matrix, load_pixels, load_views, pack_of
+from vcn_ray.models.loading import calibration_of, pack_of
+from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
+from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels, load_views
 from vcn_ray.pipeline.track_splits import read_cannot_link
 from vcn_ray.schemas import EMBEDDINGS
 from vcn_ray.storage.store import Store
@@ -29,10 +31,6 @@ Report = Callable[[dict[str, Any]], None]
 #: Within an iteration the state is stored after an epoch when this time has passed since it last was: what a death may
 #: cost. Storing each epoch would take longer than training a head for one.
 _STORE_EVERY_S = 30.0
-
-
-#: Each track's mean direction by the base model (`schemas.EMBEDDINGS`), stored with iteration 0: what matches titles.
-EMBEDDINGS_KEY = "adapt/00/embeddings.parquet"
 
 
 class Start(IntEnum):
@@ -173,11 +171,6 @@ class AdaptingTitle:
         return CropOutputs(
             crops.track_of_crop, base, student, stochastic, several, plain.probabilities, plain.log_probabilities
         )
-
-
-def step_of(iteration: int) -> str:
-    """Step of an iteration in the title's store."""
-    return f"adapt/{iteration:02d}"
 
 
 def count_clusters(clustering: Clustering) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from vcn_ray.config import Options
 from vcn_ray.execution.attempts import Row
 from vcn_ray.models.user_network import network_digest
+from vcn_ray.pipeline.layout import RESULTS, TRACKS
 from vcn_ray.pipeline.title_state import (
     ProbeStep,
     ShardStep,
@@ -26,9 +27,6 @@ from vcn_ray.pipeline.title_state import (
 )
 from vcn_ray.pipeline.videoclusternet import Report, Stages
 from vcn_ray.storage.store import Store
-
-#: Step of a title whose tracks are joined, and of one whose results are written.
-TRACKS, RESULTS = "tracks", "results"
 
 _REPORT_EVERY_S = 1.0
 

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
 from vcn_ray.adapt.cache import CachedViews, concat_views, spread_crops
-from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.evidence import KNOWN_CALIBRATIONS
-from vcn_ray.config import ModelOptions, Options
+from vcn_ray.config import Options
 from vcn_ray.errors import OutputError
-from vcn_ray.models.face_id import FaceIdNetwork
-from vcn_ray.models.packs import FacePack, load_pack
-from vcn_ray.models.user_network import localise, network_digest
-from vcn_ray.storage.store import Store, digest
-
-#: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
-_VIEWS_VERSION = 1
-_ITERATIONS_VERSION = 5
+from vcn_ray.storage.store import Store
 
 #: Crops of one chunk of cached views: some 30 s of one CPU.
 _CHUNK_CROPS = 64
@@ -83,72 +73,3 @@ def link_matrix(pairs: pa.Table, crops: TitleCrops) -> np.ndarray:
     matrix = np.zeros((len(crops.track_id), len(crops.track_id)), bool)
     matrix[np.searchsorted(crops.track_id, a[known]), np.searchsorted(crops.track_id, b[known])] = True
     return matrix | matrix.T
-
-
-def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
-    """What a chunk of cached views depends on."""
-    adapt = options.adapt
-    return digest(
-        _VIEWS_VERSION,
-        _tracks_digest(store),
-        _model_parts(options),
-        [options.seed, adapt.cached_global_views, adapt.cached_local_views],
-        [adapt.quality_passes, adapt.quality_dropout],
-        rows.tolist(),
-    )
-
-
-def iterations_digest(store: Store, options: Options, device: str, threads: int, workers: int = 1) -> str:
-    """What a title's iterations depend on; sums on other devices, threads or workers differ in their last bits."""
-    return digest(
-        _ITERATIONS_VERSION,
-        _tracks_digest(store),
-        _model_parts(options),
-        # How many iterations there are is no input of any one of them.
-        options.adapt.model_dump(exclude={"max_iterations", "min_iterations"}),
-        options.cluster.model_dump(),
-        options.seed,
-        device.partition(":")[0],
-        threads,
-        workers,
-    )
-
-
-def adaptation_digest(iterations: str, options: Options) -> str:
-    """What the number of a title's iterations depends on: they themselves, by their digest, and their limits."""
-    return digest(iterations, options.adapt.max_iterations, options.adapt.min_iterations)
-
-
-def _tracks_digest(store: Store) -> str:
-    return store.read_json("tracks.done.json")["digest"]
-
-
-def _model_parts(options: Options) -> list[str]:
-    own = options.models.face_id_onnx
-    return [network_digest(own) if own else pack_of(options).face_id_digest, options.models.face_id_input]
-
-
-@lru_cache(maxsize=1)
-def _load_pack(models: ModelOptions) -> FacePack:
-    local = localise(models)
-    return load_pack(local.pack, local.face_id_onnx, local.face_id_input)
-
-
-def pack_of(options: Options) -> FacePack:
-    """The face models, verified once in a process."""
-    return _load_pack(options.models)
-
-
-def calibration_of(options: Options) -> Calibration | None:
-    """What is known of the face-ID network; None where nothing is."""
-    return options.cluster.calibration or KNOWN_CALIBRATIONS.get(pack_of(options).face_id_digest)
-
-
-@lru_cache(maxsize=1)
-def _load_network(models: ModelOptions) -> FaceIdNetwork:
-    return _load_pack(models).face_id()
-
-
-def base_network(options: Options) -> FaceIdNetwork:
-    """The base network, converted once in a process; nobody may train it."""
-    return _load_network(options.models)

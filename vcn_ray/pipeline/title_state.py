@@ -15,30 +15,11 @@ from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
-from vcn_ray.inputs.titles import Title, slug
-from vcn_ray.models.user_network import network_digest
+from vcn_ray.inputs.titles import TimeRange, Title, slug
+from vcn_ray.pipeline.layout import MARKER, STAGE1_VERSION, TRACKS_VERSION
 from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest
-
-#: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
-STAGE1_VERSION = 1
-
-#: The same for the joining of stored shards to a title's tracks.
-TRACKS_VERSION = 2
-
-#: The same for a title's results.
-RESULTS_VERSION = 5
-
-_MARKER = ".done.json"
-
-
-@dataclass(frozen=True)
-class Part:
-    """The part of each video that is worked on, in seconds from its first frame; `to_s` None means to the end."""
-
-    from_s: float = 0.0
-    to_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +82,7 @@ class TitleState:
     title: Title
     results: Store
     options: Options
-    part: Part
+    part: TimeRange
     stages: Stages
     run_digest: str  # of `results_inputs`
     place: int = 0  # in the season
@@ -187,7 +168,7 @@ class TitleState:
         """Shards still to be extracted, in order; none once the title's tracks are joined."""
         if self.work.is_done("tracks", self.tracks_digest):
             return []
-        marked = {key.removesuffix(_MARKER) for key in self.work.keys("shards/") if key.endswith(_MARKER)}
+        marked = {key.removesuffix(MARKER) for key in self.work.keys("shards/") if key.endswith(MARKER)}
         asked = [(video, shard) for video in self.videos for shard in video.shards if shard.step in marked]
         with ThreadPoolExecutor(8) as pool:  # in an object store each look takes a while
             done = pool.map(lambda both: self.work.is_done(both[1].step, both[0].digest), asked)
@@ -216,30 +197,10 @@ def stored_info(stages: Stages, work: Store, key: str) -> Any:
     return stages.load_info(work.read_json(f"probe/{key}.json"))
 
 
-def _frames_of(info: Any, part: Part) -> tuple[int, int]:
+def _frames_of(info: Any, part: TimeRange) -> tuple[int, int]:
     """Range of frames whose time lies in the part."""
-    if part == Part():
+    if part == TimeRange():
         return 0, info.frames
     frames = range(info.frames)
     end = info.frames if part.to_s is None else bisect.bisect_left(frames, part.to_s, key=info.time_s)
     return bisect.bisect_left(frames, part.from_s, key=info.time_s), end
-
-
-def results_inputs(options: Options, device: str) -> str:
-    """What the results of all titles of a run depend on, beside their tracks: networks, options, where sums are made.
-
-    Sums on another kind of device, or with another number of threads, differ in their last bits. Looks into a network
-    of the user's own once; the packs' networks are pinned by their name. Raises `ModelError` where it is no ONNX.
-    """
-    own_network = None
-    if options.models.face_id_onnx is not None:
-        own_network = [network_digest(options.models.face_id_onnx), options.models.face_id_input]
-    return digest(
-        RESULTS_VERSION,
-        options.models.pack,
-        own_network,
-        options.digest("tracks", "adapt", "cluster"),
-        device.partition(":")[0],
-        options.run.threads_per_title,
-        *([options.run.workers_per_title] if options.run.workers_per_title > 1 else []),
-    )

@@ -19,7 +19,8 @@ from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.similarity import cosine_matrix, unit
 from vcn_ray.config import Options
-from vcn_ray.pipeline.title_crops import TitleCrops, calibration_of, load_cannot_link, load_pixels, load_views, pack_of
+from vcn_ray.models.loading import calibration_of, pack_of
+from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link, load_pixels, load_views
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
 from vcn_ray.storage.store import Store
 from vcn_ray.tracks.duplicates import cannot_links

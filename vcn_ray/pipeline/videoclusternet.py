@@ -7,12 +7,11 @@ and keys, never frames or crops.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from vcn_ray.config import ModelOptions, Options
+from vcn_ray.config import Options
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store
 
@@ -36,7 +35,9 @@ class Stages:
 
     def check(self, options: Options) -> None:
         """Raise `ModelError` or `OptionError` for what would make every title fail."""
-        _pack(options.models)
+        from vcn_ray.models.loading import pack_of
+
+        pack_of(options)
 
     def probe(self, path: str) -> Any:
         """`VideoInfo` of a file; `InputError` where it is no video that can be used."""
@@ -90,12 +91,13 @@ class Stages:
         """
         import cv2
 
+        from vcn_ray.models.loading import pack_of
         from vcn_ray.tracks.extract import extract_shard
         from vcn_ray.tracks.shards import Shard
 
         cv2.setNumThreads(1)
         result = extract_shard(
-            info, Shard(first_frame, end_frame, starts), _pack(options.models), options.tracks, on_progress=on_frames
+            info, Shard(first_frame, end_frame, starts), pack_of(options), options.tracks, on_progress=on_frames
         )
         for name, schema in _SHARD_TABLES.items():
             store.write_table(f"{step}/{name}.parquet", getattr(result, name), schema)
@@ -134,14 +136,15 @@ class Stages:
 
     def view_chunks(self, store: Store, options: Options, device: str) -> list[str]:
         """Keys of the cached views that are still to be computed; none where adaptation makes its own on the device."""
-        from vcn_ray.pipeline.adaptation_loop import plan_view_chunks
+        from vcn_ray.pipeline.views import plan_view_chunks
 
         return plan_view_chunks(store, options, device)
 
     def views_left(self, store: Store, options: Options, device: str) -> tuple[int, int]:
         """Cached views that are still to be computed, and all of them, in chunks; changes nothing."""
         from vcn_ray.adapt.finetune import resolve_depth
-        from vcn_ray.pipeline.title_crops import view_chunks, views_digest
+        from vcn_ray.pipeline.digests import views_digest
+        from vcn_ray.pipeline.title_crops import view_chunks
 
         if resolve_depth(options.adapt, device) != "head":
             return 0, 0
@@ -150,7 +153,7 @@ class Stages:
 
     def is_adapted(self, store: Store, options: Options, device: str) -> bool:
         """Whether the title has been adapted and clustered with these options."""
-        from vcn_ray.pipeline.title_crops import adaptation_digest, iterations_digest
+        from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
 
         run = options.run
         iterations = iterations_digest(store, options, device, run.threads_per_title, run.workers_per_title)
@@ -158,7 +161,7 @@ class Stages:
 
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         """Compute and store one chunk of cached views, on one thread."""
-        from vcn_ray.pipeline.adaptation_loop import embed_view_chunk
+        from vcn_ray.pipeline.views import embed_view_chunk
 
         return embed_view_chunk(store, options, key, 1)
 
@@ -190,8 +193,7 @@ class Stages:
         seconds: Mapping[str, float],
     ) -> dict[str, int]:
         """Write the title's tables and page into its folder; give back its counts: tracks, unknown, characters."""
-        from vcn_ray.pipeline.adaptation_loop import finish_title
-        from vcn_ray.pipeline.title_results import write_title
+        from vcn_ray.pipeline.title_results import finish_title, write_title
 
         finish_title(store, title, results, {info.name: 1 / info.fps for info in infos})
         return write_title(results, store, options, title, infos, seconds)
@@ -200,16 +202,6 @@ class Stages:
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
     ) -> None:
         """Write the season's tables and its page from the titles' results."""
-        from vcn_ray.pipeline.title_results import write_season
+        from vcn_ray.pipeline.season_results import write_season
 
         write_season(out, slugs, options, errors, seconds)
-
-
-@lru_cache(maxsize=1)
-def _pack(models: ModelOptions) -> Any:
-    """The face models, verified once in a process."""
-    from vcn_ray.models.packs import load_pack
-    from vcn_ray.models.user_network import localise
-
-    local = localise(models)
-    return load_pack(local.pack, local.face_id_onnx, local.face_id_input)

@@ -13,9 +13,11 @@ from typing import Any
 from vcn_ray.config import Options
 from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.execution.on_ray.session import settled_device
-from vcn_ray.inputs.titles import Season
-from vcn_ray.pipeline.tasks import RESULTS, TRACKS, made_with
-from vcn_ray.pipeline.title_state import Part, TitleState, results_inputs, stored_info
+from vcn_ray.inputs.titles import Season, TimeRange
+from vcn_ray.pipeline.digests import results_inputs
+from vcn_ray.pipeline.layout import RESULTS, TRACKS
+from vcn_ray.pipeline.tasks import made_with
+from vcn_ray.pipeline.title_state import TitleState, stored_info
 from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.storage.store import Store
 
@@ -95,7 +97,7 @@ def plan_season(
     season: Season,
     out: Store,
     options: Options,
-    part: Part | None = None,
+    part: TimeRange | None = None,
     stages: Stages | None = None,
     title_options: Mapping[str, Options] | None = None,
 ) -> Plan:
@@ -106,7 +108,9 @@ def plan_season(
         for place, title in enumerate(season.titles):
             own = overrides.get(title.id, options)
             folder = out.child("titles", title.slug)
-            states.append(TitleState(title, folder, own, part or Part(), stages, results_inputs(own, device), place))
+            states.append(
+                TitleState(title, folder, own, part or TimeRange(), stages, results_inputs(own, device), place)
+            )
         failing: list[tuple[str, str]] = []
         rates = _Rates()
         planned = []

@@ -19,11 +19,13 @@ from vcn_ray.execution.attempts import Row, run_here
 from vcn_ray.execution.base import Engine, open_engine
 from vcn_ray.execution.on_ray.session import settled_device
 from vcn_ray.execution.worker_events import tell_landed
-from vcn_ray.inputs.titles import Season
+from vcn_ray.inputs.titles import Season, TimeRange
 from vcn_ray.models.user_network import publish
 from vcn_ray.monitoring.monitor import Monitor, NullMonitor
-from vcn_ray.pipeline.tasks import RESULTS, TRACKS, Steps, probe_rows, shard_rows
-from vcn_ray.pipeline.title_state import Part, ProbeStep, ShardStep, TitleState, VideoState, results_inputs
+from vcn_ray.pipeline.digests import results_inputs
+from vcn_ray.pipeline.layout import RESULTS, TRACKS
+from vcn_ray.pipeline.tasks import Steps, probe_rows, shard_rows
+from vcn_ray.pipeline.title_state import ProbeStep, ShardStep, TitleState, VideoState
 from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.season.ledger import ERROR_LOG, INTERRUPTED, Ledger
 from vcn_ray.season.manifest import title_record, write_season_record
@@ -45,7 +47,7 @@ def run_season(
     out: Store,
     options: Options,
     *,
-    part: Part | None = None,
+    part: TimeRange | None = None,
     local: bool = False,
     monitor: Monitor | None = None,
     stages: Stages | None = None,
@@ -77,7 +79,17 @@ def run_season(
         run_id = uuid.uuid4().hex
         with watched(monitor, out, options.run, run_id, lock.lost) as (told, summary):
             run = _Run(
-                season, out, options, title_options or {}, part or Part(), local, device, told, stages, lock, run_id
+                season,
+                out,
+                options,
+                title_options or {},
+                part or TimeRange(),
+                local,
+                device,
+                told,
+                stages,
+                lock,
+                run_id,
             )
             outcome = run.run(stack)
         outcome.summary = summary if summary.worked else None
@@ -91,7 +103,7 @@ class _Run:
         out: Store,
         options: Options,
         title_options: Mapping[str, Options],
-        part: Part,
+        part: TimeRange,
         local: bool,
         device: str,
         monitor: Monitor,

@@ -11,7 +11,8 @@ from vcn_ray.execution.base import Engine, Took
 from vcn_ray.execution.on_ray.failures import TitleError
 from vcn_ray.execution.worker_events import tell_landed
 from vcn_ray.monitoring.monitor import Monitor
-from vcn_ray.pipeline.tasks import TRACKS, assemble_row, finish_row
+from vcn_ray.pipeline.layout import TRACKS
+from vcn_ray.pipeline.tasks import assemble_row, finish_row
 from vcn_ray.pipeline.title_state import TitleState
 from vcn_ray.season.ledger import Ledger
 

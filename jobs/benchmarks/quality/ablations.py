@@ -76,7 +76,7 @@ def _adapted_alone(stack: ExitStack) -> None:
 
 def _last_iteration(stack: ExitStack) -> None:
     """The last iteration's clustering is the answer."""
-    stack.enter_context(patch.object(loop, "surest", lambda history: len(history) - 1))
+    stack.enter_context(patch.object(loop, "most_confident_iteration", lambda history: len(history) - 1))
 
 
 def _unclear_characters(stack: ExitStack) -> None:

@@ -19,7 +19,8 @@ from vcn_ray.cluster.similarity import directions_and_clarity
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.pipeline.title_crops import calibration_of, load_views
+from vcn_ray.models.loading import calibration_of
+from vcn_ray.pipeline.title_crops import load_views
 from vcn_ray.storage.store import Store
 
 #: By (digest of the extraction, whose tracks, season).

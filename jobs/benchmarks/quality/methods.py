@@ -15,7 +15,7 @@ from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines import baselines
 from vcn_ray.evaluate.baselines.hac import at_known_number, merge_tree, track_means
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
-from vcn_ray.pipeline.title_crops import pack_of
+from vcn_ray.models.loading import pack_of
 
 #: (faces, number of identities in the ground truth) -> labels (t,), one or several
 Oracle = Callable[[TrackFaces, int], list[np.ndarray]]

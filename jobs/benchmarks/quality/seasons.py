@@ -10,7 +10,8 @@ from typing import Any
 
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import InputError, VcnError
-from vcn_ray.inputs.titles import distinct_names, expand, find_season
+from vcn_ray.inputs.discovery import distinct_names, expand
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store, digest
 

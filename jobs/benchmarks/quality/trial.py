@@ -24,8 +24,9 @@ from vcn_ray.evaluate.baselines.problem import TrackFaces
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.evaluate.reliability import Reliability
 from vcn_ray.evaluate.report import evaluate_run, score_tracks
-from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster, finish_title
+from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
 from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
+from vcn_ray.pipeline.title_results import finish_title
 from vcn_ray.storage.store import Store
 
 #: What settings are chosen by: Unknown tracks count, as clusters of their own.

@@ -32,7 +32,7 @@ from jobs.benchmarks.simulation.schedule import Machine, TitleWork, both_s, draw
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.execution.on_ray.session import WORKER_ENVIRONMENT
-from vcn_ray.inputs.titles import find_season
+from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 

@@ -14,7 +14,7 @@ from jobs.benchmarks.quality import command, methods
 from jobs.benchmarks.quality.cases import write_labels
 from jobs.benchmarks.quality.seasons import Extracted, Footage, find_labelled
 from vcn_ray.evaluate.ground_truth import GroundTruth
-from vcn_ray.pipeline.adaptation_loop import embed_view_chunk, plan_view_chunks
+from vcn_ray.pipeline.views import embed_view_chunk, plan_view_chunks
 from vcn_ray.storage.store import Store
 
 

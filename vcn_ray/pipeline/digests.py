@@ -1,0 +1,74 @@
+"""What each step of a title depends on, as digests: a step whose marker bears another one is done again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vcn_ray.config import Options
+from vcn_ray.models.loading import pack_of
+from vcn_ray.models.user_network import network_digest
+from vcn_ray.pipeline.layout import ITERATIONS_VERSION, RESULTS_VERSION, VIEWS_VERSION
+from vcn_ray.storage.store import Store, digest
+
+
+def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
+    """What a chunk of cached views depends on."""
+    adapt = options.adapt
+    return digest(
+        VIEWS_VERSION,
+        _tracks_digest(store),
+        _model_parts(options),
+        [options.seed, adapt.cached_global_views, adapt.cached_local_views],
+        [adapt.quality_passes, adapt.quality_dropout],
+        rows.tolist(),
+    )
+
+
+def iterations_digest(store: Store, options: Options, device: str, threads: int, workers: int = 1) -> str:
+    """What a title's iterations depend on; sums on other devices, threads or workers differ in their last bits."""
+    return digest(
+        ITERATIONS_VERSION,
+        _tracks_digest(store),
+        _model_parts(options),
+        # How many iterations there are is no input of any one of them.
+        options.adapt.model_dump(exclude={"max_iterations", "min_iterations"}),
+        options.cluster.model_dump(),
+        options.seed,
+        device.partition(":")[0],
+        threads,
+        workers,
+    )
+
+
+def adaptation_digest(iterations: str, options: Options) -> str:
+    """What the number of a title's iterations depends on: they themselves, by their digest, and their limits."""
+    return digest(iterations, options.adapt.max_iterations, options.adapt.min_iterations)
+
+
+def _tracks_digest(store: Store) -> str:
+    return store.read_json("tracks.done.json")["digest"]
+
+
+def _model_parts(options: Options) -> list[str]:
+    own = options.models.face_id_onnx
+    return [network_digest(own) if own else pack_of(options).face_id_digest, options.models.face_id_input]
+
+
+def results_inputs(options: Options, device: str) -> str:
+    """What the results of all titles of a run depend on, beside their tracks: networks, options, where sums are made.
+
+    Sums on another kind of device, or with another number of threads, differ in their last bits. Looks into a network
+    of the user's own once; the packs' networks are pinned by their name. Raises `ModelError` where it is no ONNX.
+    """
+    own_network = None
+    if options.models.face_id_onnx is not None:
+        own_network = [network_digest(options.models.face_id_onnx), options.models.face_id_input]
+    return digest(
+        RESULTS_VERSION,
+        options.models.pack,
+        own_network,
+        options.digest("tracks", "adapt", "cluster"),
+        device.partition(":")[0],
+        options.run.threads_per_title,
+        *([options.run.workers_per_title] if options.run.workers_per_title > 1 else []),
+    )

@@ -1,0 +1,35 @@
+"""Names of a title's steps in its store, and versions of what they hold.
+
+Below the title's ``work/``: ``probe/`` (one record a video), ``shards/`` (one folder a shard), ``tracks/``, ``views/``
+(chunks of cached views), ``split``, ``adapt/`` (one folder an iteration). A step is done when its marker
+(``STEP.done.json``) bears the digest of what it depends on (`digests`).
+"""
+
+from __future__ import annotations
+
+#: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
+STAGE1_VERSION = 1
+
+#: The same for the joining of stored shards to a title's tracks.
+TRACKS_VERSION = 2
+
+#: The same for a title's results.
+RESULTS_VERSION = 5
+
+#: Ends the key of a step's marker.
+MARKER = ".done.json"
+
+#: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
+VIEWS_VERSION = 1
+ITERATIONS_VERSION = 5
+
+#: Step of a title whose tracks are joined, and of one whose results are written.
+TRACKS, RESULTS = "tracks", "results"
+
+#: Each track's mean direction by the base model (`schemas.EMBEDDINGS`), stored with iteration 0: what matches titles.
+EMBEDDINGS_KEY = "adapt/00/embeddings.parquet"
+
+
+def step_of(iteration: int) -> str:
+    """Step of an iteration in the title's store."""
+    return f"adapt/{iteration:02d}"
