@@ -13,19 +13,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
+
+from vcn_ray.version import __version__
 
 if TYPE_CHECKING:
     from vcn_ray.config import Options
     from vcn_ray.season.season_result import SeasonResult
 
 __all__ = ["__version__", "load", "run"]
-
-try:
-    __version__ = metadata.version("vcn-ray")
-except metadata.PackageNotFoundError:  # the bare folder, as `ray job submit --working-dir` sends it
-    __version__ = "not installed"
 
 
 def run(
@@ -57,6 +53,7 @@ def run(
     """
     from vcn_ray.config import Options
     from vcn_ray.errors import OptionError
+    from vcn_ray.execution.factory import make_executor
     from vcn_ray.inputs.resolve import find_season
     from vcn_ray.inputs.titles import TimeRange
     from vcn_ray.season.run import run_season
@@ -71,7 +68,8 @@ def run(
         for_all, own_options = options, dict[str, Options]()
     else:
         for_all, own_options = season.options(given=dict(options or {}))
-    run_season(season, Store(out), for_all, part=TimeRange(from_s, to_s), local=local, title_options=own_options)
+    part, executor = TimeRange(from_s, to_s), make_executor(local=local)
+    run_season(season, Store(out), for_all, part=part, executor=executor, title_options=own_options)
     return load_season(os.fspath(out))
 
 

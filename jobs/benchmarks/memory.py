@@ -21,7 +21,7 @@ from rich.table import Table
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
-from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.storage.store import Store
 
 _MIB = 2**20
@@ -123,7 +123,7 @@ def peak_mib() -> int:
 
 def _work(video: str) -> dict[str, Any]:
     """Stage 1 of the video in this process, as a worker does it; frames, seconds, and peaks in MiB."""
-    stages, options = Stages(), make_options()
+    stages, options = VideoClusterNet(), make_options()
     info = stages.probe(video)
     probed = peak_mib()
     with tempfile.TemporaryDirectory() as folder:

@@ -9,6 +9,7 @@ from support import PROGRAM_ENVIRONMENT
 from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
@@ -48,7 +49,7 @@ def test_a_season_makes_the_cluster_grow_and_shrink(
         find_season([tmp_path / "videos"], "season"),
         Store(tmp_path / "here"),
         make_options({"device": "cpu"}),
-        local=True,
+        executor=LocalExecutor(),
         stages=CountingStages(tmp_path / "other calls"),
     )
     assert results_of(tmp_path / "out") == results_of(tmp_path / "here")

@@ -19,6 +19,7 @@ from support.counting_stages import CountingStages, Info, video
 from vcn_ray.config import Options, make_options
 from vcn_ray.execution.on_ray.prometheus import METRICS, Metrics
 from vcn_ray.inputs.resolve import find_season
+from vcn_ray.pipeline.stages import ShardTask
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
@@ -38,16 +39,13 @@ class _Telling(CountingStages):
     def extract(
         self,
         store: Store,
-        step: str,
+        task: ShardTask,
         info: Info,
-        first_frame: int,
-        end_frame: int,
         options: Options,
         on_frames: Callable[[int], None],
-        starts: bool = False,
     ) -> dict[str, Any]:
-        stats = super().extract(store, step, info, first_frame, end_frame, options, on_frames, starts)
-        frames = end_frame - first_frame
+        stats = super().extract(store, task, info, options, on_frames)
+        frames = task.end_frame - task.first_frame
         found = {"faces": 3, "tracks": 2, "crops": 1, "bytes_read": 1000.0}
         return stats | {"frames_decoded": frames, "frames_detected": frames // 2} | found
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vcn_ray.execution.request_batcher import Waves
+from vcn_ray.execution.request_batcher import RequestBatcher
 
 
 def _rows(title: str, count: int = 2) -> list[dict[str, Any]]:
@@ -23,11 +23,11 @@ def test_what_gathers_during_a_run_goes_together_into_the_next() -> None:
         assert go_on.wait(30)
         yield from reversed(rows)
 
-    waves, landed = Waves(run, lambda: 1), dict[str, list[str]]()
+    batcher, landed = RequestBatcher(run, lambda: 1), dict[str, list[str]]()
 
     def ask(place: int) -> None:
         title = f"t{place}"
-        waves.do(place, _rows(title), lambda row: landed.setdefault(title, []).append(row["step"]))
+        batcher.do(place, _rows(title), lambda row: landed.setdefault(title, []).append(row["step"]))
 
     threads = [threading.Thread(target=ask, args=(0,))]
     threads[0].start()
@@ -35,7 +35,7 @@ def test_what_gathers_during_a_run_goes_together_into_the_next() -> None:
     for place in (3, 1, 2):
         threads.append(threading.Thread(target=ask, args=(place,)))
         threads[-1].start()
-    while len(waves._waiting) < 3:
+    while len(batcher._waiting) < 3:
         pass
     go_on.set()
     for thread in threads:
@@ -48,10 +48,10 @@ def test_error_is_that_of_its_own_title() -> None:
     def refuse(row: dict[str, Any]) -> None:
         raise ValueError(row["title"])
 
-    waves, landed = Waves(lambda rows: iter(rows), lambda: 1), []
+    batcher, landed = RequestBatcher(lambda rows: iter(rows), lambda: 1), []
     with pytest.raises(ValueError, match="bad"):
-        waves.do(0, _rows("bad"), refuse)
-    waves.do(1, _rows("good"), landed.append)
+        batcher.do(0, _rows("bad"), refuse)
+    batcher.do(1, _rows("good"), landed.append)
     assert len(landed) == 2
 
 
@@ -61,6 +61,6 @@ def test_run_that_breaks_off_is_an_error_of_all_that_were_in_it() -> None:
         raise ConnectionError("Ray is gone")
 
     with pytest.raises(ConnectionError):
-        Waves(run, lambda: 1).do(0, _rows("a"), lambda _: None)
+        RequestBatcher(run, lambda: 1).do(0, _rows("a"), lambda _: None)
     with pytest.raises(RuntimeError, match="not all"):
-        Waves(lambda rows: iter(rows[:1]), lambda: 1).do(0, _rows("a"), lambda _: None)
+        RequestBatcher(lambda rows: iter(rows[:1]), lambda: 1).do(0, _rows("a"), lambda _: None)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcn_ray.execution.on_ray.session import Cluster
-from vcn_ray.execution.title_scheduler import Slots, TitleNeeds
+from vcn_ray.execution.title_scheduler import Resources, TitleScheduler
 
 
 class _Asked(threading.Event):
@@ -38,14 +38,14 @@ class _Asked(threading.Event):
             assert self._asked.wait_for(lambda: sum(n >= times for n in self._times.values()) >= threads, timeout=30)
 
 
-def _takes_at_once(slots: Slots, titles: int, expected: int) -> list[int]:
+def _takes_at_once(scheduler: TitleScheduler, titles: int, expected: int) -> list[int]:
     """CPUs of the titles that get a slot while nobody gives one back; waits for the expected number, and a little."""
     taken: list[int] = []
     gave_up, done = threading.Event(), threading.Event()
 
     def title(place: int) -> None:
         try:
-            with slots.take(place, gave_up) as cpus:
+            with scheduler.take(place, gave_up) as cpus:
                 taken.append(cpus)
                 done.wait()
         except InterruptedError:
@@ -55,7 +55,7 @@ def _takes_at_once(slots: Slots, titles: int, expected: int) -> list[int]:
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + 30
-    while len(taken) + slots.waiting < titles or len(taken) < expected:
+    while len(taken) + scheduler.waiting < titles or len(taken) < expected:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     time.sleep(0.05)
@@ -69,84 +69,86 @@ def _takes_at_once(slots: Slots, titles: int, expected: int) -> list[int]:
 @pytest.mark.parametrize(
     ("cpus", "gpus", "needs", "extracting", "expected"),
     [
-        (1, 0, TitleNeeds(2), True, []),
-        (2, 0, TitleNeeds(2), True, [1]),
-        (8, 0, TitleNeeds(2), True, [1, 1, 1, 1]),
-        (8, 0, TitleNeeds(2, workers=2), True, [1, 1]),
-        (1, 0, TitleNeeds(2), False, [1]),
-        (2, 0, TitleNeeds(2), False, [1, 1]),
-        (3, 0, TitleNeeds(2), False, [1, 1, 1]),
-        (8, 0, TitleNeeds(2), False, [2, 2, 2, 2]),
-        (8, 0, TitleNeeds(2, workers=2), False, [2, 2]),
-        (16, 1, TitleNeeds(2, gpus=1), False, [2]),
-        (16, 1, TitleNeeds(2, gpus=0.25), False, [2, 2, 2, 2]),
-        (16, 2, TitleNeeds(2, gpus=0.4), False, [2, 2, 2, 2]),
-        (16, 4, TitleNeeds(2, workers=2, gpus=1), False, [2, 2]),
-        (16, 0, TitleNeeds(2, gpus=1), False, [2]),  # a cluster without a GPU yet grows by being asked
+        (1, 0, Resources(cpus=2), True, []),
+        (2, 0, Resources(cpus=2), True, [1]),
+        (8, 0, Resources(cpus=2), True, [1, 1, 1, 1]),
+        (8, 0, Resources(cpus=2, workers=2), True, [1, 1]),
+        (1, 0, Resources(cpus=2), False, [1]),
+        (2, 0, Resources(cpus=2), False, [1, 1]),
+        (3, 0, Resources(cpus=2), False, [1, 1, 1]),
+        (8, 0, Resources(cpus=2), False, [2, 2, 2, 2]),
+        (8, 0, Resources(cpus=2, workers=2), False, [2, 2]),
+        (16, 1, Resources(cpus=2, gpus=1), False, [2]),
+        (16, 1, Resources(cpus=2, gpus=0.25), False, [2, 2, 2, 2]),
+        (16, 2, Resources(cpus=2, gpus=0.4), False, [2, 2, 2, 2]),
+        (16, 4, Resources(cpus=2, workers=2, gpus=1), False, [2, 2]),
+        (16, 0, Resources(cpus=2, gpus=1), False, [2]),  # a cluster without a GPU yet grows by being asked
     ],
 )
-def test_slots(cpus: int, gpus: int, needs: TitleNeeds, extracting: bool, expected: list[int]) -> None:
-    assert _takes_at_once(Slots(cpus, gpus, needs, extracting=extracting, titles=5), 5, len(expected)) == expected
+def test_scheduler(cpus: int, gpus: int, needs: Resources, extracting: bool, expected: list[int]) -> None:
+    assert (
+        _takes_at_once(TitleScheduler(cpus, gpus, needs, extracting=extracting, titles=5), 5, len(expected)) == expected
+    )
 
 
 def test_limit_that_was_asked_for_holds_whatever_is_there_now() -> None:
-    assert len(_takes_at_once(Slots(1, 0, TitleNeeds(gpus=1), extracting=True, most_titles=3), 5, 3)) == 3
+    assert len(_takes_at_once(TitleScheduler(1, 0, Resources(gpus=1), extracting=True, most_titles=3), 5, 3)) == 3
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.booleans())
-def test_slots_are_given_back_and_never_promise_too_much(cpus: int, threads: int, extracting: bool) -> None:
-    slots = Slots(cpus, 0, TitleNeeds(threads), extracting=extracting)
-    slots.extraction_over()
+def test_scheduler_are_given_back_and_never_promise_too_much(cpus: int, threads: int, extracting: bool) -> None:
+    scheduler = TitleScheduler(cpus, 0, Resources(cpus=threads), extracting=extracting)
+    scheduler.extraction_over()
     for _ in range(3):
         with ExitStack() as stack:
             taken = 0
             while taken + min(threads, cpus) <= cpus:
-                taken += stack.enter_context(slots.take(0, threading.Event()))
+                taken += stack.enter_context(scheduler.take(0, threading.Event()))
             assert 0 < taken <= cpus
 
 
 def test_first_of_the_season_goes_first_whoever_asked_before() -> None:
-    slots = Slots(1, 0, TitleNeeds(), extracting=False)
+    scheduler = TitleScheduler(1, 0, Resources(), extracting=False)
     order: list[int] = []
     gave_up = _Asked()
 
     def title(place: int) -> None:
-        with slots.take(place, gave_up):
+        with scheduler.take(place, gave_up):
             order.append(place)
 
-    with slots.take(0, threading.Event()):
+    with scheduler.take(0, threading.Event()):
         threads = []
         for asked, place in enumerate((3, 1, 2), 1):
             threads.append(threading.Thread(target=title, args=(place,)))
             threads[-1].start()
             gave_up.wait_until_asked(asked)
-        assert slots.waiting == 3
+        assert scheduler.waiting == 3
     for thread in threads:
         thread.join()
     assert order == [1, 2, 3]
 
 
 def test_waiting_titles_start_when_machines_come() -> None:
-    slots = Slots(1, 0, TitleNeeds(), extracting=True)
-    assert _takes_at_once(slots, 3, 0) == []
-    slots.resize(4, 0, 1)
-    assert _takes_at_once(slots, 3, 2) == [1, 1]
+    scheduler = TitleScheduler(1, 0, Resources(), extracting=True)
+    assert _takes_at_once(scheduler, 3, 0) == []
+    scheduler.resize(4, 0, 1)
+    assert _takes_at_once(scheduler, 3, 2) == [1, 1]
 
 
 def test_waiting_title_starts_when_extraction_is_over() -> None:
-    slots = Slots(1, 0, TitleNeeds(), extracting=True)
+    scheduler = TitleScheduler(1, 0, Resources(), extracting=True)
     started = threading.Event()
     gave_up = _Asked()
 
     def title() -> None:
-        with slots.take(0, gave_up):
+        with scheduler.take(0, gave_up):
             started.set()
 
     thread = threading.Thread(target=title)
     thread.start()
     gave_up.wait_until_asked(1, times=2)  # it has waited in between
     assert not started.is_set()
-    slots.extraction_over()
+    scheduler.extraction_over()
     assert started.wait(30)
     thread.join()
 

@@ -14,6 +14,7 @@ from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import ModelOptions, Options, make_options
 from vcn_ray.errors import ModelError, OutputError
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.models.packs import load_pack
 from vcn_ray.models.user_network import localise, network_digest, publish
@@ -219,7 +220,7 @@ def test_a_season_works_on_the_published_network_and_records_what_was_given(
     season = find_season([video(tmp_path, "a.mp4", [1, 2]), video(tmp_path, "b.mp4", [3])])
     out, stages = Store(tmp_path / "out"), Asking(tmp_path / "calls")
     own = {"b": _options(path)}
-    run_season(season, out, _options(url), local=True, stages=stages, title_options=own)
+    run_season(season, out, _options(url), executor=LocalExecutor(), stages=stages, title_options=own)
 
     digest = network_digest(str(path))
     address = str(tmp_path / "out" / "models" / digest / f"{digest}.onnx")
@@ -227,5 +228,5 @@ def test_a_season_works_on_the_published_network_and_records_what_was_given(
     assert out.read_json("season.json")["options"]["models"]["face_id_onnx"] == url
 
     calls = stages.called()
-    run_season(season, out, _options(path), local=True, stages=stages)
+    run_season(season, out, _options(path), executor=LocalExecutor(), stages=stages)
     assert {call for call, times in stages.called().items() if times > calls[call]} <= {"finish season"}

@@ -14,9 +14,11 @@ from typer.testing import CliRunner, Result
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.monitoring import status as status_module
 from vcn_ray.monitoring.status import SeasonStatus, StatusFile, read_status
+from vcn_ray.pipeline.stages import ShardTask
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
@@ -189,9 +191,9 @@ def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path, monke
     seen: list[status_module.TitleStatus] = []
 
     class Looking(CountingStages):
-        def extract(self, store: Store, step: str, info: Any, first_frame: int, *rest: Any) -> dict[str, Any]:
-            stats = super().extract(store, step, info, first_frame, *rest)
-            if first_frame == 40:
+        def extract(self, store: Store, task: ShardTask, *rest: Any) -> dict[str, Any]:
+            stats = super().extract(store, task, *rest)
+            if task.first_frame == 40:
                 time.sleep(0.3)
                 seen.extend(title for title in read_status(Store(tmp_path / "out")).titles if title.title == "a")
             return stats
@@ -199,7 +201,7 @@ def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path, monke
     monkeypatch.setattr(status_module, "WRITE_EVERY_S", 0.05)
     video(tmp_path / "videos", "a.mp4", range(1, 51))
     season, out = find_season([tmp_path / "videos"]), Store(tmp_path / "out")
-    run_season(season, out, make_options(), local=True, stages=Looking(tmp_path / "calls"))
+    run_season(season, out, make_options(), executor=LocalExecutor(), stages=Looking(tmp_path / "calls"))
     (title,) = seen
     assert title.state == "tracks"
     assert title.stage is not None
@@ -213,7 +215,7 @@ def test_command_shows_titles_and_errors_of_a_run(tmp_path: Path) -> None:
         find_season([tmp_path / "videos"]),
         Store(tmp_path / "out"),
         make_options(),
-        local=True,
+        executor=LocalExecutor(),
         stages=CountingStages(tmp_path / "calls"),
     )
     shown = _cli(tmp_path / "out")

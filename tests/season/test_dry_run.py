@@ -6,6 +6,7 @@ import pytest
 from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import make_options
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.dry_run import Plan, plan_season
 from vcn_ray.season.run import run_season
@@ -34,7 +35,7 @@ def _run(season: Path, tmp_path: Path) -> None:
         find_season([season]),
         Store(tmp_path / "out"),
         make_options(),
-        local=True,
+        executor=LocalExecutor(),
         stages=CountingStages(tmp_path / "calls"),
     )
 

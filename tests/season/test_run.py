@@ -15,6 +15,7 @@ from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.inputs.titles import TimeRange, slug
 from vcn_ray.monitoring.monitor import NullMonitor
@@ -42,7 +43,12 @@ def _run(
 ) -> SeasonOutcome:
     inputs = [season] if isinstance(season, Path) else season
     return run_season(
-        find_season(inputs, title), Store(out), make_options(options), local=True, stages=stages, part=part
+        find_season(inputs, title),
+        Store(out),
+        make_options(options),
+        executor=LocalExecutor(),
+        stages=stages,
+        part=part,
     )
 
 
@@ -248,7 +254,7 @@ def test_messages_name_the_title_as_its_user_does(season: Path, tmp_path: Path) 
         find_season([season], "My Séries"),
         Store(tmp_path / "out"),
         make_options(),
-        local=True,
+        executor=LocalExecutor(),
         stages=stages,
         monitor=Heard(),
     )
@@ -276,10 +282,10 @@ def test_one_title_of_several_videos(season: Path, tmp_path: Path) -> None:
 
 def test_interrupted_run_goes_on_where_it_was(season: Path, tmp_path: Path) -> None:
     class Interrupted(CountingStages):
-        def extract(self, store, step, info, first_frame, *rest):
-            if first_frame == 40:
+        def extract(self, store, task, *rest):
+            if task.first_frame == 40:
                 raise KeyboardInterrupt
-            return super().extract(store, step, info, first_frame, *rest)
+            return super().extract(store, task, *rest)
 
     with pytest.raises(KeyboardInterrupt):
         _run(season, tmp_path / "out", Interrupted(tmp_path / "calls"))

@@ -15,7 +15,7 @@ from ray import cloudpickle
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
-from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.pipeline.stages import ShardTask, Stages
 from vcn_ray.storage.sources import open_source
 from vcn_ray.storage.store import Store
 
@@ -119,14 +119,12 @@ class CountingStages(Stages):
     def extract(
         self,
         store: Store,
-        step: str,
+        task: ShardTask,
         info: Info,
-        first_frame: int,
-        end_frame: int,
         options: Options,
         on_frames: Callable[[int], None],
-        starts: bool = False,
     ) -> dict[str, Any]:
+        first_frame, end_frame = task.first_frame, task.end_frame
         before = self.note(f"extract {info.name} {first_frame}-{end_frame}")
         for frame in range(first_frame, end_frame):
             on_frames(1)
@@ -148,7 +146,7 @@ class CountingStages(Stages):
                 info.values[frame] * options.tracks.sample_every_frames for frame in range(first_frame, end_frame)
             ],
         }
-        store.write_table(f"{step}/frames.parquet", pa.table(rows, schema=FRAMES))
+        store.write_table(f"{task.step}/frames.parquet", pa.table(rows, schema=FRAMES))
         return {"frames": end_frame - first_frame}
 
     def assemble(self, store: Store, videos: Sequence[tuple[Info, Sequence[str]]], options: Options) -> dict[str, Any]:
@@ -181,12 +179,12 @@ class CountingStages(Stages):
         options: Options,
         device: str,
         threads: int,
-        report: Callable[[dict[str, Any]], None],
+        on_event: Callable[[dict[str, Any]], None],
         workers: Any = None,
     ) -> None:
         before = self.note(f"adapt {Path(store.url).parent.name}")
-        report({"iteration": 1, "epoch": 3, "loss": 0.5})
-        report({"iteration": 1, "clusters": 4} | ({"warning": self.adapt_warning} if self.adapt_warning else {}))
+        on_event({"iteration": 1, "epoch": 3, "loss": 0.5})
+        on_event({"iteration": 1, "clusters": 4} | ({"warning": self.adapt_warning} if self.adapt_warning else {}))
         if self.adapt_trouble == "error":
             raise RuntimeError("no adaptation")
         if self.adapt_trouble == "die once" and before == 0:

@@ -17,7 +17,8 @@ from typing import Any
 
 from support import tiny_title
 from vcn_ray.config import Options
-from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.execution.base import Adaptation
+from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.storage.store import Store
 
 SETTINGS = {"first_epochs": 100, "later_epochs": 2, "max_iterations": 2}
@@ -29,7 +30,7 @@ _NOTICE_S = 10.0
 _NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
-class SlowTinyStages(Stages):
+class SlowTinyStages(VideoClusterNet):
     """Adapts the tiny title, each epoch in a sixth of a second."""
 
     def adapt(
@@ -38,13 +39,13 @@ class SlowTinyStages(Stages):
         options: Options,
         device: str,
         threads: int,
-        report: Callable[[dict[str, Any]], None],
+        on_event: Callable[[dict[str, Any]], None],
         workers: Any = None,
     ) -> None:
         from support import tiny_title
 
         def slowly(event: dict[str, Any]) -> None:
-            report(event)
+            on_event(event)
             time.sleep(0.15)
 
         tiny_title.use_tiny_network(setattr)
@@ -78,8 +79,8 @@ def _main(root: str) -> None:
         reports = ray.remote(num_cpus=0)(Reports).remote()
 
         asked, options = Resources(1, 1, 0), tiny_title.tiny_options(SETTINGS)
-        given = (SlowTinyStages(), "Tiny", "tiny", Store(root), options, "cpu", "digest", asked, reports)
-        adapting = threading.Thread(target=adapt_on_ray, args=given, daemon=True)
+        adaptation = Adaptation(SlowTinyStages(), "Tiny", "tiny", Store(root), options, "cpu", "digest")
+        adapting = threading.Thread(target=adapt_on_ray, args=(adaptation, asked, reports), daemon=True)
         adapting.start()
         while not any(event.get("epoch", 0) >= 3 for event in ray.get(reports.all.remote())):
             time.sleep(0.1)

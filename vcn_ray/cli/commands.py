@@ -262,7 +262,7 @@ def models(
 @app.callback(invoke_without_command=True)
 def _main(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
     if version:
-        from vcn_ray import __version__
+        from vcn_ray.version import __version__
 
         typer.echo(f"vcn-ray {__version__}")
         raise typer.Exit
@@ -275,11 +275,12 @@ def main() -> None:
 
 
 def _run(request: Request) -> SeasonOutcome:
+    from vcn_ray.execution.factory import make_executor
     from vcn_ray.season.run import run_season
 
     arguments = request.arguments()
     with run_monitor() as monitor:
-        outcome = run_season(**arguments, local=request.local, monitor=monitor)
+        outcome = run_season(**arguments, executor=make_executor(local=request.local), monitor=monitor)
     print_outcome(outcome)
     return outcome
 

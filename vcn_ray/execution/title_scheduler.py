@@ -10,15 +10,20 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
-class TitleNeeds:
-    """What one title's adaptation asks for. `cpus` are those of one worker when nothing is being extracted."""
+class Resources:
+    """What a title's adaptation asks for, when nothing is being extracted."""
 
-    cpus: int = 1
-    workers: int = 1
-    gpus: float = 0.0  # of one worker; 0: it runs on CPUs
+    workers: int = 1  # processes that share the title
+    cpus: float = 1.0  # of each worker
+    gpus: float = 0.0  # of each worker; 0: it runs on CPUs
+
+    def __str__(self) -> str:
+        """For messages: "2 workers of 1 CPU and 0.5 GPU"."""
+        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
+        return f"{self.workers} worker{'s' * (self.workers > 1)} of {self.cpus:g} CPU{gpus}"
 
 
-class Slots:
+class TitleScheduler:
     """Gives titles leave to adapt, first come by their place in the season.
 
     While anything is being extracted, half of the CPUs stay with extraction and a worker gets one; on a single CPU
@@ -41,7 +46,7 @@ class Slots:
         self,
         cpus: int,
         gpus: int,
-        needs: TitleNeeds,
+        needs: Resources,
         *,
         extracting: bool,
         titles: int = 1,
@@ -115,7 +120,7 @@ class Slots:
         crowded = self._left > 1 and self._cpus < 2 * self._needs.cpus * self._needs.workers
         if self._extracting or crowded:
             return 1
-        return max(1, min(self._needs.cpus, self._cpus // self._needs.workers))
+        return max(1, min(int(self._needs.cpus), self._cpus // self._needs.workers))
 
     def _fits(self) -> bool:
         if self._most is not None:

@@ -5,35 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.execution.attempts import Row
 from vcn_ray.monitoring.monitor import Monitor
-
-
-def make_reports(run_id: str) -> Any:
-    """An actor without CPUs, on this machine, that workers tell how far they are, and the driver asks."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    class Reports:
-        """Keeps what was reported until the driver takes it."""
-
-        def __init__(self) -> None:
-            self._events: list[dict[str, Any]] = []
-
-        def put(self, event: dict[str, Any]) -> None:
-            self._events.append(event)
-
-        def take(self) -> list[dict[str, Any]]:
-            events, self._events = self._events, []
-            return events
-
-    Reports.__qualname__ = "Reports"  # what the dashboard shows
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(num_cpus=0, max_restarts=-1)(Reports)
-    return actor.options(name=f"vcn_reports_{run_id[:8]}", scheduling_strategy=here).remote()
+from vcn_ray.pipeline.stages import Event
+from vcn_ray.pipeline.tasks import TaskRow
 
 
 def adapt_epochs(options: Options, iterations: int) -> int:
@@ -41,8 +17,8 @@ def adapt_epochs(options: Options, iterations: int) -> int:
     return options.adapt.first_epochs * (iterations > 0) + options.adapt.later_epochs * max(0, iterations - 1)
 
 
-class Hearer:
-    """Turns what workers report, and pieces that have landed, into what a monitor shows."""
+class EventReceiver:
+    """Turns what workers tell into what a monitor shows."""
 
     def __init__(self, monitor: Monitor, options: Mapping[str, Options]):
         self._monitor, self._options = monitor, options
@@ -50,7 +26,7 @@ class Hearer:
         self._frames: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
 
-    def hear(self, event: Row) -> None:
+    def receive(self, event: Event) -> None:
         """An event of a worker: its title, its stage and how far it is, that it is tried again, or a sentence."""
         title, stage = event["title"], event["stage"]
         if "retry" in event:
@@ -64,9 +40,9 @@ class Hearer:
                 done = self.done_before.get(title, 0) + sum(steps.values())
             self._monitor.update(title, stage, done)
         else:
-            self._hear_adaptation(title, event)
+            self._receive_adaptation(title, event)
 
-    def _hear_adaptation(self, title: str, event: Row) -> None:
+    def _receive_adaptation(self, title: str, event: Event) -> None:
         """After each epoch: iteration, epoch and loss; after each iteration: its number and that of its clusters."""
         iteration, options = event["iteration"], self._options[title]
         if "epoch" in event:
@@ -81,8 +57,8 @@ class Hearer:
             self._monitor.say(f"{title}: {event['warning']}")
 
 
-def tell_landed(monitor: Monitor, stage: str, row: Row) -> None:
-    """Tell a monitor of a piece that has landed, and of the attempts that it took."""
+def tell_landed(monitor: Monitor, stage: str, row: TaskRow) -> None:
+    """Tell a monitor of a task that has landed, and of the attempts that it took."""
     for _ in range(row["retries"]):
         monitor.retried(row["title"], stage, f"{row['step']}: its worker died or was lost")
     if not row["error"]:

@@ -1,7 +1,7 @@
-"""The steps of a title as pieces of work: what each reads and writes, wherever it is run.
+"""The work on a title as tasks: what each reads and writes, wherever it is run.
 
-A piece comes as a row of plain values, with the title's working store as a URL; what it makes goes into the store with
-a marker, and a few numbers go back. A piece whose marker is there already is not done again: Ray repeats a task whose
+A task comes as a row of plain values, with the title's working store as a URL; what it makes goes into the store with
+a marker, and a few numbers go back. A task whose marker is there already is not done again: Ray repeats one whose
 answer was lost with its machine.
 """
 
@@ -13,76 +13,77 @@ from dataclasses import dataclass
 from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.execution.attempts import Row
 from vcn_ray.models.user_network import network_digest
 from vcn_ray.pipeline.layout import RESULTS, TRACKS
+from vcn_ray.pipeline.stages import OnEvent, ShardTask, Stages
 from vcn_ray.pipeline.title_state import (
-    ProbeStep,
-    ShardStep,
+    ProbeTask,
     TitleState,
     VideoState,
-    probe_step,
+    probe_and_store,
     prune_shards,
     stored_info,
 )
-from vcn_ray.pipeline.videoclusternet import Report, Stages
 from vcn_ray.storage.store import Store
 
-_REPORT_EVERY_S = 1.0
+_TELL_EVERY_S = 1.0
+
+#: A task in plain values, and what came of it.
+TaskRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Steps:
-    """What a worker has to know to do any piece of a season; small enough to be sent along with each task."""
+class Tasks:
+    """What a worker has to know to do any task of a season; small enough to be sent along with each task."""
 
     stages: Stages
     options: Mapping[str, Options]  # by title
 
-    def probe(self, row: Row) -> Row:
+    def probe(self, row: TaskRow) -> TaskRow:
         """Look at a video."""
-        if Store(row["work"]).is_done(row["step"], row["digest"]):
+        store = Store(row["work"])
+        if store.is_done(row["step"], row["digest"]):
             return {}
-        probe_step(self.stages, Store(row["work"]), ProbeStep(row["url"], row["name"], row["video"], row["digest"]))
+        probe_and_store(
+            self.stages, Store(row["work"]), ProbeTask(row["url"], row["name"], row["video"], row["digest"])
+        )
         return {}
 
-    def extract(self, row: Row, report: Report) -> Row:
+    def extract(self, row: TaskRow, on_event: OnEvent) -> TaskRow:
         """Extract one shard, write it, mark it done."""
         store = Store(row["work"])
         stats = store.done_info(row["step"], row["digest"])
         if stats is None:
-            stats = self._extract(store, row, report)
-        report({"title": row["title"], "stage": "tracks", "step": row["step"], "done": stats["frames"]})
+            stats = self._extract(store, row, on_event)
+        on_event({"title": row["title"], "stage": "tracks", "step": row["step"], "done": stats["frames"]})
         return {name: value for name, value in stats.items() if name != "digest"}
 
-    def _extract(self, store: Store, row: Row, report: Report) -> Row:
+    def _extract(self, store: Store, row: TaskRow, on_event: OnEvent) -> TaskRow:
         done, last_said = 0, time.monotonic()
 
         def on_frames(more: int) -> None:
             nonlocal done, last_said
             done += more
             now = time.monotonic()
-            if now - last_said >= _REPORT_EVERY_S:
+            if now - last_said >= _TELL_EVERY_S:
                 last_said = now
-                report({"title": row["title"], "stage": "tracks", "step": row["step"], "done": done})
+                on_event({"title": row["title"], "stage": "tracks", "step": row["step"], "done": done})
 
         store.begin(row["step"])
         started = time.time()
         stats = self.stages.extract(
             store,
-            row["step"],
+            ShardTask(row["step"], row["first_frame"], row["end_frame"], row["starts"]),
             stored_info(self.stages, store, row["video"]),
-            row["first_frame"],
-            row["end_frame"],
             self.options[row["title"]],
             on_frames,
-            row["starts"],
         )
         frames = row["end_frame"] - row["first_frame"]
         stats = {"started": started, "ended": time.time(), "frames": frames, **stats}
         store.mark_done(row["step"], row["digest"], **stats)
         return stats
 
-    def assemble(self, row: Row) -> Row:
+    def assemble(self, row: TaskRow) -> TaskRow:
         """Join a title's shards to tracks, mark them done, and clear away shards that nothing asks for any more."""
         store = Store(row["work"])
         info = store.done_info(TRACKS, row["digest"])
@@ -101,13 +102,13 @@ class Steps:
         prune_shards(store, {step for video in row["videos"] for step in video["steps"]})
         return {"counts": info["counts"], "seconds": info["seconds"]}
 
-    def views(self, row: Row) -> Row:
+    def views(self, row: TaskRow) -> TaskRow:
         """Compute and store one chunk of cached views."""
         started = time.time()
         stats = self.stages.embed_views(Store(row["work"]), self.options[row["title"]], row["step"])
         return {**stats, "started": started, "ended": time.time()}
 
-    def finish(self, row: Row) -> Row:
+    def finish(self, row: TaskRow) -> TaskRow:
         """Write a title's results, mark them done."""
         store, results = Store(row["work"]), Store(row["results"])
         info = store.done_info(RESULTS, row["digest"])
@@ -134,12 +135,12 @@ class Steps:
         return {"counts": info["counts"], "seconds": info["seconds"]}
 
 
-def _row(state: TitleState, step: str, what: str) -> Row:
+def _row(state: TitleState, step: str, what: str) -> TaskRow:
     return {"work": state.work.url, "title": state.title.id, "step": step, "what": what}
 
 
-def probe_rows(state: TitleState, missing: Iterable[ProbeStep]) -> list[Row]:
-    """Pieces of looking at a title's videos."""
+def probe_rows(state: TitleState, missing: Iterable[ProbeTask]) -> list[TaskRow]:
+    """Tasks of looking at a title's videos."""
     return [
         _row(state, probe.step, probe.url)
         | {"url": probe.url, "name": probe.name, "video": probe.key, "digest": probe.digest}
@@ -147,8 +148,8 @@ def probe_rows(state: TitleState, missing: Iterable[ProbeStep]) -> list[Row]:
     ]
 
 
-def shard_rows(state: TitleState, missing: Iterable[tuple[VideoState, ShardStep]]) -> list[Row]:
-    """Pieces of extracting a title's missing shards, in order."""
+def shard_rows(state: TitleState, missing: Iterable[tuple[VideoState, ShardTask]]) -> list[TaskRow]:
+    """Tasks of extracting a title's missing shards, in order."""
     return [
         _row(state, shard.step, f"{video.name}, frames {shard.first_frame} to {shard.end_frame}")
         | {
@@ -162,8 +163,8 @@ def shard_rows(state: TitleState, missing: Iterable[tuple[VideoState, ShardStep]
     ]
 
 
-def assemble_row(state: TitleState) -> Row:
-    """The piece that joins a title's shards."""
+def assemble_row(state: TitleState) -> TaskRow:
+    """The task that joins a title's shards."""
     videos = [
         {"video": video.key, "digest": video.digest, "steps": [shard.step for shard in video.shards]}
         for video in state.videos
@@ -175,13 +176,13 @@ def assemble_row(state: TitleState) -> Row:
     }
 
 
-def view_rows(state: TitleState, keys: Iterable[str]) -> list[Row]:
-    """Pieces of computing a title's cached views."""
+def view_rows(state: TitleState, keys: Iterable[str]) -> list[TaskRow]:
+    """Tasks of computing a title's cached views."""
     return [_row(state, key, f"{state.title.id}, {key}") for key in keys]
 
 
-def finish_row(state: TitleState, device: str, seconds: Mapping[str, float], cpu_s: Mapping[str, float]) -> Row:
-    """The piece that writes a title's results.
+def finish_row(state: TitleState, device: str, seconds: Mapping[str, float], cpu_s: Mapping[str, float]) -> TaskRow:
+    """The task that writes a title's results.
 
     What they were made with and the time that each stage took are kept, to say later what has changed since and how
     long the like of it will take.

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vcn_ray import __version__
 from vcn_ray.cluster.characters import TrackLabels, title_tables
 from vcn_ray.config import Options
 from vcn_ray.export.season_page import (
@@ -24,6 +23,7 @@ from vcn_ray.pipeline.layout import step_of
 from vcn_ray.pipeline.track_splits import read_tracks
 from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
+from vcn_ray.version import __version__
 
 ENTRY_KEY = "season_entry.json"  # what the season's page says of a title, kept with its work
 FACTS_KEY = "page_facts.json"  # what a title's page says that is in none of its tables, kept with its work

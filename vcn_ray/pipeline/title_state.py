@@ -1,7 +1,6 @@
 """The state of a title on disk: what has been done, for which inputs and options, and what is missing.
 
-Below the title's ``work/``: ``probe/`` (one record a video), ``shards/`` (one folder a shard), ``tracks/``, and what
-the adaptation keeps. A step counts as done when its marker bears the digest of what it depends on.
+What lies where is in `layout`.
 """
 
 from __future__ import annotations
@@ -11,29 +10,22 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError
 from vcn_ray.inputs.titles import TimeRange, Title, slug
 from vcn_ray.pipeline.layout import MARKER, STAGE1_VERSION, TRACKS_VERSION
-from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.pipeline.stages import ShardTask, Stages
 from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest
 
-
-@dataclass(frozen=True)
-class ShardStep:
-    """A shard of a video and the step that does it."""
-
-    step: str
-    first_frame: int
-    end_frame: int
-    starts: bool  # at the start of the part that was asked for, see `tracks.shards.Shard`
+if TYPE_CHECKING:  # for light workers
+    from vcn_ray.tracks.probe import VideoInfo
 
 
 @dataclass(frozen=True)
-class ProbeStep:
+class ProbeTask:
     """Looking at a video: what to look at, and the digest that says whether that has been done."""
 
     url: str
@@ -62,7 +54,7 @@ class VideoState:
     end_frame: int
     digest: str
     shard_memory_bytes: int
-    shards: list[ShardStep] = field(default_factory=list)
+    shards: list[ShardTask] = field(default_factory=list)
 
     @property
     def frames(self) -> int:
@@ -98,50 +90,45 @@ class TitleState:
         """Length of the parts of its videos that are worked on."""
         return sum(video.minutes for video in self.videos)
 
-    def probes(self) -> list[ProbeStep]:
+    def probes(self) -> list[ProbeTask]:
         """One for each video of the title, in order. `InputError` names a file that is not there."""
-        steps = []
+        tasks = []
         for url, name in zip(self.title.videos, self.title.names, strict=True):
             found = stat_source(url)
             seen = digest(STAGE1_VERSION, name, found.url, found.size_bytes, found.version)
-            steps.append(ProbeStep(url, name, slug(name), seen))
-        return steps
+            tasks.append(ProbeTask(url, name, slug(name), seen))
+        return tasks
 
-    def missing_probes(self, steps: Sequence[ProbeStep]) -> list[ProbeStep]:
+    def missing_probes(self, tasks: Sequence[ProbeTask]) -> list[ProbeTask]:
         """Those of videos that nobody has looked at since they last changed."""
-        return [step for step in steps if not self.work.is_done(step.step, step.digest)]
+        return [task for task in tasks if not self.work.is_done(task.step, task.digest)]
 
-    def plan_shards(self, steps: Sequence[ProbeStep], infos: Mapping[str, Any] | None = None) -> None:
+    def plan_shards(self, tasks: Sequence[ProbeTask], infos: Mapping[str, VideoInfo] | None = None) -> None:
         """Fill `videos` from what looking at them found: given by key, or stored.
 
         `InputError` where the part that was asked for holds nothing of one.
         """
         self.videos = []
-        for step in steps:
-            info = stored_info(self.stages, self.work, step.key) if infos is None else infos[step.key]
+        for probed in tasks:
+            info = stored_info(self.stages, self.work, probed.key) if infos is None else infos[probed.key]
             first_frame, end_frame = _frames_of(info, self.part)
             if first_frame >= end_frame:
                 raise InputError(
-                    f"{step.url}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
+                    f"{probed.url}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
                 )
             video_digest = digest(
-                STAGE1_VERSION, info.fingerprint, step.name, self.options.models.pack, self.options.digest("tracks")
+                STAGE1_VERSION, info.fingerprint, probed.name, self.options.models.pack, self.options.digest("tracks")
             )
-            shards = [
-                ShardStep(
-                    f"shards/{step.key}/{a:08d}-{b:08d}{'-part' if (starts := a == first_frame > 0) else ''}",
-                    a,
-                    b,
-                    starts,
-                )
-                for shard in self.stages.shards(info, self.options.run.window_s)
-                if (a := max(shard.first_frame, first_frame)) < (b := min(shard.end_frame, end_frame))
-            ]
+            shards = []
+            for shard in self.stages.shards(info, self.options.run.window_s):
+                task = ShardTask.of(probed.key, shard, first_frame, end_frame)
+                if task is not None:
+                    shards.append(task)
             self.videos.append(
                 VideoState(
-                    name=step.name,
-                    key=step.key,
-                    url=step.url,
+                    name=probed.name,
+                    key=probed.key,
+                    url=probed.url,
                     fingerprint=info.fingerprint,
                     duration_s=float(info.duration_s),
                     frames_in_file=info.frames,
@@ -164,7 +151,7 @@ class TitleState:
         """What the title's results depend on."""
         return digest(self.title.id, self.tracks_digest, self.run_digest)
 
-    def missing_shards(self) -> list[tuple[VideoState, ShardStep]]:
+    def missing_shards(self) -> list[tuple[VideoState, ShardTask]]:
         """Shards still to be extracted, in order; none once the title's tracks are joined."""
         if self.work.is_done("tracks", self.tracks_digest):
             return []
@@ -184,20 +171,20 @@ def prune_shards(work: Store, keep: Container[str]) -> None:
             work.delete(key)
 
 
-def probe_step(stages: Stages, store: Store, step: ProbeStep) -> None:
+def probe_and_store(stages: Stages, store: Store, task: ProbeTask) -> None:
     """Look at a video and keep what was found in its title's working store. `InputError` where it cannot be used."""
-    info = replace(stages.probe(step.url), name=step.name)
-    store.begin(step.step)
-    store.write_json(f"{step.step}.json", info.to_json())
-    store.mark_done(step.step, step.digest)
+    info = replace(stages.probe(task.url), name=task.name)
+    store.begin(task.step)
+    store.write_json(f"{task.step}.json", info.to_json())
+    store.mark_done(task.step, task.digest)
 
 
-def stored_info(stages: Stages, work: Store, key: str) -> Any:
-    """`VideoInfo` of a probed video, by its key in the title's working store."""
+def stored_info(stages: Stages, work: Store, key: str) -> VideoInfo:
+    """What a probed video is, by its key in the title's working store."""
     return stages.load_info(work.read_json(f"probe/{key}.json"))
 
 
-def _frames_of(info: Any, part: TimeRange) -> tuple[int, int]:
+def _frames_of(info: VideoInfo, part: TimeRange) -> tuple[int, int]:
     """Range of frames whose time lies in the part."""
     if part == TimeRange():
         return 0, info.frames

@@ -31,6 +31,14 @@ def plan_view_chunks(store: Store, options: Options, device: str) -> list[str]:
     return [key for key, rows in chunks if not store.is_done(key, views_digest(store, options, rows))]
 
 
+def count_view_chunks(store: Store, options: Options, device: str) -> tuple[int, int]:
+    """Chunks of cached views that are still to be computed, and all of them; changes nothing."""
+    if resolve_depth(options.adapt, device) != "head":
+        return 0, 0
+    chunks = view_chunks(store, options)
+    return sum(not store.is_done(key, views_digest(store, options, rows)) for key, rows in chunks), len(chunks)
+
+
 def embed_view_chunk(store: Store, options: Options, key: str, threads: int) -> dict[str, Any]:
     """Compute and store one chunk of cached views on a CPU; returns its number of crops and seconds."""
     start = time.monotonic()

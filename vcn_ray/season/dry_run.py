@@ -12,13 +12,14 @@ from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.errors import OutputError, VcnError
-from vcn_ray.execution.on_ray.session import settled_device
+from vcn_ray.execution.factory import make_executor
 from vcn_ray.inputs.titles import Season, TimeRange
 from vcn_ray.pipeline.digests import results_inputs
 from vcn_ray.pipeline.layout import RESULTS, TRACKS
+from vcn_ray.pipeline.stages import Stages
 from vcn_ray.pipeline.tasks import made_with
 from vcn_ray.pipeline.title_state import TitleState, stored_info
-from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.storage.store import Store
 
 STAGES = ("tracks", "views", "adapt", "results")
@@ -102,8 +103,8 @@ def plan_season(
     title_options: Mapping[str, Options] | None = None,
 ) -> Plan:
     """What `run_season` would do with the same arguments, see there."""
-    stages, overrides = stages or Stages(), title_options or {}
-    with settled_device(options.run, local=options.run.address is None) as device:
+    stages, overrides = stages or VideoClusterNet(), title_options or {}
+    with make_executor(local=options.run.address is None).device(options.run) as device:
         states = []
         for place, title in enumerate(season.titles):
             own = overrides.get(title.id, options)

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from vcn_ray.config import Options
+from vcn_ray.pipeline.stages import Stages
 from vcn_ray.pipeline.title_state import TitleState
-from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.season.outcome import SeasonOutcome
 
 

@@ -6,18 +6,16 @@ import json
 import threading
 
 from vcn_ray.errors import InputError
-from vcn_ray.execution.attempts import Row
-from vcn_ray.execution.base import Engine, Took
-from vcn_ray.execution.on_ray.failures import TitleError
+from vcn_ray.execution.base import Executor, TitleError, Took
 from vcn_ray.execution.worker_events import tell_landed
 from vcn_ray.monitoring.monitor import Monitor
 from vcn_ray.pipeline.layout import TRACKS
-from vcn_ray.pipeline.tasks import assemble_row, finish_row
+from vcn_ray.pipeline.tasks import TaskRow, assemble_row, finish_row
 from vcn_ray.pipeline.title_state import TitleState
-from vcn_ray.season.ledger import Ledger
+from vcn_ray.season.outcome import Ledger
 
 
-class Course:
+class TitleRun:
     """Joins a title's shards, has its views computed, waits for its turn to adapt, has its results written.
 
     Args:
@@ -30,47 +28,47 @@ class Course:
     def __init__(self, ledger: Ledger, monitor: Monitor, device: str, gave_up: threading.Event):
         self._ledger, self._monitor, self._device, self._gave_up = ledger, monitor, device, gave_up
 
-    def take(self, engine: Engine, state: TitleState) -> None:
+    def take(self, executor: Executor, state: TitleState) -> None:
         """Take a title to its results; what goes wrong is its own error."""
         title, result = state.title.id, self._ledger.results[state.title.id]
         with self._ledger.failing_alone(title, "tracks"):
             info = state.work.done_info(TRACKS, state.tracks_digest)
             if info is None:
-                info = self._stats("assemble", engine.assemble(assemble_row(state)))
+                info = self._stats("assemble", executor.assemble(assemble_row(state)))
             self.require_faces(state, info)
         if result.error is not None:
             return
         with self._ledger.failing_alone(title, "adapt"):
             self._monitor.moved(title, "waiting")
             took: dict[str, Took] = {}
-            in_turn = engine.views_need_slot  # the cluster may grow meanwhile
+            in_turn = executor.views_need_turn  # the cluster may grow meanwhile
             if not in_turn:
-                took["views"] = engine.views(state)
+                took["views"] = executor.views(state)
                 self._monitor.moved(title, "waiting")
-            with engine.slots.take(state.place, self._gave_up) as cpus:
+            with executor.scheduler.take(state.place, self._gave_up) as cpus:
                 if in_turn:
-                    took["views"] = engine.views(state)
-                took["adapt"] = engine.adapt(state, cpus)
+                    took["views"] = executor.views(state)
+                took["adapt"] = executor.adapt(state, cpus)
             result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
         if result.error is not None:
             return
         with self._ledger.failing_alone(title, "results"):
             self._monitor.moved(title, "results")
             cpu_s = {stage: of_stage.cpu_s for stage, of_stage in took.items()}
-            stats = self._stats("results", engine.finish(finish_row(state, self._device, result.seconds, cpu_s)))
+            stats = self._stats("results", executor.finish(finish_row(state, self._device, result.seconds, cpu_s)))
             result.counts, result.seconds = stats["counts"], stats["seconds"]
             self._monitor.moved(title, "done")
             page = state.results.where("report.html")
             self._monitor.say(f"{title}: {result.counts.get('characters', 0)} characters, {page}")
 
-    def _stats(self, stage: str, landed: Row) -> Row:
-        """The numbers of a piece; `TitleError` where it failed."""
+    def _stats(self, stage: str, landed: TaskRow) -> TaskRow:
+        """The numbers of a task; `TitleError` where it failed."""
         tell_landed(self._monitor, stage, landed)
         if landed["error"]:
             raise TitleError(landed["error"], landed["traceback"])
         return json.loads(landed["stats"])
 
-    def require_faces(self, state: TitleState, info: Row) -> None:
+    def require_faces(self, state: TitleState, info: TaskRow) -> None:
         """`InputError` where the joined tracks of a title hold no face."""
         self._ledger.results[state.title.id].seconds["tracks"] = info["seconds"]
         if info["counts"]["faces"] == 0:

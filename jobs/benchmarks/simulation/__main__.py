@@ -31,6 +31,7 @@ from jobs.benchmarks.simulation import schedule, sleeping_stages
 from jobs.benchmarks.simulation.schedule import Machine, TitleWork, both_s, draw_work, list_schedule, lower_bounds
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, VcnError
+from vcn_ray.execution.on_ray.executor import RayExecutor
 from vcn_ray.execution.on_ray.session import WORKER_ENVIRONMENT
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import run_season
@@ -95,7 +96,11 @@ def simulate(work: Sequence[TitleWork], cpus: int, gpus: int, folder: Path) -> d
     with pretended_ray(cpus, gpus), Watch(every_s=1.0) as watch:
         started = time.time()
         outcome = run_season(
-            find_season([videos]), Store(folder / "out"), options, stages=sleeping_stages.SleepingStages(work, events)
+            find_season([videos]),
+            Store(folder / "out"),
+            options,
+            stages=sleeping_stages.SleepingStages(work, events),
+            executor=RayExecutor(sleeping_stages.sleep_on_ray),
         )
         wall_s = time.time() - started
     if outcome.failed:

@@ -12,15 +12,16 @@ from typing import Any
 
 from jobs.benchmarks.simulation.schedule import TitleWork
 from vcn_ray.config import Options
+from vcn_ray.execution.base import Adaptation
 from vcn_ray.execution.on_ray.train import Resources
-from vcn_ray.pipeline.videoclusternet import Report, Stages
+from vcn_ray.pipeline.stages import Event, OnEvent, ShardTask, Stages
 from vcn_ray.storage.store import Store
 
 _MEMORY_BYTES = 1_000_000  # that a task asks for
 
 
 @dataclass(frozen=True)
-class SleepingStagesVideo:
+class SleepingVideo:
     """A video of one frame a shard, known from its file's name (``title-0007.mp4``) alone."""
 
     path: str
@@ -63,8 +64,8 @@ class Piece:
 class SleepingStages(Stages):
     """Sleeps through the work; every piece leaves a line in the file of events: kind, title, start, end (Unix seconds).
 
-    The events are kept apart from what the driver tells, so that its reports are not what it is judged by. Adaptation
-    is run by `sleep_on_ray` in the place of Ray Train.
+    The events are kept apart from what the driver tells, so that it is not judged by its own words. `sleep_on_ray` runs
+    adaptations in the place of Ray Train.
     """
 
     views_memory_bytes = _MEMORY_BYTES
@@ -76,7 +77,6 @@ class SleepingStages(Stages):
     def __init__(self, work: Sequence[TitleWork], events: Path):
         self._work = {title_name(number): title for number, title in enumerate(work)}
         self._events = str(events)
-        self.trainer = sleep_on_ray
 
     def _sleep(self, kind: str, title: str, seconds: float) -> None:
         started = time.time()
@@ -94,38 +94,35 @@ class SleepingStages(Stages):
     def check(self, options: Options) -> None:
         """Nothing is needed."""
 
-    def probe(self, path: str) -> SleepingStagesVideo:
+    def probe(self, path: str) -> SleepingVideo:
         """From the file's name."""
-        return SleepingStagesVideo(path, Path(path).name, len(self._work[Path(path).stem].shards))
+        return SleepingVideo(path, Path(path).name, len(self._work[Path(path).stem].shards))
 
-    def load_info(self, content: dict[str, Any]) -> SleepingStagesVideo:
+    def load_info(self, content: dict[str, Any]) -> SleepingVideo:
         """The inverse of `to_json`."""
-        return SleepingStagesVideo(**content | {"warnings": tuple(content["warnings"])})
+        return SleepingVideo(**content | {"warnings": tuple(content["warnings"])})
 
-    def shards(self, info: SleepingStagesVideo, window_s: float) -> list[Piece]:
+    def shards(self, info: SleepingVideo, window_s: float) -> list[Piece]:
         """One a frame, whatever the window."""
         return [Piece(frame, frame + 1) for frame in range(info.frames)]
 
-    def shard_memory_bytes(self, info: SleepingStagesVideo, options: Options) -> int:
+    def shard_memory_bytes(self, info: SleepingVideo, options: Options) -> int:
         """Next to nothing: memory is not to hold back CPUs that are not there."""
         return _MEMORY_BYTES
 
     def extract(
         self,
         store: Store,
-        step: str,
-        info: SleepingStagesVideo,
-        first_frame: int,
-        end_frame: int,
+        task: ShardTask,
+        info: SleepingVideo,
         options: Options,
         on_frames: Callable[[int], None],
-        starts: bool = False,
     ) -> dict[str, Any]:
         """Sleep as long as the shard takes."""
         title = Path(info.path).stem
-        self._sleep("tracks", title, self._work[title].shards[first_frame])
-        on_frames(end_frame - first_frame)
-        return {"frames": end_frame - first_frame}
+        self._sleep("tracks", title, self._work[title].shards[task.first_frame])
+        on_frames(task.end_frame - task.first_frame)
+        return {"frames": task.end_frame - task.first_frame}
 
     def assemble(self, store: Store, videos: Sequence[tuple[Any, Sequence[str]]], options: Options) -> dict[str, Any]:
         """Nothing to join; a title has faces."""
@@ -137,6 +134,14 @@ class SleepingStages(Stages):
         keys = [f"views/{number:04d}" for number in range(len(self._work[title].views))]
         return [key for key in keys if not store.exists(f"{key}.json")]
 
+    def views_left(self, store: Store, options: Options, device: str) -> tuple[int, int]:
+        """By what has been slept through."""
+        return len(self.view_chunks(store, options, device)), len(self._work[self._title(store)].views)
+
+    def is_adapted(self, store: Store, options: Options, device: str) -> bool:
+        """Never known: nothing is kept."""
+        return False
+
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         """Sleep as long as the chunk takes."""
         title = self._title(store)
@@ -145,13 +150,13 @@ class SleepingStages(Stages):
         return {"crops": 1}
 
     def adapt(
-        self, store: Store, options: Options, device: str, threads: int, report: Report, workers: Any = None
+        self, store: Store, options: Options, device: str, threads: int, on_event: OnEvent, workers: Any = None
     ) -> None:
         """Sleep as long as the title's adaptation takes, telling of one epoch."""
         title = self._title(store)
-        report({"iteration": 1, "epoch": 0, "loss": 0.5})
+        on_event({"iteration": 1, "epoch": 0, "loss": 0.5})
         self._sleep("adapt", title, self._work[title].adapt)
-        report({"iteration": 1, "clusters": 1})
+        on_event({"iteration": 1, "clusters": 1})
 
     def finish(
         self,
@@ -181,29 +186,19 @@ def title_name(number: int) -> str:
     return f"title-{number:04d}"
 
 
-def sleep_on_ray(
-    stages: Stages,
-    title: str,
-    slug: str,
-    work: Store,
-    options: Options,
-    device: str,
-    inputs_digest: str,
-    resources: Resources,
-    report_to: Any,
-) -> None:
+def sleep_on_ray(adaptation: Adaptation, resources: Resources, event_actor: Any) -> None:
     """A `Trainer`: one task that holds the title's resources and runs `SleepingStages.adapt`, without Ray Train.
 
     No actor: each would start a process of its own, and the CPU second that takes, which machines with these CPUs would
-    have to spare, this one has not. What a real worker group costs, ``benchmark.py group`` tells.
+    have to spare, this one has not. What a real worker group costs, ``python -m jobs.benchmarks group`` tells.
     """
     import ray
 
-    def tell(event: dict[str, Any]) -> None:
-        report_to.put.remote({"title": title, "stage": "adapt", **event})
+    def tell(event: Event) -> None:
+        event_actor.put.remote({"title": adaptation.title, "stage": "adapt", **event})
 
     def adapt() -> None:
-        stages.adapt(work, options, device, 1, tell)
+        adaptation.stages.adapt(adaptation.work, adaptation.options, adaptation.device, 1, tell)
 
     task = ray.remote(num_cpus=resources.cpus, num_gpus=resources.gpus, max_calls=0)(adapt)
-    ray.get(task.options(name=f"adapt {slug}").remote())
+    ray.get(task.options(name=f"adapt {adaptation.slug}").remote())

@@ -8,22 +8,23 @@
 
 from pathlib import Path
 
-import pytest
 from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
+from vcn_ray.execution.factory import make_executor
+from vcn_ray.execution.on_ray.executor import RayExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.run import SeasonOutcome, run_season
 from vcn_ray.storage.store import Store
 
 
 def _run(season: Path, out: Path, stages: CountingStages, *, local: bool = False) -> SeasonOutcome:
-    return run_season(find_season([season]), Store(out), make_options(), local=local, stages=stages)
+    return run_season(
+        find_season([season]), Store(out), make_options(), executor=make_executor(local=local), stages=stages
+    )
 
 
-def test_deaths_of_workers_change_nothing_but_the_title_that_dies(
-    tmp_path: Path, ray_cluster: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deaths_of_workers_change_nothing_but_the_title_that_dies(tmp_path: Path, ray_cluster: None) -> None:
     season = tmp_path / "videos"
     video(season, "a.mp4", range(1, 51))
     video(season, "b.mp4", range(101, 131))
@@ -46,8 +47,12 @@ def test_deaths_of_workers_change_nothing_but_the_title_that_dies(
     assert results_of(tmp_path / "out") == results_of(tmp_path / "here")
 
     calls = mended.called()
-    monkeypatch.setattr("vcn_ray.season.run.open_engine", None)  # nothing is left to do it for
-    _run(season, tmp_path / "out", mended)
+
+    class NeverStarted(RayExecutor):
+        def start(self, *, extracting: bool) -> None:
+            raise AssertionError("nothing is left to start Ray for")
+
+    run_season(find_season([season]), Store(tmp_path / "out"), make_options(), executor=NeverStarted(), stages=mended)
     assert mended.called() == calls
 
 

@@ -26,7 +26,7 @@ def test_process_that_has_a_ray_keeps_it(ray_cluster: None) -> None:
     with ray_session(RunOptions()) as cluster:
         assert cluster.cpus == 2
     assert ray.is_initialized()
-    with settled_device(RunOptions(), local=False) as device:
+    with settled_device(RunOptions()) as device:
         assert device == "cpu"
     assert ray.is_initialized()
 

@@ -27,11 +27,9 @@ from support.counting_stages import CountingStages
 from vcn_ray.adapt.workers import PeerLostError, Workers
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, OptionError
-from vcn_ray.execution.on_ray import failures as blame
-from vcn_ray.execution.on_ray import train as adaptation
-from vcn_ray.execution.on_ray.failures import TitleError
+from vcn_ray.execution.base import Adaptation
+from vcn_ray.execution.on_ray.failures import NodeWatch, TitleError
 from vcn_ray.execution.on_ray.train import Resources, adapt_on_ray
-from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.storage.store import Store
 
 _DRAINED = PreemptionError(PreemptionInfo(None, {"b": [0]}), True)
@@ -62,37 +60,28 @@ class _Told:
         self.put = SimpleNamespace(remote=self.events.append)
 
 
-@pytest.fixture
-def fits(monkeypatch: pytest.MonkeyPatch):
+def fits(*errors: Exception, alive_after: str = "ab") -> list[dict[str, Any]]:
     """Has Ray Train's runs end by the given errors one after the other, then well; gives what was told."""
+    ends, begun = itertools.chain(errors, itertools.repeat(None)), []
+    alive = itertools.chain.from_iterable(itertools.repeat([{"a", "b"}, set(alive_after)]))
 
-    def fits(*errors: Exception, alive_after: str = "ab") -> list[dict[str, Any]]:
-        ends, begun = itertools.chain(errors, itertools.repeat(None)), []
+    def fit(loop: Any, name: str, resources: Resources) -> None:
+        begun.append(name)
+        error = next(ends)
+        if error is not None:
+            raise error
 
-        class Trainer:
-            def __init__(self, *_: Any, run_config: Any, **__: Any) -> None:
-                begun.append(run_config.name)
-
-            def fit(self) -> None:
-                error = next(ends)
-                if error is not None:
-                    raise error
-
-        monkeypatch.setattr(ray.train.torch, "TorchTrainer", Trainer)
-        monkeypatch.setattr(adaptation.time, "sleep", lambda _: None)
-        monkeypatch.setattr(blame, "_SEEN_DEAD_S", 0.0)
-        monkeypatch.setattr(adaptation, "nodes_alive", lambda: {"a", "b"})
-        monkeypatch.setattr(blame, "nodes_alive", lambda: set(alive_after))
-        told = _Told()
-        options, store = make_options(), Store("nowhere")
-        adapt_on_ray(CountingStages(Path()), "My title", "my-title", store, options, "cpu", "digest", Resources(), told)
-        assert len(set(begun)) == len(begun), "Ray Train would resume a run of the same name"
-        return told.events
-
-    return fits
+    told = _Told()
+    adaptation = Adaptation(
+        CountingStages(Path()), "My title", "my-title", Store("nowhere"), make_options(), "cpu", "digest"
+    )
+    nodes = NodeWatch(lambda: next(alive), seen_dead_s=0.0)
+    adapt_on_ray(adaptation, Resources(), told, fit=fit, pause=lambda _: None, nodes=nodes)
+    assert len(set(begun)) == len(begun), "Ray Train would resume a run of the same name"
+    return told.events
 
 
-def test_worker_that_dies_each_time_is_a_sentence(fits) -> None:
+def test_worker_that_dies_each_time_is_a_sentence() -> None:
     with pytest.raises(TitleError, match=r"My title: the worker .* died 3 times.*max_crops_per_track") as caught:
         fits(_CRASHED, _CRASHED, _CRASHED)
     assert "workers failed" in caught.value.trace
@@ -100,7 +89,7 @@ def test_worker_that_dies_each_time_is_a_sentence(fits) -> None:
 
 
 @pytest.mark.parametrize("lost", [_DRAINED, _NODE_DIED, _PREEMPTED], ids=["drained", "dead", "preempted"])
-def test_lost_machines_count_for_nothing_but_endless_ones(fits, lost) -> None:
+def test_lost_machines_count_for_nothing_but_endless_ones(lost) -> None:
     told = fits(*[lost] * 20, _CRASHED, _CRASHED)
     assert [event["stage"] for event in told] == ["adapt"] * 22
     assert sum("machine" in event["retry"] for event in told) == 20
@@ -109,12 +98,12 @@ def test_lost_machines_count_for_nothing_but_endless_ones(fits, lost) -> None:
 
 
 @pytest.mark.parametrize("error", [_UNAVAILABLE, _PEER_LOST, ActorDiedError()], ids=["silent", "peer", "controller"])
-def test_where_the_error_does_not_tell_the_nodes_do(fits, error) -> None:
+def test_where_the_error_does_not_tell_the_nodes_do(error) -> None:
     assert "machine" in fits(error, alive_after="a")[0]["retry"]
     assert "worker died" in fits(error, alive_after="abc")[0]["retry"]
 
 
-def test_waiting_for_room_is_no_failure_and_said_once(fits) -> None:
+def test_waiting_for_room_is_no_failure_and_said_once() -> None:
     told = fits(*[_TIMEOUT] * 50)
     assert [set(event) for event in told] == [{"title", "stage", "say"}]
     assert "1 worker of 1 CPU " in told[0]["say"]
@@ -123,7 +112,7 @@ def test_waiting_for_room_is_no_failure_and_said_once(fits) -> None:
         fits(impossible)
 
 
-def test_what_is_wrong_with_the_title_is_not_tried_again(fits) -> None:
+def test_what_is_wrong_with_the_title_is_not_tried_again() -> None:
     own = UserExceptionWithTraceback(TitleError("t: no", "where"), "traceback")
     with pytest.raises(TitleError, match="t: no") as caught:
         fits(_group(UserExceptionWithTraceback(PeerLostError("gone"), ""), own))
@@ -142,12 +131,12 @@ def test_shares_of_gpus_are_for_single_workers() -> None:
 def test_two_workers_of_a_title_work_as_one_and_one_that_dies_or_fails_ends_both(
     tmp_path: Path, ray_cluster: None
 ) -> None:
-    class Shared(Stages):
+    class Shared(CountingStages):
         def __init__(self, trouble: str):
             self.trouble = trouble
 
         def adapt(
-            self, store: Store, options: Any, device: str, threads: int, report: Any, workers: Workers | None = None
+            self, store: Store, options: Any, device: str, threads: int, on_event: Any, workers: Workers | None = None
         ) -> None:
             assert workers is not None
             total = torch.tensor([1.0 + workers.rank])
@@ -175,7 +164,8 @@ def test_two_workers_of_a_title_work_as_one_and_one_that_dies_or_fails_ends_both
 
     def adapt(trouble: str) -> None:
         asked = Resources(2, 0.5, 0)
-        adapt_on_ray(Shared(trouble), "Two", "two", store, make_options(), "cpu", "digest", asked, reports)
+        adaptation = Adaptation(Shared(trouble), "Two", "two", store, make_options(), "cpu", "digest")
+        adapt_on_ray(adaptation, asked, reports)
 
     adapt("dies once")
     assert [store.read_json(f"rank{rank}") for rank in range(2)] == [[3.0, 7], [3.0, 7]]

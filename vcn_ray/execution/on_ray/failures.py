@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum, auto
+
+from vcn_ray.execution.base import TitleError
 
 #: How long Ray may take to see that a machine is gone: its health checks fail five times in a row, 3 s apart.
 _SEEN_DEAD_S = 40.0
 
 
-class TitleError(Exception):
-    """A title's work failed in a worker: one sentence, and the traceback where it is no fault of the user."""
-
-    def __init__(self, sentence: str, trace: str):
-        super().__init__(sentence)
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[type[TitleError], tuple[str, str]]:
-        """It comes from another process."""
-        return TitleError, (str(self), self.trace)
-
-
-class Blame(Enum):
+class FailureCause(Enum):
     """What ended a run other than the title's own error."""
 
     WORKER = auto()  # it crashed, or was killed for its memory
@@ -31,17 +22,42 @@ class Blame(Enum):
     NEVER_ROOM = auto()  # there cannot be, as large as the cluster may grow
 
 
-def nodes_alive() -> set[str]:
-    """Ids of the cluster's nodes."""
+@dataclass(frozen=True)
+class NodeWatch:
+    """Tells which machines have gone.
+
+    Args:
+        alive: gives the ids of the cluster's nodes that Ray takes for alive.
+        seen_dead_s: how long Ray may take to see that a machine is gone.
+    """
+
+    alive: Callable[[], set[str]]
+    seen_dead_s: float = _SEEN_DEAD_S
+
+    def lost_since(self, before: set[str]) -> bool:
+        """Whether one of these nodes is dead, or is within the time that Ray takes to notice."""
+        until = time.monotonic() + self.seen_dead_s
+        while not (before - self.alive()):
+            if time.monotonic() > until:
+                return False
+            time.sleep(1.0)
+        return True
+
+
+def _nodes_alive() -> set[str]:
     import ray
 
     return {node["NodeID"] for node in ray.nodes() if node["Alive"]}
 
 
-def blame(error: Exception, nodes: set[str]) -> Blame | TitleError:
+#: Of the Ray in use.
+NODE_WATCH = NodeWatch(_nodes_alive)
+
+
+def failure_cause(error: Exception, alive_before: set[str], nodes: NodeWatch = NODE_WATCH) -> FailureCause | TitleError:
     """What ended a run, from the error of `TorchTrainer.fit`; other errors than Ray's come back by being raised.
 
-    nodes: the nodes that were alive when the run began. Where the error alone does not tell a crash from a lost
+    alive_before: the nodes that were alive when the run began. Where the error alone does not tell a crash from a lost
     machine, this waits until Ray would have noticed the latter.
     """
     from ray.exceptions import RayActorError
@@ -52,22 +68,22 @@ def blame(error: Exception, nodes: set[str]) -> Blame | TitleError:
     if not isinstance(error, (TrainingFailedError, RayActorError)):
         raise error
     if isinstance(error, PreemptionError):
-        return Blame.MACHINE
+        return FailureCause.MACHINE
     if isinstance(error, ControllerError):
         if isinstance(error.controller_failure, WorkerGroupStartupTimeoutError):
-            return Blame.NO_ROOM
+            return FailureCause.NO_ROOM
         if isinstance(error.controller_failure, InsufficientClusterResourcesError):
-            return Blame.NEVER_ROOM
+            return FailureCause.NEVER_ROOM
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, TitleError):
             return cause
     if any(isinstance(cause, RayActorError) and _on_lost_machine(cause) for cause in causes):
-        return Blame.MACHINE
+        return FailureCause.MACHINE
     if any("worker process has died" in str(cause) for cause in causes):
-        return Blame.WORKER
+        return FailureCause.WORKER
     # A worker that does not answer, or whose peer does not: Ray hears of a lost machine later than its workers do.
-    return Blame.MACHINE if _lost_since(nodes) else Blame.WORKER
+    return FailureCause.MACHINE if nodes.lost_since(alive_before) else FailureCause.WORKER
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -86,13 +102,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _on_lost_machine(error: BaseException) -> bool:
     return bool(getattr(error, "preempted", False)) or "its node has died" in str(error)
-
-
-def _lost_since(nodes: set[str]) -> bool:
-    """Whether one of these nodes is dead, or is within the time that Ray takes to notice."""
-    until = time.monotonic() + _SEEN_DEAD_S
-    while not (nodes - nodes_alive()):
-        if time.monotonic() > until:
-            return False
-        time.sleep(1.0)
-    return True

@@ -15,6 +15,7 @@ from typing import Any
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
+from vcn_ray.execution.local import device_here
 
 _MIB = 2**20
 _CONNECT_S = 10.0
@@ -96,21 +97,17 @@ class Cluster:
 
 
 @contextmanager
-def settled_device(options: RunOptions, *, local: bool) -> Iterator[str]:
+def settled_device(options: RunOptions) -> Iterator[str]:
     """Where adaptation will run, "cpu" or "cuda", known before any work and before a Ray is started on this machine.
 
     What "auto" means is asked of the Ray at the address, or of this process's own; the connection then lasts for the
     block. Without either it is this machine's answer.
     """
-    if options.device != "auto":
-        yield options.device
-    elif not local and (options.address is not None or ray_if_up() is not None):
+    if options.device == "auto" and (options.address is not None or ray_if_up() is not None):
         with ray_session(options) as cluster:
             yield "cuda" if cluster.gpus else "cpu"
     else:
-        import torch
-
-        yield "cuda" if torch.cuda.is_available() else "cpu"
+        yield device_here(options)
 
 
 def ray_if_up() -> Any | None:

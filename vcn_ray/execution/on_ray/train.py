@@ -14,20 +14,14 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
-from vcn_ray.execution.on_ray.failures import Blame, TitleError, blame, nodes_alive
-from vcn_ray.pipeline.videoclusternet import Report, Stages
-from vcn_ray.storage.store import Store
-
-#: Times that a title's worker may die (crash, out of memory) before the title is given up.
-MAX_WORKER_DEATHS = 2
-
-#: Times that a machine under it may be lost or taken back. No fault of the title; a bound only on endless bad luck.
-MAX_MACHINES_LOST = 30
+from vcn_ray.execution.base import Adaptation, TitleError
+from vcn_ray.execution.on_ray.failures import NODE_WATCH, NodeWatch, failure_cause
+from vcn_ray.execution.on_ray.retry_policy import GiveUp, Retry, RetryPolicy
+from vcn_ray.execution.title_scheduler import Resources
+from vcn_ray.pipeline.stages import Event, OnEvent
 
 #: Ray Train takes back its request for workers that long unanswered, and we put it again: new machines take minutes.
 _START_TIMEOUT_S = 120
@@ -35,140 +29,64 @@ _START_TIMEOUT_S = 120
 #: How often Ray Train looks after its workers; at its own 2 s a finished title waits a second and more to be noticed.
 _LOOK_EVERY_S = 0.5
 
-_LONGEST_PAUSE_S = 30.0
-
 #: What Ray Train needs to see that a worker of a group has crashed; its peers know at once.
 _PEER_SEEN_DEAD_S = 5.0
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What a title's adaptation asks Ray for."""
-
-    workers: int = 1  # processes that share the title
-    cpus: float = 1.0  # of each worker
-    gpus: float = 0.0  # of each worker; 0: it runs on CPUs
-
-    def __str__(self) -> str:
-        """For messages: "2 workers of 1 CPU and 0.5 GPU"."""
-        gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
-        return f"{self.workers} worker{'s' * (self.workers > 1)} of {self.cpus:g} CPU{gpus}"
-
-
-class Trainer(Protocol):
-    """Whoever runs a title's adaptation on Ray: `adapt_on_ray`, or what a test or simulation puts in its place."""
-
-    def __call__(
-        self,
-        stages: Stages,
-        title: str,
-        slug: str,
-        work: Store,
-        options: Options,
-        device: str,
-        inputs_digest: str,
-        resources: Resources,
-        report_to: Any,
-    ) -> None:
-        """See `adapt_on_ray`."""
-
-
-def adapt_here(stages: Stages, work: Store, options: Options, device: str, report: Report) -> None:
-    """Adapt and cluster in this process, by Ray Train's local mode; no Ray is started."""
-    from ray.train import ScalingConfig
-    from ray.train.torch import TorchTrainer
-
-    def loop() -> None:
-        stages.adapt(work, options, device, options.run.threads_per_title, report)
-
-    TorchTrainer(loop, scaling_config=ScalingConfig(num_workers=0)).fit()
-
-
 def adapt_on_ray(
-    stages: Stages,
-    title: str,
-    slug: str,
-    work: Store,
-    options: Options,
-    device: str,
-    inputs_digest: str,
+    adaptation: Adaptation,
     resources: Resources,
-    report_to: Any,
+    event_actor: Any,
+    *,
+    fit: Callable[[Callable[[], None], str, Resources], None] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    nodes: NodeWatch = NODE_WATCH,
 ) -> None:
-    """Adapt and cluster in Ray Train workers; blocks until it is over, also while Ray has no room. Raises `TitleError`.
+    """Adapt and cluster in Ray Train workers; blocks until it is over, also while Ray has no room; see `Trainer`.
 
     A death is answered by a run of its own, not by Ray Train: while a group starts up, it takes a worker's death for
     its controller's fault and gives up, and it tells nobody of a retry. Our step markers say where to go on.
 
     Args:
-        stages: what to do.
-        title: the title's id, for messages.
-        slug: the title's id as a name, for the dashboard.
-        work: the title's working store.
-        options: all options; `threads_per_title` is the number of a worker's threads whatever `resources` say.
-        device: "cpu" or "cuda".
-        inputs_digest: what the title's results depend on; a part of the run's name.
+        adaptation: what to do.
         resources: what to ask Ray for.
-        report_to: actor whose ``put`` hears of progress ({"title", "stage": "adapt", "iteration", ...}), of repetitions
-            ({..., "retry": why}) and of what the user should know ({..., "say": sentence}).
+        event_actor: told of progress and repetitions.
+        fit: one Ray Train run of a loop, by its name, with these resources; raises whatever ends it. None: `fit_once`.
+        pause: waits so many seconds before another try.
+        nodes: tells a crash from a lost machine where the error does not.
     """
     # Ray Train reads these where it starts a run's controller.
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(_START_TIMEOUT_S))
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", str(_LOOK_EVERY_S))
 
-    def tell(**event: Any) -> None:
-        report_to.put.remote({"title": title, "stage": "adapt", **event})
+    def tell(event: Event) -> None:
+        event_actor.put.remote({"title": adaptation.title, "stage": "adapt", **event})
 
     def adapt_title() -> None:
-        _adapt_in_worker(stages, title, work, options, device, tell)
+        _adapt_in_worker(adaptation, tell)
 
-    name = f"{slug}-{inputs_digest}-{uuid.uuid4().hex[:6]}"  # a second run of a title is another line in the dashboard
-    deaths = lost = unanswered = 0
+    policy = RetryPolicy(adaptation.title, resources, _START_TIMEOUT_S)
+    # A second run of a title is another line in the dashboard.
+    name = f"{adaptation.slug}-{adaptation.inputs_digest}-{uuid.uuid4().hex[:6]}"
     for attempt in itertools.count(1):
-        nodes = nodes_alive()
+        alive_before = nodes.alive()
         try:
-            _fit(adapt_title, f"{name}-{attempt}", resources)
+            (fit or fit_once)(adapt_title, f"{name}-{attempt}", resources)
             return
         except Exception as error:
-            match blame(error, nodes):
-                case TitleError() as failure:
-                    raise failure from error
-                case Blame.NO_ROOM:
-                    unanswered += 1
-                    if unanswered == 1:
-                        tell(say=f"no machine has had room for {resources} for {_START_TIMEOUT_S} s; still waiting")
-                    continue
-                case Blame.NEVER_ROOM:
-                    raise TitleError(
-                        f"{title}: this cluster never has {resources}, however far it grows; lower gpus_per_title or "
-                        "workers_per_title, or allow it larger machines",
-                        str(error),
-                    ) from error
-                case Blame.MACHINE:
-                    lost += 1
-                    if lost > MAX_MACHINES_LOST:
-                        raise TitleError(
-                            f"{title}: the machines that adapt it were lost {lost} times; what it has done is kept; "
-                            "run the same command again on machines that stay longer",
-                            str(error),
-                        ) from error
-                    tell(retry="its machine was lost or taken back; it goes on elsewhere from its last stored state")
-                case Blame.WORKER:
-                    deaths += 1
-                    if deaths > MAX_WORKER_DEATHS:
-                        raise TitleError(
-                            f"{title}: the worker that adapts it died {deaths} times (crash or out of memory); the "
-                            "rest of the season went on; free some memory, or try --set max_crops_per_track=6 (on a "
-                            "GPU also --set batch_pairs=16), and run the same command again",
-                            str(error),
-                        ) from error
-                    tell(retry="its worker died (crash or out of memory)")
-        time.sleep(min(_LONGEST_PAUSE_S, 2.0 ** min(deaths + lost, 8)))
+            cause = failure_cause(error, alive_before, nodes)
+            if isinstance(cause, TitleError):
+                raise cause from error
+            match policy.after(cause):
+                case GiveUp(sentence):
+                    raise TitleError(sentence, str(error)) from error
+                case Retry(event, pause_s):
+                    if event is not None:
+                        tell(event)
+        pause(pause_s)
 
 
-def _adapt_in_worker(
-    stages: Stages, title: str, work: Store, options: Options, device: str, tell: Callable[..., None]
-) -> None:
+def _adapt_in_worker(adaptation: Adaptation, tell: OnEvent) -> None:
     """What each worker runs. Raises `TitleError` for what is wrong with the title; what Ray and peers raise goes on.
 
     Raising, not returning, also ends the other workers of the group, who would wait for this one.
@@ -179,6 +97,8 @@ def _adapt_in_worker(
     from ray.exceptions import RayError
 
     from vcn_ray.adapt.workers import PeerLostError, Workers, in_process_group
+
+    title, options, device = adaptation.title, adaptation.options, adaptation.device
 
     def leaving() -> bool:
         """Whether Ray has been told that a machine of this group will be drained."""
@@ -191,7 +111,7 @@ def _adapt_in_worker(
                 device = str(ray.train.torch.get_device())
         else:
             workers = Workers(leaving=leaving)
-        stages.adapt(work, options, device, options.run.threads_per_title, lambda event: tell(**event), workers=workers)
+        adaptation.stages.adapt(adaptation.work, options, device, options.run.threads_per_title, tell, workers=workers)
     except PeerLostError:
         time.sleep(_PEER_SEEN_DEAD_S)  # Ray ends this worker as soon as it sees the other one's end, and why
         raise
@@ -209,7 +129,7 @@ def _adapt_in_worker(
         raise TitleError(f"{title}: unexpected {type(error).__name__}: {error}", traceback.format_exc()) from None
 
 
-def _fit(loop: Callable[[], None], name: str, resources: Resources) -> None:
+def fit_once(loop: Callable[[], None], name: str, resources: Resources) -> None:
     """One Ray Train run of a loop. Raises whatever ends it."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vcn_ray.season.parallel import side_by_side
+from vcn_ray.execution.parallel import side_by_side
 
 
 def test_all_are_done_and_the_error_is_told() -> None:
