@@ -1,6 +1,6 @@
 """Memory of one task, by what it works on: what Ray is asked to keep free for it, so that no machine runs out.
 
-Measured on video full of faces (docs/clusters.md, "Sizes"), a quarter on top.
+Measured on video full of faces (docs/clusters.md, "What a machine needs"), a quarter on top.
 """
 
 from __future__ import annotations
