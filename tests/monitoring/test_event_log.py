@@ -10,7 +10,7 @@ from support.counting_stages import CountingStages, video
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
 from vcn_ray.inputs.resolve import find_season
-from vcn_ray.monitoring import event_log as logs
+from vcn_ray.monitoring import event_log
 from vcn_ray.monitoring.event_log import EventLog
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
@@ -68,8 +68,8 @@ def test_nothing_is_left_by_a_run_without_work(tmp_path: Path) -> None:
 
 
 def test_parts_are_bounded_and_the_last_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_PART_BYTES", 1000)
-    monkeypatch.setattr(logs, "_MOST_PARTS", 3)
+    monkeypatch.setattr(event_log, "_PART_BYTES", 1000)
+    monkeypatch.setattr(event_log, "_MOST_PARTS", 3)
     log = EventLog(Store(tmp_path), _RUN)
     for number in range(100):
         log.epoch("a", 1, number, 0.5)
@@ -83,7 +83,7 @@ def test_parts_are_bounded_and_the_last_line_says_so(tmp_path: Path, monkeypatch
 
 
 def test_only_the_last_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "_RUNS_KEPT", 2)
+    monkeypatch.setattr(event_log, "_RUNS_KEPT", 2)
     store = Store(tmp_path)
     for day in (1, 2, 3):
         for part in (0, 1):

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.errors import InputError
-from vcn_ray.storage import objectstore
-from vcn_ray.storage import ranged_file as rangedfile
+from vcn_ray.storage import objectstore, ranged_file
 from vcn_ray.storage.objectstore import parse_url
 from vcn_ray.storage.ranged_file import RangedFile
 from vcn_ray.storage.store import Store
@@ -26,8 +25,8 @@ from vcn_ray.storage.store import Store
 def test_reading_in_ranges_is_reading(
     s3_bucket: str, monkeypatch: pytest.MonkeyPatch, size: int, block: int, moves: list[tuple[int, int, int]]
 ) -> None:
-    monkeypatch.setattr(rangedfile, "_FIRST_BLOCK_BYTES", block)
-    monkeypatch.setattr(rangedfile, "_LARGEST_BLOCK_BYTES", 3 * block)
+    monkeypatch.setattr(ranged_file, "_FIRST_BLOCK_BYTES", block)
+    monkeypatch.setattr(ranged_file, "_LARGEST_BLOCK_BYTES", 3 * block)
     content = bytes(n % 251 for n in range(size))
     Store(s3_bucket).write_bytes("a", content)
     plain, ranged = io.BytesIO(content), RangedFile(parse_url(f"{s3_bucket}/a"))

@@ -16,7 +16,7 @@ from insightface.utils.storage import model_zoo_download_url
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.catalogue import PackInfo
-from vcn_ray.models.onnx_file import sha256_of
+from vcn_ray.models.onnx.file import sha256_of
 
 
 def download_insightface_pack(info: PackInfo, folder: Path) -> None:

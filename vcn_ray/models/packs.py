@@ -19,7 +19,7 @@ from vcn_ray.models.alignment import CROP_SIZE_PX
 from vcn_ray.models.catalogue import PACKS, ModelFile, PackInfo
 from vcn_ray.models.detection import FaceDetector
 from vcn_ray.models.face_id import FaceIdNetwork, InputRange, load_face_id
-from vcn_ray.models.onnx_file import onnx_digest, sha256_of
+from vcn_ray.models.onnx.file import onnx_digest, sha256_of
 from vcn_ray.models.yunet import YuNetDetector
 
 

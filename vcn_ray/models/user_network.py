@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vcn_ray.config import ModelOptions, Options
 from vcn_ray.errors import ModelError, OutputError, VcnError
-from vcn_ray.models.onnx_file import external_files, onnx_digest
+from vcn_ray.models.onnx.file import external_files, onnx_digest
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
 

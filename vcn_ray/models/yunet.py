@@ -12,8 +12,8 @@ import onnxruntime
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.detection import Detections
-from vcn_ray.models.onnx_dequantise import dequantised
-from vcn_ray.models.onnx_node import first_line
+from vcn_ray.models.onnx.dequantise import dequantised
+from vcn_ray.models.onnx.node import first_line
 
 _STRIDES_PX = (8, 16, 32)
 _NMS_IOU = 0.3

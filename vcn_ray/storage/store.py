@@ -51,9 +51,10 @@ class _Place(Protocol):
 class Store:
     """A folder of objects, addressed by '/'-separated keys: on this machine, or ``s3://bucket/prefix``.
 
-    Results are read and written through it alone; another kind of place needs another `_Place`. What a run's lock asks
-    of its place beyond that (compare and swap, a server's clock) is in `lock` and `objectstore`. It pickles as its URL, so Ray workers can be handed one. Errors surface as `OutputError` with the
-    path or URL and the remedy.
+    Results are read and written through it alone; another kind of place needs another `_Place`. What a run's lock and
+    its status ask of a place beyond that (compare and swap, a server's clock) is in `lock` and `objectstore`. It
+    pickles as its URL, so Ray workers can be handed one. Errors surface as `OutputError` with the path or URL and the
+    remedy.
 
     `url` is the absolute path or the URL; ``Store(store.url)`` is the same store.
     """

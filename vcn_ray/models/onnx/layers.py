@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from vcn_ray.models.onnx_node import Inputs, Node, UnsupportedError, need, optional
+from vcn_ray.models.onnx.node import Inputs, Node, UnsupportedError, need, optional
 
 
 def _padding(node: Node, size: Sequence[int], kernel: Sequence[int], strides: Sequence[int]) -> list[int]:

@@ -10,8 +10,8 @@ from onnx.helper import make_node
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.face_id import load_face_id
-from vcn_ray.models.onnx_dequantise import dequantised
-from vcn_ray.models.onnx_file import onnx_digest, read_onnx, sha256_of
+from vcn_ray.models.onnx.dequantise import dequantised
+from vcn_ray.models.onnx.file import onnx_digest, read_onnx, sha256_of
 
 WEIGHT = np.random.default_rng(2).normal(0, 0.01, (5, 3 * 112 * 112)).astype(np.float32)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from onnx.helper import make_node
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.onnx_graph import read_network
-from vcn_ray.models.onnx_torch import OnnxModule
+from vcn_ray.models.onnx.graph import read_network
+from vcn_ray.models.onnx.torch import OnnxModule
 
 _F = onnx.TensorProto.FLOAT
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.face_id import load_face_id
-from vcn_ray.models.onnx_graph import read_network
+from vcn_ray.models.onnx.graph import read_network
 
 
 @pytest.fixture(params=["sface", "iresnet", "vit"])

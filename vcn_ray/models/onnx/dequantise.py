@@ -7,9 +7,9 @@ from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.onnx_graph import read_node, read_tensor
-from vcn_ray.models.onnx_node import UnsupportedError
-from vcn_ray.models.onnx_operators import OPERATORS
+from vcn_ray.models.onnx.graph import read_node, read_tensor
+from vcn_ray.models.onnx.node import UnsupportedError
+from vcn_ray.models.onnx.operators import OPERATORS
 
 _WEIGHT_STEPS = {"DequantizeLinear", "Reshape"}
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.onnx_graph import OnnxNetwork
-from vcn_ray.models.onnx_node import Node, UnsupportedError
-from vcn_ray.models.onnx_operators import CONV_BATCH_NORM, OPERATORS
+from vcn_ray.models.onnx.graph import OnnxNetwork
+from vcn_ray.models.onnx.node import Node, UnsupportedError
+from vcn_ray.models.onnx.operators import CONV_BATCH_NORM, OPERATORS
 
 #: Inputs, by position, that are weights even where they hold a single number.
 _WEIGHT_INPUTS = {

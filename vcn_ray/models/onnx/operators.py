@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vcn_ray.models import onnx_layers
-from vcn_ray.models.onnx_node import Inputs, Node, Operator, UnsupportedError, need, optional, whole_numbers
+from vcn_ray.models.onnx import layers
+from vcn_ray.models.onnx.node import Inputs, Node, Operator, UnsupportedError, need, optional, whole_numbers
 
 # --- shape ----------------------------------------------------------------------------------------------------------
 
@@ -180,15 +180,15 @@ CONV_BATCH_NORM = "Conv+BatchNormalization"
 #: Every operator that is converted, by its ONNX name. `Constant` is resolved when the graph is read.
 OPERATORS: dict[str, Operator] = {
     "Add": _two(torch.add),
-    "AveragePool": onnx_layers.pool,
-    "BatchNormalization": onnx_layers.batch_normalization,
+    "AveragePool": layers.pool,
+    "BatchNormalization": layers.batch_normalization,
     "Cast": _cast,
     "Clip": _clip,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
-    "Conv": onnx_layers.conv,
-    CONV_BATCH_NORM: onnx_layers.conv_batch_normalization,
-    "DequantizeLinear": onnx_layers.dequantize_linear,
+    "Conv": layers.conv,
+    CONV_BATCH_NORM: layers.conv_batch_normalization,
+    "DequantizeLinear": layers.dequantize_linear,
     "Div": _div,
     "Dropout": _one(lambda x: x),
     "Elu": lambda node, inputs: F.elu(need(inputs, 0), node.get("alpha", 1.0)),
@@ -199,18 +199,18 @@ OPERATORS: dict[str, Operator] = {
     "Flatten": _flatten,
     "Gather": _gather,
     "Gelu": _gelu,
-    "Gemm": onnx_layers.gemm,
+    "Gemm": layers.gemm,
     "GlobalAveragePool": _one(lambda x: x.mean(dim=tuple(range(2, x.ndim)), keepdim=True)),
     "HardSigmoid": lambda node, inputs: (node.get("alpha", 0.2) * need(inputs, 0) + node.get("beta", 0.5)).clamp(0, 1),
     "HardSwish": _one(F.hardswish),
     "Identity": _one(lambda x: x),
-    "LayerNormalization": onnx_layers.layer_normalization,
+    "LayerNormalization": layers.layer_normalization,
     "LeakyRelu": lambda node, inputs: F.leaky_relu(need(inputs, 0), node.get("alpha", 0.01)),
     "MatMul": _two(torch.matmul),
-    "MaxPool": onnx_layers.pool,
+    "MaxPool": layers.pool,
     "Mul": _two(torch.mul),
     "Neg": _one(torch.neg),
-    "PRelu": onnx_layers.prelu,
+    "PRelu": layers.prelu,
     "Pow": _two(torch.pow),
     "Reciprocal": _one(torch.reciprocal),
     "ReduceL2": _reduce(lambda x, dim, keepdim: x.square().sum(dim, keepdim=keepdim).sqrt()),

@@ -1,0 +1,1 @@
+"""Face-ID networks in ONNX files as trainable torch modules."""
