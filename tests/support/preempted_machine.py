@@ -17,7 +17,7 @@ from typing import Any
 
 from support import tiny_title
 from vcn_ray.config import Options
-from vcn_ray.execution.base import Adaptation
+from vcn_ray.execution.base import AdaptationTask
 from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.storage.store import Store
 
@@ -79,7 +79,7 @@ def _main(root: str) -> None:
         reports = ray.remote(num_cpus=0)(Reports).remote()
 
         asked, options = Resources(1, 1, 0), tiny_title.tiny_options(SETTINGS)
-        adaptation = Adaptation(SlowTinyStages(), "Tiny", "tiny", Store(root), options, "cpu", "digest")
+        adaptation = AdaptationTask(SlowTinyStages(), "Tiny", "tiny", Store(root), options, "cpu", "digest")
         adapting = threading.Thread(target=adapt_on_ray, args=(adaptation, asked, reports), daemon=True)
         adapting.start()
         while not any(event.get("epoch", 0) >= 3 for event in ray.get(reports.all.remote())):

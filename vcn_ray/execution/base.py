@@ -105,7 +105,7 @@ class Executor(ABC):
 
 
 @dataclass(frozen=True)
-class Adaptation:
+class AdaptationTask:
     """A title's adaptation, as a trainer is given it."""
 
     stages: Stages
@@ -120,7 +120,7 @@ class Adaptation:
 class Trainer(Protocol):
     """Whoever runs a title's adaptation on Ray: `on_ray.train.adapt_on_ray`, or a stand-in."""
 
-    def __call__(self, adaptation: Adaptation, resources: Resources, event_actor: Any) -> None:
+    def __call__(self, adaptation: AdaptationTask, resources: Resources, event_actor: Any) -> None:
         """Adapt and cluster; blocks until it is over, also while there is no room. Raises `TitleError`.
 
         `event_actor`: its ``put`` hears of progress ({"title", "stage": "adapt", "iteration", ...}), of repetitions

@@ -12,7 +12,7 @@ from typing import Any
 
 from jobs.benchmarks.simulation.schedule import TitleWork
 from vcn_ray.config import Options
-from vcn_ray.execution.base import Adaptation
+from vcn_ray.execution.base import AdaptationTask
 from vcn_ray.execution.on_ray.train import Resources
 from vcn_ray.pipeline.stages import Event, OnEvent, ShardTask, Stages
 from vcn_ray.storage.store import Store
@@ -186,7 +186,7 @@ def title_name(number: int) -> str:
     return f"title-{number:04d}"
 
 
-def sleep_on_ray(adaptation: Adaptation, resources: Resources, event_actor: Any) -> None:
+def sleep_on_ray(adaptation: AdaptationTask, resources: Resources, event_actor: Any) -> None:
     """A `Trainer`: one task that holds the title's resources and runs `SleepingStages.adapt`, without Ray Train.
 
     No actor: each would start a process of its own, and the CPU second that takes, which machines with these CPUs would

@@ -27,7 +27,7 @@ from support.counting_stages import CountingStages
 from vcn_ray.adapt.workers import PeerLostError, Workers
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, OptionError
-from vcn_ray.execution.base import Adaptation
+from vcn_ray.execution.base import AdaptationTask
 from vcn_ray.execution.on_ray.failures import NodeWatch, TitleError
 from vcn_ray.execution.on_ray.train import Resources, adapt_on_ray
 from vcn_ray.storage.store import Store
@@ -72,7 +72,7 @@ def fits(*errors: Exception, alive_after: str = "ab") -> list[dict[str, Any]]:
             raise error
 
     told = _Told()
-    adaptation = Adaptation(
+    adaptation = AdaptationTask(
         CountingStages(Path()), "My title", "my-title", Store("nowhere"), make_options(), "cpu", "digest"
     )
     nodes = NodeWatch(lambda: next(alive), seen_dead_s=0.0)
@@ -164,7 +164,7 @@ def test_two_workers_of_a_title_work_as_one_and_one_that_dies_or_fails_ends_both
 
     def adapt(trouble: str) -> None:
         asked = Resources(2, 0.5, 0)
-        adaptation = Adaptation(Shared(trouble), "Two", "two", store, make_options(), "cpu", "digest")
+        adaptation = AdaptationTask(Shared(trouble), "Two", "two", store, make_options(), "cpu", "digest")
         adapt_on_ray(adaptation, asked, reports)
 
     adapt("dies once")

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError
-from vcn_ray.execution.base import Adaptation, Executor, RunContext, Took, Trainer
+from vcn_ray.execution.base import AdaptationTask, Executor, RunContext, Took, Trainer
 from vcn_ray.execution.local import probe_here
 from vcn_ray.execution.on_ray.datasets import run_on_ray, run_task
 from vcn_ray.execution.on_ray.event_actor import make_event_actor
@@ -128,7 +128,7 @@ class RayExecutor(Executor):
     def adapt(self, state: TitleState, cpus: int) -> Took:
         """Adapt in Ray Train workers."""
         workers, gpus, title = self._asked.workers, self._asked.gpus, state.title
-        adaptation = Adaptation(
+        adaptation = AdaptationTask(
             state.stages, title.id, title.slug, state.work, state.options, self._run.device, state.results_digest
         )
         with shown_adaptation(state, self._run.monitor, cpus * workers, gpus * workers) as took:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from vcn_ray.errors import VcnError
-from vcn_ray.execution.base import Adaptation, TitleError
+from vcn_ray.execution.base import AdaptationTask, TitleError
 from vcn_ray.execution.on_ray.failures import NODE_WATCH, NodeWatch, failure_cause
 from vcn_ray.execution.on_ray.retry_policy import GiveUp, Retry, RetryPolicy
 from vcn_ray.execution.title_scheduler import Resources
@@ -34,7 +34,7 @@ _PEER_SEEN_DEAD_S = 5.0
 
 
 def adapt_on_ray(
-    adaptation: Adaptation,
+    adaptation: AdaptationTask,
     resources: Resources,
     event_actor: Any,
     *,
@@ -86,7 +86,7 @@ def adapt_on_ray(
         pause(pause_s)
 
 
-def _adapt_in_worker(adaptation: Adaptation, tell: OnEvent) -> None:
+def _adapt_in_worker(adaptation: AdaptationTask, tell: OnEvent) -> None:
     """What each worker runs. Raises `TitleError` for what is wrong with the title; what Ray and peers raise goes on.
 
     Raising, not returning, also ends the other workers of the group, who would wait for this one.
