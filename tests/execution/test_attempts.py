@@ -1,19 +1,18 @@
-"""Pieces of work: attempts, deaths, errors. On Ray: a worker that dies costs its piece and no other.
+"""Attempts at a task: deaths, errors.
 
-- An error is a row that names the piece; the traceback is kept where it is no fault of the user.
-- The third attempt at a piece that killed its worker twice gives up.
+- An error is a row that names the task; the traceback is kept where it is no fault of the user.
+- The third attempt at a task that killed its worker twice gives up.
 - Attempts of an earlier run, and on machines that are gone, do not count.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vcn_ray.errors import InputError
-from vcn_ray.execution.attempts import attempt, run_here, run_on_ray
+from vcn_ray.execution.attempts import attempt, run_here
 from vcn_ray.storage.store import Store
 
 
@@ -78,22 +77,3 @@ def test_other_runs_and_lost_machines_do_not_count(tmp_path: Path, nodes: list[s
 def test_here_every_piece_is_done_once_in_order(tmp_path: Path) -> None:
     rows = list(run_here([_row(tmp_path, n) for n in range(5)], _square, "run"))
     assert [json.loads(row["stats"])["square"] for row in rows] == [0, 1, 4, 9, 16]
-
-
-def test_on_ray_a_dying_worker_costs_its_piece_alone(tmp_path: Path, ray_cluster: None) -> None:
-    def step(row: dict[str, Any]) -> dict[str, Any]:
-        number = row["number"]
-        if number == 2 or (number == 3 and not (tmp_path / "died").exists()):
-            (tmp_path / "died").touch()
-            os._exit(1)
-        if number == 4:
-            raise InputError("piece 4 is damaged")
-        return {"square": number**2}
-
-    landed = {row["step"]: row for row in run_on_ray([_row(tmp_path, n) for n in range(6)], step, "run", "pieces")}
-    assert len(landed) == 6
-    done = {key: json.loads(row["stats"])["square"] for key, row in landed.items() if not row["error"]}
-    expected = {f"shards/{n}": n**2 for n in (0, 1, 3, 5)}
-    assert "died 2 times" in landed["shards/2"]["error"]
-    assert landed["shards/4"]["error"] == "piece 4 is damaged"
-    assert done == expected

@@ -1,4 +1,4 @@
-"""``benchmark.py calibration``: what a face-ID network's similarities are worth, from labelled seasons."""
+"""``python -m jobs.benchmarks calibration``: what a face-ID network's similarities are worth, from labelled seasons."""
 
 from __future__ import annotations
 

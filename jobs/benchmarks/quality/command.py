@@ -1,4 +1,4 @@
-"""``benchmark.py quality``: any methods on any labelled seasons, from the same stored tracks and crops."""
+"""``python -m jobs.benchmarks quality``: any methods on any labelled seasons, from the same stored tracks and crops."""
 
 from __future__ import annotations
 
