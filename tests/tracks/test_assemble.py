@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray import schemas
-from vcn_ray.config import TrackOptions
 from vcn_ray.errors import InputError
 from vcn_ray.tracks import judge
 from vcn_ray.tracks.assemble import TitleTracks, assemble_title
@@ -60,7 +59,7 @@ def _landmarks(box: tuple[float, float, float, float]) -> list[float]:
 
 
 def _title(info: VideoInfo, *shards: ShardResult) -> TitleTracks:
-    return assemble_title([(info, list(shards))], TrackOptions())
+    return assemble_title([(info, list(shards))])
 
 
 def _links(title: TitleTracks) -> list[tuple[int, int]]:
@@ -164,4 +163,4 @@ def test_a_title_without_faces_has_empty_tables(info):
 
 def test_two_videos_of_one_name_are_refused(info):
     with pytest.raises(InputError, match=r"v\.mp4"):
-        assemble_title([(info, []), (info, [])], TrackOptions())
+        assemble_title([(info, []), (info, [])])

@@ -87,7 +87,7 @@ def _title(paths: list[Path], pack, window_s: float, settings: dict, order: int 
         shards = plan_shards(info, window_s)
         np.random.default_rng(order).shuffle(shards)
         done.append((info, [extract_shard(info, shard, pack, options) for shard in shards]))
-    return assemble_title(done, options)
+    return assemble_title(done)
 
 
 def _assert_same(a: TitleTracks, b: TitleTracks) -> None:

@@ -96,7 +96,7 @@ class VideoClusterNet(Stages):
             tables = {name: store.read_table(f"{step}/{name}.parquet") for name in _SHARD_TABLES}
             return ShardResult(**tables, stats={})
 
-        found = assemble_title([(info, [stored(step) for step in steps]) for info, steps in videos], options.tracks)
+        found = assemble_title([(info, [stored(step) for step in steps]) for info, steps in videos])
         counts = {}
         for name, schema in _TRACKS_TABLES.items():
             table = getattr(found, name)

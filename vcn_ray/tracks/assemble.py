@@ -6,16 +6,23 @@ cutting into shards and any order in which these were done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 
 from vcn_ray import schemas
-from vcn_ray.config import TrackOptions
 from vcn_ray.errors import InputError
-from vcn_ray.tracks.duplicates import box_overlaps, cannot_links, join_duplicates, keep_better_faces, meetings_of
+from vcn_ray.tracks.duplicates import (
+    box_overlaps,
+    boxes_of,
+    cannot_links,
+    join_duplicates,
+    keep_better_faces,
+    meetings_of,
+)
 from vcn_ray.tracks.extract import GRID, ShardResult
 from vcn_ray.tracks.probe import VideoInfo
 from vcn_ray.tracks.tracktable import track_table
@@ -35,8 +42,63 @@ class TitleTracks:
 
 
 @dataclass(frozen=True)
+class TrackNumbering:
+    """Which track each face and each crop of a video is of; the two are renumbered together or not at all.
+
+    faces: (faces,) int, negative where a face is of no track; crops: (crops,) int.
+    """
+
+    faces: np.ndarray
+    crops: np.ndarray
+
+    @classmethod
+    def of_shards(cls, shards: list[ShardResult]) -> TrackNumbering:
+        """The shards' own numbers, raised so that those of several shards differ."""
+        faces, crops, above = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0
+        for shard in shards:
+            own = shard.faces["track_id"].fill_null(-1).to_numpy()
+            faces.append(np.where(own >= 0, own + above, -1))
+            crops.append(shard.crops["track_id"].to_numpy() + above)
+            above += 1 + int(own.max(initial=-1))
+        return cls(np.concatenate(faces), np.concatenate(crops))
+
+    def joined(self, into: Mapping[int, int]) -> TrackNumbering:
+        """The tracks named in `into` are those that they go to; the others keep their numbers."""
+        return TrackNumbering(
+            np.array([into.get(track, track) for track in self.faces.tolist()], np.int64),
+            np.array([into.get(track, track) for track in self.crops.tolist()], np.int64),
+        )
+
+    def counted(self, order: np.ndarray, first: int = 0) -> TrackNumbering:
+        """Tracks numbered first, first + 1, ... as each has its first face in `order`, (faces,) rows."""
+        numbers: dict[int, int] = {}
+        for track in self.faces[order].tolist():
+            if track >= 0:
+                numbers.setdefault(track, first + len(numbers))
+        return TrackNumbering(
+            np.array([numbers.get(track, -1) for track in self.faces.tolist()], np.int64),
+            np.array([numbers[track] for track in self.crops.tolist()], np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the shards of one video found, one shard after the other, long takes in pieces; boxes as an array."""
+
+    faces: pa.Table
+    crops: pa.Table
+    pieces: pa.Table
+    boxes: np.ndarray
+
+    @property
+    def by_place(self) -> np.ndarray:
+        """Rows of the faces in order of frame, then x, then y."""
+        return np.lexsort((self.boxes[:, 1], self.boxes[:, 0], self.faces["frame"].to_numpy()))
+
+
+@dataclass(frozen=True)
 class _Video:
-    """One video's tables with shots and tracks numbered for the title; box columns as arrays for what follows."""
+    """One video's tables with shots and tracks numbered for the title."""
 
     faces: pa.Table
     crops: pa.Table
@@ -45,7 +107,7 @@ class _Video:
     tracks: pa.Table
 
 
-def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]], options: TrackOptions) -> TitleTracks:
+def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]]) -> TitleTracks:
     """Put a title together from its videos, in the order given, and their shards, in any order.
 
     Shot and track numbers are unique in the title and start at 0. Raises `InputError` where two videos bear one name,
@@ -58,7 +120,7 @@ def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]], options: T
     parts: list[_Video] = []
     first_shot = first_track = 0
     for info, shards in videos:
-        part = _assemble_video(info, shards, options, first_shot, first_track)
+        part = _assemble_video(info, shards, first_shot, first_track)
         first_shot += part.shots.num_rows
         first_track += part.tracks.num_rows
         parts.append(part)
@@ -78,86 +140,29 @@ def _concat(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
 
 
-def _assemble_video(
-    info: VideoInfo, shards: list[ShardResult], options: TrackOptions, first_shot: int, first_track: int
-) -> _Video:
+def _assemble_video(info: VideoInfo, shards: list[ShardResult], first_shot: int, first_track: int) -> _Video:
     shards = sorted((s for s in shards if s.shots.num_rows), key=lambda s: int(s.shots["first_frame"].to_numpy()[0]))
-    shots = _concat([s.shots for s in shards], schemas.SHOTS)
-    piece_starts = shots["first_frame"].to_numpy()
-    transitions = shots["transition"].to_pylist()
-    real = np.cumsum([t != GRID for t in transitions]) - 1  # pieces to shots
-    real = np.maximum(real, 0)
-
-    offsets = np.cumsum([0, *(1 + _highest_track(s.faces) for s in shards)])
-    faces = _concat([_offset(s.faces, int(o)) for s, o in zip(shards, offsets, strict=False)], schemas.STAGE1_FACES)
-    crops = _concat([_offset(s.crops, int(o)) for s, o in zip(shards, offsets, strict=False)], schemas.CROPS)
-    frames = faces["frame"].to_numpy()
-    tracks = faces["track_id"].fill_null(-1).to_numpy().copy()
-    boxes = np.stack([faces[c].to_numpy().astype(np.float64) for c in "xywh"], axis=1).reshape(-1, 4)
-
-    # Numbered before duplicates are looked for, so that equals are told apart by their content alone.
-    joined = _join_pieces(frames, tracks, boxes, piece_starts, transitions, info.fps)
-    tracks = np.array([joined.get(t, t) for t in tracks.tolist()], np.int64)
-    tracks, number = _number_tracks(frames, tracks, boxes)
-    crop_tracks = np.array([number[joined.get(t, t)] for t in crops["track_id"].to_pylist()], np.int64)
-    twice = join_duplicates(meetings_of(faces, tracks))
-    after, stays = keep_better_faces(frames, tracks, faces["score"].to_numpy().astype(np.float64), twice)
-    crops, crop_tracks = _crops_of_kept(
-        crops, crop_tracks, {*zip(tracks[stays].tolist(), frames[stays].tolist(), strict=True)}, twice
-    )
-    tracks, number = _number_tracks(frames, np.where(stays, after, -1), boxes)
-    tracks = np.where(tracks >= 0, tracks + first_track, -1)
-    crop_tracks = np.array([number[t] + first_track for t in crop_tracks.tolist()], np.int64)
-    shot_of_face = real[np.searchsorted(piece_starts, frames, side="right") - 1] + first_shot if len(frames) else frames
-
-    order = np.lexsort((boxes[:, 1], boxes[:, 0], frames))
-    faces = faces.set_column(
-        faces.schema.get_field_index("track_id"), "track_id", pa.array(tracks, pa.int64(), mask=tracks < 0)
-    )
-    faces = faces.set_column(faces.schema.get_field_index("shot"), "shot", pa.array(shot_of_face, pa.int32()))
-    faces = faces.take(pa.array(order))
-    crops = crops.set_column(0, "track_id", pa.array(crop_tracks, pa.int64()))
-    crops = crops.take(pa.array(np.lexsort((crops["frame"].to_numpy(), crop_tracks))))
-    shots = _real_shots(info, piece_starts, transitions, real, first_shot)
-    return _Video(
-        faces=faces,
-        crops=crops,
-        shots=shots,
-        cannot_link=cannot_links(faces),
-        tracks=track_table(faces, crops),
-    )
+    faces = _concat([s.faces for s in shards], schemas.STAGE1_FACES)
+    crops = _concat([s.crops for s in shards], schemas.CROPS)
+    found = _Found(faces, crops, _concat([s.shots for s in shards], schemas.SHOTS), boxes_of(faces))
+    numbering = TrackNumbering.of_shards(shards)
+    numbering = numbering.joined(_continued(found, numbering.faces, info.fps))
+    # Counted before duplicates are looked for, so that equals are told apart by their content alone.
+    found, numbering = _join_found_twice(found, numbering.counted(found.by_place))
+    return _number_for_title(info, found, numbering.counted(found.by_place, first_track), first_shot)
 
 
-def _highest_track(faces: pa.Table) -> int:
-    tracks = faces["track_id"].drop_null().to_numpy()
-    return int(tracks.max()) if len(tracks) else -1
-
-
-def _offset(table: pa.Table, offset: int) -> pa.Table:
-    """Shift the local track numbers, so that those of several shards differ."""
-    column = table.schema.get_field_index("track_id")
-    shifted = [None if t is None else t + offset for t in table["track_id"].to_pylist()]
-    return table.set_column(column, table.schema.field(column), pa.array(shifted, pa.int64()))
-
-
-def _join_pieces(
-    frames: np.ndarray,
-    tracks: np.ndarray,
-    boxes: np.ndarray,
-    piece_starts: np.ndarray,
-    transitions: list[str],
-    fps: float,
-) -> dict[int, int]:
+def _continued(found: _Found, tracks: np.ndarray, fps: float) -> dict[int, int]:
     """Which track of a later piece of a long take continues which earlier one: {later: earliest}.
 
     One to one by the overlap of the last box before the line and the first after it, a quarter of a second apart at
-    most: more than a dropped detection or two would be guessing.
+    most: more than a dropped detection or two would be guessing. tracks: (faces,) int, negative where there is none.
     """
+    frames, boxes = found.faces["frame"].to_numpy(), found.boxes
     reach = max(1, round(fps / 4))
     root: dict[int, int] = {}
-    for line, transition in zip(piece_starts.tolist(), transitions, strict=True):
-        if transition != GRID:
-            continue
+    pieces = zip(found.pieces["first_frame"].to_pylist(), found.pieces["transition"].to_pylist(), strict=True)
+    for line in (start for start, transition in pieces if transition == GRID):
         near = np.flatnonzero((tracks >= 0) & (np.abs(frames - line) <= reach))
         ends: dict[int, int] = {}
         starts: dict[int, int] = {}
@@ -178,43 +183,54 @@ def _join_pieces(
     return root
 
 
-def _number_tracks(frames: np.ndarray, tracks: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
-    """Tracks numbered 0, 1, ... in order of their first face's frame, then x, then y; and {old: new}."""
-    numbers: dict[int, int] = {}
-    for row in np.lexsort((boxes[:, 1], boxes[:, 0], frames)).tolist():
-        track = int(tracks[row])
-        if track >= 0:
-            numbers.setdefault(track, len(numbers))
-    return np.array([numbers.get(track, -1) for track in tracks.tolist()], np.int64), numbers
+def _join_found_twice(found: _Found, numbering: TrackNumbering) -> tuple[_Found, TrackNumbering]:
+    """One track of those that the detector found on one face: in each frame the better face stays, with its crop.
 
-
-def _crops_of_kept(
-    crops: pa.Table, track: np.ndarray, kept: set[tuple[int, int]], joined: dict[int, int]
-) -> tuple[pa.Table, np.ndarray]:
-    """Crops of faces that stay, and their tracks after joining; where a track would have none, it keeps the others.
-
-    track: (crops,); kept: (track before joining, frame) of the faces that stay.
+    Where a track would be left without a crop, it keeps those of the faces that go.
     """
-    stays = np.array([face in kept for face in zip(track.tolist(), crops["frame"].to_pylist(), strict=True)], bool)
-    track = np.array([joined.get(t, t) for t in track.tolist()], np.int64)
-    stays |= ~np.isin(track, track[stays])
-    return crops.filter(pa.array(stays)), track[stays]
+    faces, crops = found.faces, found.crops
+    frames = faces["frame"].to_numpy()
+    into = join_duplicates(meetings_of(faces, numbering.faces))
+    stays = keep_better_faces(frames, numbering.faces, faces["score"].to_numpy().astype(np.float64), into)
+    kept = {*zip(numbering.faces[stays].tolist(), frames[stays].tolist(), strict=True)}
+    of_kept = [face in kept for face in zip(numbering.crops.tolist(), crops["frame"].to_pylist(), strict=True)]
+    crop_stays = np.array(of_kept, bool)
+    joined = numbering.joined(into)
+    crop_stays |= ~np.isin(joined.crops, joined.crops[crop_stays])
+    return (
+        replace(found, crops=crops.filter(pa.array(crop_stays))),
+        TrackNumbering(np.where(stays, joined.faces, -1), joined.crops[crop_stays]),
+    )
 
 
-def _real_shots(
-    info: VideoInfo, piece_starts: np.ndarray, transitions: list[str], real: np.ndarray, first_shot: int
-) -> pa.Table:
-    """The shots without the lines that cut long takes; each ends where the next begins."""
-    heads = [n for n in range(len(transitions)) if n == 0 or real[n] != real[n - 1]]
-    starts = [int(piece_starts[n]) for n in heads]
-    ends = [*(start - 1 for start in starts[1:]), info.frames - 1] if starts else []
-    return pa.table(
+def _number_for_title(info: VideoInfo, found: _Found, numbering: TrackNumbering, first_shot: int) -> _Video:
+    """The tables as the title has them: shots without the lines that cut long takes, faces and crops in order."""
+    shots, shot_of_piece = _real_shots(info, found.pieces, first_shot)
+    piece = np.searchsorted(found.pieces["first_frame"].to_numpy(), found.faces["frame"].to_numpy(), side="right") - 1
+    of_track = pa.array(numbering.faces, pa.int64(), mask=numbering.faces < 0)
+    names = schemas.STAGE1_FACES.names
+    faces = found.faces.set_column(names.index("track_id"), "track_id", of_track)
+    faces = faces.set_column(names.index("shot"), "shot", pa.array(shot_of_piece[piece], pa.int32()))
+    faces = faces.take(pa.array(found.by_place))
+    crops = found.crops.set_column(0, "track_id", pa.array(numbering.crops, pa.int64()))
+    crops = crops.take(pa.array(np.lexsort((crops["frame"].to_numpy(), numbering.crops))))
+    return _Video(faces, crops, shots, cannot_links(faces), track_table(faces, crops))
+
+
+def _real_shots(info: VideoInfo, pieces: pa.Table, first_shot: int) -> tuple[pa.Table, np.ndarray]:
+    """The shots without the lines that cut long takes, each up to where the next begins; and each piece's shot."""
+    starts, transitions = pieces["first_frame"].to_pylist(), pieces["transition"].to_pylist()
+    heads = [n for n, transition in enumerate(transitions) if n == 0 or transition != GRID]
+    shot_of_piece = np.searchsorted(heads, np.arange(len(starts)), side="right") - 1 + first_shot
+    ends = [*(starts[n] - 1 for n in heads[1:]), info.frames - 1] if heads else []
+    shots = pa.table(
         {
             "video": [info.name] * len(heads),
             "shot": range(first_shot, first_shot + len(heads)),
-            "first_frame": starts,
+            "first_frame": [starts[n] for n in heads],
             "last_frame": ends,
             "transition": [transitions[n] for n in heads],
         },
         schema=schemas.SHOTS,
     )
+    return shots, shot_of_piece

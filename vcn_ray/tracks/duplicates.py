@@ -77,11 +77,15 @@ def find_meetings(
 def meetings_of(faces: pa.Table, tracks: np.ndarray) -> dict[tuple[int, int], Meeting]:
     """`find_meetings` of one video's faces (`schemas.STAGE1_FACES`) whose tracks are these, (n,) int."""
     clear = np.array([verdict != BLENDED for verdict in faces["verdict"].to_pylist()], bool)
-    boxes = np.stack([faces[name].to_numpy().astype(np.float64) for name in "xywh"], axis=1).reshape(-1, 4)
     column = faces["landmarks"]
     marks = np.full((len(column), 5, 2), np.nan)
     marks[column.is_valid().to_numpy()] = column.drop_null().combine_chunks().flatten().to_numpy().reshape(-1, 5, 2)
-    return find_meetings(faces["frame"].to_numpy(), np.where(clear, tracks, -1), boxes, marks)
+    return find_meetings(faces["frame"].to_numpy(), np.where(clear, tracks, -1), boxes_of(faces), marks)
+
+
+def boxes_of(faces: pa.Table) -> np.ndarray:
+    """Boxes of faces (`schemas.STAGE1_FACES`): (n, 4) x, y, w, h in pixels."""
+    return np.stack([faces[name].to_numpy().astype(np.float64) for name in "xywh"], axis=1)
 
 
 def cannot_links(faces: pa.Table) -> list[tuple[int, int]]:
@@ -126,10 +130,8 @@ def join_duplicates(meetings: dict[tuple[int, int], Meeting]) -> dict[int, int]:
     return {track: min(members) for track, members in group.items() if track != min(members)}
 
 
-def keep_better_faces(
-    frames: np.ndarray, tracks: np.ndarray, scores: np.ndarray, joined: dict[int, int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give joined tracks one face a frame: each row's track after joining (n,) and whether the row stays (n,) bool.
+def keep_better_faces(frames: np.ndarray, tracks: np.ndarray, scores: np.ndarray, joined: dict[int, int]) -> np.ndarray:
+    """Give joined tracks one face a frame: whether each row stays, (n,) bool.
 
     Of two faces the one of higher score stays; of two without (interpolated), the one whose track scores more in all.
 
@@ -140,10 +142,10 @@ def keep_better_faces(
     stays = np.ones(len(tracks), bool)
     rows = np.flatnonzero(np.isin(after, sorted(set(joined.values()))))
     if not len(rows):
-        return after, stays
+        return stays
     own, source = np.unique(tracks[rows], return_inverse=True)
     total = np.array([np.nansum(scores[tracks == track]) for track in own])[source]
     best_first = np.lexsort((tracks[rows], -total, -np.nan_to_num(scores[rows], nan=-1.0), frames[rows], after[rows]))
     rows = rows[best_first]
     stays[rows[1:]] = (np.diff(after[rows]) != 0) | (np.diff(frames[rows]) != 0)
-    return after, stays
+    return stays

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcn_ray.schemas import SPLITS
-from vcn_ray.tracks.duplicates import box_overlaps
+from vcn_ray.tracks.duplicates import box_overlaps, boxes_of
 
 
 def plan_splits(faces: pa.Table, changes: Iterable[tuple[int, int, int]], first_new_id: int) -> pa.Table:
@@ -28,7 +28,7 @@ def plan_splits(faces: pa.Table, changes: Iterable[tuple[int, int, int]], first_
         own = faces.filter(pc.equal(faces["track_id"], track)).sort_by("frame")
         frames = own["frame"].to_numpy()
         between = np.flatnonzero((frames > before) & (frames <= after))
-        boxes = np.stack([own[name].to_numpy().astype(np.float64) for name in "xywh"], axis=1)
+        boxes = boxes_of(own)
         overlap = box_overlaps(boxes[between - 1], boxes[between])
         cut = int(frames[between[int(np.argmin(overlap))]])
         rows.append({"track_id": track, "first_frame": cut, "new_track_id": first_new_id + number})
