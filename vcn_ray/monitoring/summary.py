@@ -10,6 +10,7 @@ from typing import Any
 
 from vcn_ray.config import RunOptions
 from vcn_ray.monitoring.monitor import NullMonitor
+from vcn_ray.monitoring.spans import covered_s
 
 #: Where the driver keeps it in the folder of results.
 SUMMARY_KEY = "summary.json"
@@ -33,11 +34,7 @@ class Share:
     @property
     def wall_s(self) -> float:
         """Time during which at least one of its steps was under way."""
-        total, reached = 0.0, float("-inf")
-        for start, end in sorted(self.spans):
-            total += max(0.0, end - max(start, reached))
-            reached = max(reached, end)
-        return total
+        return covered_s(self.spans)
 
 
 @dataclass

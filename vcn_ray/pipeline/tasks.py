@@ -8,12 +8,13 @@ answer was lost with its machine.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.models.user_network import network_digest
+from vcn_ray.monitoring.spans import covered_s
 from vcn_ray.pipeline.layout import RESULTS, TRACKS
 from vcn_ray.pipeline.stages import OnEvent, ShardTask, Stages
 from vcn_ray.pipeline.title_state import (
@@ -97,7 +98,7 @@ class Tasks:
                 for step in video["steps"]:
                     marker = store.done_info(step, video["digest"]) or {}
                     spans.append((marker["started"], marker["ended"]))
-            info = {"counts": counts, "seconds": _covered(spans) + time.monotonic() - started}
+            info = {"counts": counts, "seconds": covered_s(spans) + time.monotonic() - started}
             store.mark_done(TRACKS, row["digest"], **info)
         prune_shards(store, {step for video in row["videos"] for step in video["steps"]})
         return {"counts": info["counts"], "seconds": info["seconds"]}
@@ -209,12 +210,3 @@ def made_with(state: TitleState, device: str) -> dict[str, Any]:
         "threads_per_title": state.options.run.threads_per_title,
         "videos": {video.name: video.fingerprint for video in state.videos},
     }
-
-
-def _covered(spans: Sequence[tuple[float, float]]) -> float:
-    """Length of the union of intervals: the time during which at least one shard was worked on."""
-    total, reached = 0.0, float("-inf")
-    for start, end in sorted(spans):
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
