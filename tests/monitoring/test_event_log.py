@@ -10,7 +10,6 @@ from support.counting_stages import CountingStages, video
 from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
 from vcn_ray.inputs.resolve import find_season
-from vcn_ray.monitoring import event_log
 from vcn_ray.monitoring.event_log import EventLog
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
@@ -67,10 +66,8 @@ def test_nothing_is_left_by_a_run_without_work(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_parts_are_bounded_and_the_last_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_log, "_PART_BYTES", 1000)
-    monkeypatch.setattr(event_log, "_MOST_PARTS", 3)
-    log = EventLog(Store(tmp_path), _RUN)
+def test_parts_are_bounded_and_the_last_line_says_so(tmp_path: Path) -> None:
+    log = EventLog(Store(tmp_path), _RUN, part_bytes=1000, most_parts=3)
     for number in range(100):
         log.epoch("a", 1, number, 0.5)
     log.close()
@@ -82,13 +79,12 @@ def test_parts_are_bounded_and_the_last_line_says_so(tmp_path: Path, monkeypatch
     assert lines[-1]["event"] == "full"
 
 
-def test_only_the_last_runs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_log, "_RUNS_KEPT", 2)
+def test_only_the_last_runs_are_kept(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for day in (1, 2, 3):
         for part in (0, 1):
             store.write_bytes(f"logs/2020010{day}T000000Z-aaaaaaaa.00{part}.jsonl", b"")
-    log = EventLog(store, _RUN)
+    log = EventLog(store, _RUN, runs_kept=2)
     log.epoch("a", 1, 0, 0.5)
     log.close()
     assert [key.rpartition("/")[2][:8] for key in store.keys("logs/")][:2] == ["20200103", "20200103"]

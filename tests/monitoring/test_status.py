@@ -14,18 +14,10 @@ from typer.testing import CliRunner, Result
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
-from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
-from vcn_ray.monitoring import status as status_module
-from vcn_ray.monitoring.status import SeasonStatus, StatusFile, read_status
-from vcn_ray.pipeline.stages import ShardTask
+from vcn_ray.monitoring.status import SeasonStatus, StatusFile, TitleStatus, read_status
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_module, "WRITE_EVERY_S", 0.05)
 
 
 def _once(out: Path | str, told: Callable[[SeasonStatus], bool]) -> SeasonStatus:
@@ -51,7 +43,7 @@ def _cli(*arguments: object) -> Result:
 
 
 def test_running_finished_and_dead_runs_are_told_apart(tmp_path: Path) -> None:
-    written = StatusFile(Store(tmp_path))
+    written = StatusFile(Store(tmp_path), every_s=0.05)
     written.moved("Épisode [1]", "tracks")
     written.start("Épisode [1]", "tracks", 100, "frames", done=20)
     written.update("Épisode [1]", "tracks", 60)
@@ -79,17 +71,16 @@ def test_running_finished_and_dead_runs_are_told_apart(tmp_path: Path) -> None:
     assert shown.exit_code == 1
 
 
-def test_run_that_begins_takes_the_place_of_an_old_one_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_that_begins_takes_the_place_of_an_old_one_at_once(tmp_path: Path) -> None:
     StatusFile(Store(tmp_path)).close("finished")
-    monkeypatch.setattr(status_module, "WRITE_EVERY_S", 1000.0)
-    written = StatusFile(Store(tmp_path))
+    written = StatusFile(Store(tmp_path), every_s=1000.0)
     assert _once(tmp_path, lambda status: status.state == "running").titles == []
     written.close("stopped")
     assert "the same command goes on from there" in read_status(Store(tmp_path)).headline
 
 
 def test_stage_of_the_season_is_told_apart_from_a_title_of_that_name(tmp_path: Path) -> None:
-    written = StatusFile(Store(tmp_path))
+    written = StatusFile(Store(tmp_path), every_s=0.05)
     written.start("season", "probe", 8, "videos")
     written.update("season", "probe", 2)
     found = _once(tmp_path, lambda status: status.stage is not None and status.stage.done == 2)
@@ -124,12 +115,15 @@ def test_what_is_told_late_changes_nothing(tmp_path: Path) -> None:
     assert (adapting.stage.name, adapting.stage.done, adapting.stage.total) == ("adapt", 0, 50)
 
 
-def test_slow_place_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_place_holds_up_nobody(tmp_path: Path) -> None:
     answer = threading.Event()
-    monkeypatch.setattr(status_module, "_LAST_WRITE_S", 0.1)
-    monkeypatch.setattr(Store, "write_json", lambda *_: answer.wait(60))
+
+    class Slow(Store):
+        def write_json(self, key: str, content: Any) -> None:
+            answer.wait(60)
+
     before = time.monotonic()
-    written = StatusFile(Store(tmp_path))
+    written = StatusFile(Slow(tmp_path), every_s=0.05, last_write_s=0.1)
     for number in range(100):
         written.moved(str(number), "tracks")
     written.close("finished")
@@ -139,7 +133,7 @@ def test_slow_place_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_status_in_a_bucket_goes_by_the_buckets_clock(s3_bucket: str) -> None:
     out = Store(f"{s3_bucket}/out")
-    written = StatusFile(out)
+    written = StatusFile(out, every_s=0.05)
     written.moved("a", "tracks")
     _once(out.url, lambda status: len(status.titles) == 1)
     written.close("finished")
@@ -161,7 +155,7 @@ def test_file_that_is_no_status_is_named(tmp_path: Path) -> None:
 
 
 def test_watching_ends_with_the_run(tmp_path: Path) -> None:
-    written = StatusFile(Store(tmp_path))
+    written = StatusFile(Store(tmp_path), every_s=0.05)
     written.moved("a", "tracks")
     _once(tmp_path, lambda status: len(status.titles) == 1)
 
@@ -186,22 +180,23 @@ def test_place_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) -> N
         read_status(Store(tmp_path))
 
 
-def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path) -> None:
     """Titles are told beforehand, and one moves on only when its first shard has landed."""
-    seen: list[status_module.TitleStatus] = []
+    seen: list[TitleStatus] = []
+    watching = StatusFile(Store(tmp_path / "watching"), every_s=0.05)
 
     class Looking(CountingStages):
         def extract(self, store: Store, task: ShardTask, *rest: Any) -> dict[str, Any]:
             stats = super().extract(store, task, *rest)
             if task.first_frame == 40:
                 time.sleep(0.3)
-                seen.extend(title for title in read_status(Store(tmp_path / "out")).titles if title.title == "a")
+                seen.extend(title for title in read_status(Store(tmp_path / "watching")).titles if title.title == "a")
             return stats
 
-    monkeypatch.setattr(status_module, "WRITE_EVERY_S", 0.05)
     video(tmp_path / "videos", "a.mp4", range(1, 51))
     season, out = find_season([tmp_path / "videos"]), Store(tmp_path / "out")
-    run_season(season, out, make_options(), executor=LocalExecutor(), stages=Looking(tmp_path / "calls"))
+    run_season(season, out, make_options(), executor=LocalExecutor(), monitor=watching, stages=Looking(tmp_path / "calls"))
+    watching.close("finished")
     (title,) = seen
     assert title.state == "tracks"
     assert title.stage is not None

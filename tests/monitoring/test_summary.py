@@ -6,7 +6,6 @@ import time
 import pytest
 
 from vcn_ray.config import RunOptions
-from vcn_ray.monitoring import summary as module
 from vcn_ray.monitoring.summary import Summary
 
 
@@ -80,14 +79,13 @@ def test_a_run_that_found_all_done_has_nothing_to_sum_up() -> None:
     assert not summary.worked
 
 
-def test_the_end_of_a_run_does_not_wait_for_a_ray_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LAST_LOOK_S", 0.1)
+def test_the_end_of_a_run_does_not_wait_for_a_ray_that_is_gone() -> None:
     answered = threading.Event()
 
     def hang() -> None:
         answered.wait(20)
 
-    summary = Summary(RunOptions(), hang)
+    summary = Summary(RunOptions(), hang, last_look_s=0.1)
     began = time.monotonic()
     summary.close()
     assert time.monotonic() - began < 10

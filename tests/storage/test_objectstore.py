@@ -153,10 +153,9 @@ def test_conditions_on_versions(s3_bucket: str) -> None:
     assert objectstore.write_if(at, b"3", second) is None
 
 
-def test_object_of_several_parts(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objectstore, "_PUT_WHOLE_BYTES", 1 << 20)
+def test_object_of_several_parts(s3_bucket: str) -> None:
     content = bytes(range(256)) * (40 << 10)  # more than the 8 MB from which boto3 sends parts
-    Store(s3_bucket).write_bytes("big", content)
+    objectstore.write(parse_url(f"{s3_bucket}/big"), content, in_parts_above_bytes=1 << 20)
     assert Store(s3_bucket).read_bytes("big") == content
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.errors import InputError
-from vcn_ray.storage import objectstore, ranged_file
+from vcn_ray.storage import objectstore
 from vcn_ray.storage.objectstore import parse_url
 from vcn_ray.storage.ranged_file import RangedFile
 from vcn_ray.storage.store import Store
@@ -22,14 +22,11 @@ from vcn_ray.storage.store import Store
     block=st.integers(1, 700),
     moves=st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(-6000, 6000), st.integers(0, 3000)), max_size=12),
 )
-def test_reading_in_ranges_is_reading(
-    s3_bucket: str, monkeypatch: pytest.MonkeyPatch, size: int, block: int, moves: list[tuple[int, int, int]]
-) -> None:
-    monkeypatch.setattr(ranged_file, "_FIRST_BLOCK_BYTES", block)
-    monkeypatch.setattr(ranged_file, "_LARGEST_BLOCK_BYTES", 3 * block)
+def test_reading_in_ranges_is_reading(s3_bucket: str, size: int, block: int, moves: list[tuple[int, int, int]]) -> None:
     content = bytes(n % 251 for n in range(size))
     Store(s3_bucket).write_bytes("a", content)
-    plain, ranged = io.BytesIO(content), RangedFile(parse_url(f"{s3_bucket}/a"))
+    plain = io.BytesIO(content)
+    ranged = RangedFile(parse_url(f"{s3_bucket}/a"), first_bytes=block, largest_bytes=3 * block)
     for whence, offset, length in moves:
         base = (0, plain.tell(), size)[whence]
         if base + offset < 0:

@@ -25,18 +25,35 @@ _WRITE_EVERY_S = 30.0
 _PART_BYTES = 2**20
 _MOST_PARTS = 64
 _LAST_WRITE_S = 10.0  # that the end of a run waits for a place that does not answer
-_RUNS_KEPT = 20  # logs of older runs are cleared away
+_RUNS_KEPT = 20
 
 
 class EventLog(NullMonitor):
     """Writes the log of a run into the folder of results, from a thread of its own.
 
-    A run that finds everything done leaves none. At most `_MOST_PARTS` parts are written; a line says so where events
-    were left out. A place that cannot be written silences the log, not the run, which finds that out by itself.
+    A run that finds everything done leaves none. A place that cannot be written silences the log, not the run, which
+    finds that out by itself.
+
+    Args:
+        out: the season's store.
+        run_id: the run's.
+        every_s: how often what is new is written.
+        part_bytes: a part that has as many is full.
+        most_parts: as many are written; a line says so where events were left out.
+        runs_kept: logs of older runs are cleared away.
     """
 
-    def __init__(self, out: Store, run_id: str, every_s: float = _WRITE_EVERY_S):
+    def __init__(
+        self,
+        out: Store,
+        run_id: str,
+        every_s: float = _WRITE_EVERY_S,
+        part_bytes: int = _PART_BYTES,
+        most_parts: int = _MOST_PARTS,
+        runs_kept: int = _RUNS_KEPT,
+    ):
         self._out, self._run, self._every_s = out, run_id[:8], every_s
+        self._part_bytes, self._most_parts, self._runs_kept = part_bytes, most_parts, runs_kept
         self._name = f"{_FOLDER}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self._run}"
         self._lines: list[bytes] = []  # of the part that is being filled
         self._bytes = 0
@@ -98,12 +115,12 @@ class EventLog(NullMonitor):
             self._new = True
             self._lines.append(line)
             self._bytes += len(line)
-            if self._bytes >= _PART_BYTES:
+            if self._bytes >= self._part_bytes:
                 self._next_part()
 
     def _next_part(self) -> None:
         """Begin the next part, or end the log with a line that says so; with the lock held."""
-        if self._part == _MOST_PARTS - 1:
+        if self._part == self._most_parts - 1:
             self._lines.append(json.dumps({"run": self._run, "event": "full"}).encode() + b"\n")
             self._closed = True
             return
@@ -137,7 +154,7 @@ class EventLog(NullMonitor):
         runs: dict[str, list[str]] = {}
         for key in self._out.keys(_FOLDER):
             runs.setdefault(key.partition(".")[0], []).append(key)
-        for run in sorted(runs)[: -(_RUNS_KEPT - 1)]:
+        for run in sorted(runs)[: -(self._runs_kept - 1)]:
             for key in runs[run]:
                 self._out.delete(key)
 

@@ -23,7 +23,7 @@ _STATUS = "status.json"
 WRITE_EVERY_S = 5.0
 SILENT_S = 60.0
 
-_LAST_WRITE_S = 10.0  # that the end of a run waits for its last status
+_LAST_WRITE_S = 10.0
 _SEASON = "season"  # as whose stage the driver tells what is done for all titles; a title may have that name, too
 _TITLE_STAGES = ("tracks", "views", "adapt")
 
@@ -109,11 +109,24 @@ class StatusFile(NullMonitor):
     """Writes the status into the folder of results every few seconds, from a thread of its own.
 
     Nothing here holds up a run or stops it: a place that cannot be written leaves the last status standing, and the
-    run finds out by itself. Once `lost` is set the place is another run's, and nothing more is written.
+    run finds out by itself.
+
+    Args:
+        out: the season's store.
+        lost: once it is set the place is another run's, and nothing more is written.
+        every_s: how often it is written.
+        last_write_s: how long the end of a run waits for its last status.
     """
 
-    def __init__(self, out: Store, lost: threading.Event | None = None):
+    def __init__(
+        self,
+        out: Store,
+        lost: threading.Event | None = None,
+        every_s: float = WRITE_EVERY_S,
+        last_write_s: float = _LAST_WRITE_S,
+    ):
         now = time.time()
+        self._every_s, self._last_write_s = every_s, last_write_s
         self._out, self._lost = out, lost or threading.Event()
         self._status = SeasonStatus("running", socket.gethostname(), os.getpid(), now, now)
         self._titles: dict[str, TitleStatus] = {}
@@ -129,7 +142,7 @@ class StatusFile(NullMonitor):
         with self._lock:
             self._status.state, self._status.stage = state, None
         self._over.set()
-        self._thread.join(_LAST_WRITE_S)
+        self._thread.join(self._last_write_s)
 
     def moved(self, title: str, state: str) -> None:
         """Keep the title's state; one that failed stays so."""
@@ -196,7 +209,7 @@ class StatusFile(NullMonitor):
 
     def _keep_writing(self) -> None:
         self._write()
-        while not self._over.wait(WRITE_EVERY_S):
+        while not self._over.wait(self._every_s):
             self._write()
         self._write()
 

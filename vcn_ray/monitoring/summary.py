@@ -17,7 +17,7 @@ SUMMARY_KEY = "summary.json"
 
 _HOUR_S = 3600.0
 _LOOK_EVERY_S = 5.0
-_LAST_LOOK_S = 10.0  # that the end of a run waits for a Ray that does not answer
+_LAST_LOOK_S = 10.0
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Summary(NullMonitor):
         options: for the prices of an hour, `cpu_hour_cost` and `gpu_hour_cost`.
         capacity: gives the CPUs and GPUs that there are now, None while none are known.
         every_s: how often.
+        last_look_s: how long the end of a run waits for a `capacity` that does not answer.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class Summary(NullMonitor):
         options: RunOptions,
         capacity: Callable[[], tuple[float, float] | None] = lambda: None,
         every_s: float = _LOOK_EVERY_S,
+        last_look_s: float = _LAST_LOOK_S,
     ):
         self._options = options
         self._capacity = capacity
-        self._every_s = every_s
+        self._every_s, self._last_look_s = every_s, last_look_s
         self._started = time.time()
         self._wall_s: float | None = None  # once it is over
         self._machines = _Machines()
@@ -80,7 +82,7 @@ class Summary(NullMonitor):
         """The run is over; to be called while Ray is still up."""
         if not self._over.is_set():
             self._over.set()
-            self._thread.join(_LAST_LOOK_S)
+            self._thread.join(self._last_look_s)
             self._wall_s = time.time() - self._started
 
     @property

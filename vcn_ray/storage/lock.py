@@ -1,8 +1,8 @@
 """One run at a time in a folder of results, or below an object store's prefix.
 
-Whoever holds a place writes a record of itself there, and writes it again every `BEAT_S` seconds. Nobody compares two
-machines' clocks: a run is taken for dead when its record has stayed the same for `STALE_S` seconds, as whoever waits
-has seen, or as the store's own clock says.
+Whoever holds a place writes a record of itself there, and writes it again with each beat (`Rhythm`). Nobody compares
+two machines' clocks: a run is taken for dead when its record has stayed the same for long enough, as whoever waits has
+seen, or as the store's own clock says.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import fcntl
 import getpass
 import json
+import math
 import os
 import socket
 import threading
@@ -18,6 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,23 @@ from vcn_ray.storage.store import Store
 
 _LOCK = ".lock"
 
-#: How often a run says that it is alive, and after how much silence another may take its place.
-BEAT_S = 10.0
-STALE_S = 60.0
-
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often a run says that it is alive, and after how much silence another may take its place.
+
+    The same for all that may ask for one place.
+    """
+
+    beat_s: float = 10.0
+    stale_s: float = 60.0
+
+    @property
+    def look_s(self) -> float:
+        """How often whoever waits looks for a sign of life."""
+        return self.beat_s / 5
 
 
 def _now() -> float:
@@ -45,12 +59,15 @@ class Lock:
 
     Args:
         url: the place.
-        patience_s: time without a beat after which the right has to be taken for lost; None where the silent keep it.
+        rhythm: of its beats.
+        silent_keep_it: whether it outlasts any time without a beat, since the file system holds it.
     """
 
-    def __init__(self, url: str, patience_s: float | None = None):
+    def __init__(self, url: str, rhythm: Rhythm, silent_keep_it: bool):
         self.lost = threading.Event()
-        self._url, self._patience_s = url, patience_s
+        self._url, self._rhythm = url, rhythm
+        # Others wait from the last beat on; what is under way when this run gives up must be over by then.
+        self._patience_s = math.inf if silent_keep_it else rhythm.stale_s - rhythm.beat_s
         self._alive = _now()
 
     def beaten(self, asked: float) -> None:
@@ -60,17 +77,17 @@ class Lock:
     def check(self) -> None:
         """Go on only if the right to write is still this run's; `OutputError` once another may have taken it over."""
         # Looked at here, since the beating thread may itself hang on a store that does not answer.
-        if self._patience_s is not None and _now() - self._alive > self._patience_s:
+        if _now() - self._alive > self._patience_s:
             self.lost.set()
         if self.lost.is_set():
             raise OutputError(
-                f"{self._url}: this run gave no sign of life for {STALE_S:.0f} s and another may have taken its place; "
-                "see `vcn-ray status`, and run the same command again"
+                f"{self._url}: this run gave no sign of life for {self._rhythm.stale_s:.0f} s and another may have "
+                "taken its place; see `vcn-ray status`, and run the same command again"
             )
 
 
 @contextmanager
-def only_run_in(out: Store, say: Say = lambda sentence: None) -> Iterator[Lock]:
+def only_run_in(out: Store, say: Say = lambda sentence: None, rhythm: Rhythm = Rhythm()) -> Iterator[Lock]:
     """Hold the place for this run.
 
     A folder's lock is the file system's and ends with the process, however it ends; since not every shared file system
@@ -80,11 +97,12 @@ def only_run_in(out: Store, say: Say = lambda sentence: None) -> Iterator[Lock]:
     Args:
         out: the place.
         say: told why it takes a while.
+        rhythm: of the beats.
 
     Raises:
         OutputError: another run is writing there (it says which), or the place cannot be written.
     """
-    with _locked_file(out, say) if out.is_local else _locked_object(out, say) as lock:
+    with _locked_file(out, say, rhythm) if out.is_local else _locked_object(out, say, rhythm) as lock:
         yield lock
 
 
@@ -122,13 +140,13 @@ def _say_waiting(say: Say, url: str, who: dict[str, Any], for_s: float) -> None:
 
 
 @contextmanager
-def _beating(lock: Lock, beat: Callable[[int], bool]) -> Iterator[None]:
+def _beating(lock: Lock, beat: Callable[[int], bool], every_s: float) -> Iterator[None]:
     """Beat in a thread; where a beat finds that the place is another's, it is lost."""
     over = threading.Event()
 
     def go_on() -> None:
         number = 0
-        while not over.wait(BEAT_S):
+        while not over.wait(every_s):
             number += 1
             asked = _now()
             try:
@@ -146,11 +164,11 @@ def _beating(lock: Lock, beat: Callable[[int], bool]) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join(BEAT_S)
+        thread.join(every_s)
 
 
 @contextmanager
-def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
+def _locked_file(out: Store, say: Say, rhythm: Rhythm) -> Iterator[Lock]:
     path = Path(out.where(_LOCK))
     try:
         os.makedirs(out.url, exist_ok=True)
@@ -184,7 +202,7 @@ def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
             raise OutputError(
                 f"{out.url}: its file system cannot lock a file ({error.strerror}); choose an --out on another one"
             ) from None
-        elsewhere = _wait_for_another_machine(out.url, path, me["host"], say)
+        elsewhere = _wait_for_another_machine(out.url, path, me["host"], say, rhythm)
         try:
             record()
         except OSError as error:
@@ -192,12 +210,12 @@ def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
                 raise OutputError(f"cannot write {out.url}: {error.strerror}; choose another --out") from None
         else:
             if elsewhere:
-                time.sleep(BEAT_S / 5)  # of two machines that waited, the one that wrote last goes on
+                time.sleep(rhythm.look_s)  # of two machines that waited, the one that wrote last goes on
                 if not is_ours():
                     raise _refusal(out.url, _of(path.read_bytes()))
-        lock = Lock(out.url)
+        lock = Lock(out.url, rhythm, silent_keep_it=True)
         try:
-            with _beating(lock, beat):
+            with _beating(lock, beat, rhythm.beat_s):
                 yield lock
         finally:
             with suppress(OSError):  # the folder may be gone
@@ -207,17 +225,17 @@ def _locked_file(out: Store, say: Say) -> Iterator[Lock]:
         os.close(descriptor)
 
 
-def _wait_for_another_machine(url: str, path: Path, host: str, say: Say) -> bool:
+def _wait_for_another_machine(url: str, path: Path, host: str, say: Say, rhythm: Rhythm) -> bool:
     """Whether a run on another machine left its record; `OutputError` where it still writes it."""
     # Opened anew for each look: a network file system shows others' writes to those who open a file.
     content = path.read_bytes()
     who = _of(content)
     if who.get("host") in (None, host):  # this machine's runs hold the file's lock as long as they live
         return False
-    _say_waiting(say, url, who, STALE_S)
-    until = _now() + STALE_S
+    _say_waiting(say, url, who, rhythm.stale_s)
+    until = _now() + rhythm.stale_s
     while _now() < until:
-        time.sleep(BEAT_S / 5)
+        time.sleep(rhythm.look_s)
         if (now := path.read_bytes()) != content:
             if not now:  # it has ended
                 return True
@@ -226,22 +244,21 @@ def _wait_for_another_machine(url: str, path: Path, host: str, say: Say) -> bool
 
 
 @contextmanager
-def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
+def _locked_object(out: Store, say: Say, rhythm: Rhythm) -> Iterator[Lock]:
     at = objectstore.parse_url(out.where(_LOCK))
     me = _me()
     with objectstore.explained(at.url, "write"):
-        etag = _acquire(out.url, at, me, say)
+        etag = _acquire(out.url, at, me, say, rhythm)
         written_all_the_same = objectstore.write_if(at, json.dumps(me).encode(), None)
     if written_all_the_same is not None:
         etag = written_all_the_same
         say(f"{out.url}: this store writes whatever the condition; two runs started at one moment would both go on")
-    # Others wait for `STALE_S` from the last beat; what is under way when this run gives up must be over by then.
-    lock = Lock(out.url, STALE_S - BEAT_S)
+    lock = Lock(out.url, rhythm, silent_keep_it=False)
 
     def beat(number: int) -> bool:
         nonlocal etag
         content = json.dumps(me | {"beat": number}).encode()
-        renewed = objectstore.write_if(at, content, etag, timeout_s=BEAT_S / 2)
+        renewed = objectstore.write_if(at, content, etag, timeout_s=rhythm.beat_s / 2)
         if renewed is None:  # another's, or ours where the answer to an earlier try was lost
             found = objectstore.read(at)
             if found is None or _of(found[0]).get("run") != me["run"]:
@@ -251,14 +268,14 @@ def _locked_object(out: Store, say: Say) -> Iterator[Lock]:
         return True
 
     try:
-        with _beating(lock, beat):
+        with _beating(lock, beat, rhythm.beat_s):
             yield lock
     finally:
         if not lock.lost.is_set():
             _release(at, me)
 
 
-def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -> str:
+def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say, rhythm: Rhythm) -> str:
     """Write the record where there is none or only that of a dead run; its version."""
     content, seen = json.dumps(me).encode(), ""
     while True:
@@ -270,11 +287,11 @@ def _acquire(url: str, at: objectstore.Location, me: dict[str, Any], say: Say) -
                 return etag  # the answer to an earlier try was lost
             if etag != (seen or etag):
                 raise _refusal(url, _of(record), f", last sign of life {age_s:.0f} s ago")
-            if age_s <= STALE_S:
+            if age_s <= rhythm.stale_s:
                 if not seen:
                     seen = etag
-                    _say_waiting(say, url, _of(record), STALE_S - age_s)
-                time.sleep(BEAT_S / 5)
+                    _say_waiting(say, url, _of(record), rhythm.stale_s - age_s)
+                time.sleep(rhythm.look_s)
                 continue
         written = objectstore.write_if(at, content, None if found is None else found[1])
         if written is not None:

@@ -243,9 +243,9 @@ def read_range(at: Location, start: int, end: int, etag: str) -> bytes:
     return _get(at, Range=f"bytes={start}-{end - 1}", IfMatch=etag)[0]
 
 
-def write(at: Location, content: bytes) -> None:
-    """Put an object whole: readers see the old content or the new."""
-    if len(content) <= _PUT_WHOLE_BYTES:
+def write(at: Location, content: bytes, in_parts_above_bytes: int = _PUT_WHOLE_BYTES) -> None:
+    """Put an object, a large one in parts: readers see the old content or the new."""
+    if len(content) <= in_parts_above_bytes:
         client().put_object(Bucket=at.bucket, Key=at.key, Body=content)
     else:
         client().upload_fileobj(io.BytesIO(content), at.bucket, at.key)

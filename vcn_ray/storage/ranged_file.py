@@ -28,9 +28,17 @@ class RangedFile(io.RawIOBase):
         at: the object.
         kind: what errors are raised as, `InputError` for videos.
         version: the object's ETag, where it must be the one that was seen before.
+        first_bytes, largest_bytes: of the block after a jump, and of those that blocks grow to.
     """
 
-    def __init__(self, at: Location, kind: type[VcnError] = InputError, version: str = ""):
+    def __init__(
+        self,
+        at: Location,
+        kind: type[VcnError] = InputError,
+        version: str = "",
+        first_bytes: int = _FIRST_BLOCK_BYTES,
+        largest_bytes: int = _LARGEST_BLOCK_BYTES,
+    ):
         super().__init__()
         self._at, self._kind = at, kind
         with objectstore.explained(at.url, "read", kind):
@@ -43,7 +51,8 @@ class RangedFile(io.RawIOBase):
         self._failed: VcnError | None = None
         self._position = 0
         self._next = -1  # where reading on in order would go on
-        self._block_bytes = _FIRST_BLOCK_BYTES
+        self._first_bytes, self._largest_bytes = first_bytes, largest_bytes
+        self._block_bytes = first_bytes
         self._blocks: deque[tuple[int, bytes]] = deque(maxlen=_KEPT_BLOCKS)
 
     def readable(self) -> bool:
@@ -83,9 +92,9 @@ class RangedFile(io.RawIOBase):
             if start <= position < start + len(block):
                 return start, block
         if position == self._next:
-            self._block_bytes = min(2 * self._block_bytes, _LARGEST_BLOCK_BYTES)
+            self._block_bytes = min(2 * self._block_bytes, self._largest_bytes)
         else:
-            self._block_bytes = _FIRST_BLOCK_BYTES
+            self._block_bytes = self._first_bytes
         end = min(position + self._block_bytes, self.size_bytes)
         if self._failed is not None:  # FFmpeg asks again, as if all had not been tried
             raise self._failed
