@@ -79,6 +79,18 @@ def test_run_that_begins_takes_the_place_of_an_old_one_at_once(tmp_path: Path) -
     assert "the same command goes on from there" in read_status(Store(tmp_path)).headline
 
 
+def test_run_that_lost_its_place_leaves_the_other_s_status_alone(tmp_path: Path) -> None:
+    lost = threading.Event()
+    written = StatusFile(Store(tmp_path), lost, every_s=0.05)
+    _once(tmp_path, lambda status: status.state == "running")
+    lost.set()
+    time.sleep(0.2)  # what was under way is over
+    StatusFile(Store(tmp_path)).close("finished")
+    written.moved("a", "tracks")
+    written.close("stopped")
+    assert read_status(Store(tmp_path)).state == "finished"
+
+
 def test_stage_of_the_season_is_told_apart_from_a_title_of_that_name(tmp_path: Path) -> None:
     written = StatusFile(Store(tmp_path), every_s=0.05)
     written.start("season", "probe", 8, "videos")

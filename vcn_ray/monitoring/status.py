@@ -214,6 +214,8 @@ class StatusFile(NullMonitor):
         self._write()
 
     def _write(self) -> None:
+        if self._lost.is_set():
+            return
         with self._lock:
             self._status.written = time.time()
             for status in self._titles.values():
