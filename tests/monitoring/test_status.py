@@ -14,8 +14,10 @@ from typer.testing import CliRunner, Result
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.monitoring.status import SeasonStatus, StatusFile, TitleStatus, read_status
+from vcn_ray.pipeline.stages import ShardTask
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
@@ -207,7 +209,9 @@ def test_progress_of_extraction_is_kept_as_its_shards_land(tmp_path: Path) -> No
 
     video(tmp_path / "videos", "a.mp4", range(1, 51))
     season, out = find_season([tmp_path / "videos"]), Store(tmp_path / "out")
-    run_season(season, out, make_options(), executor=LocalExecutor(), monitor=watching, stages=Looking(tmp_path / "calls"))
+    run_season(
+        season, out, make_options(), executor=LocalExecutor(), monitor=watching, stages=Looking(tmp_path / "calls")
+    )
     watching.close("finished")
     (title,) = seen
     assert title.state == "tracks"
