@@ -23,7 +23,15 @@ from vcn_ray.cli.printing import (
     run_monitor,
     say,
 )
-from vcn_ray.cli.request import Request, folder, given_options, read_config, read_part, use_s3_endpoint
+from vcn_ray.cli.request import (
+    Request,
+    folder,
+    given_options,
+    place_and_name,
+    read_config,
+    read_part,
+    use_s3_endpoint,
+)
 from vcn_ray.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -198,6 +206,42 @@ def evaluate(
     with explained():
         use_s3_endpoint(s3_endpoint)
         _evaluate(folder("DIR", directory), ground_truth, as_json=as_json)
+
+
+@app.command()
+def export(
+    directory: Directory,
+    to: Annotated[
+        str,
+        typer.Option("--to", metavar="FORMAT", help="csv: who is on screen when; an unknown name lists all formats."),
+    ],
+    title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
+    character: Annotated[
+        str | None,
+        typer.Option(metavar="WHO", help="This character alone: a name, a number of the season's cast, or Unknown."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="File to write, or s3://BUCKET/KEY; replaced if it is there.  [default: DIR's name, in this folder]",
+        ),
+    ] = None,
+    s3_endpoint: S3Endpoint = None,
+) -> None:
+    """Write results in a format that other programs read."""
+    with explained():
+        import vcn_ray
+        from vcn_ray.export.exporters import export_season, exporter_of
+        from vcn_ray.export.finished_season import part_of
+
+        use_s3_endpoint(s3_endpoint)
+        exporter_of(to)  # a wrong one is told before anything is read
+        season = vcn_ray.load(folder("DIR", directory))
+        place, name = place_and_name(out, f"{Path(season.out).resolve().name}.{to}")
+        say(f"wrote {export_season(part_of(season, title, character), to, place, name)}")
 
 
 @app.command()

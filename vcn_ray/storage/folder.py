@@ -103,6 +103,7 @@ def _explained(path: str, doing: str) -> Iterator[None]:
             errno.EROFS: "the file system is read-only: choose another --out",
             errno.ENOENT: "no such file or folder: check the path",
             errno.ENOTDIR: "a part of the path is a file, not a folder: choose another --out",
+            errno.EEXIST: "a part of the path is a file, not a folder: choose another --out",
         }
         reason = remedies.get(error.errno or 0, error.strerror or str(error))
         raise OutputError(f"cannot {doing} {path}: {reason}") from error

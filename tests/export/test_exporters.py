@@ -1,0 +1,125 @@
+"""Exports: each appearance is in the list with its time, whatever it is called; parts of a season; where files go."""
+
+import csv
+import errno
+import io
+from pathlib import Path
+
+import pytest
+from support.small_season import ODD_NAME, write_season, write_small_season
+
+from vcn_ray import load
+from vcn_ray.errors import OptionError, OutputError
+from vcn_ray.export.appearances import time_code, write_appearances
+from vcn_ray.export.exporters import EXPORTERS, export_season
+from vcn_ray.export.finished_season import FinishedSeason, part_of
+from vcn_ray.storage.store import Store
+
+
+@pytest.fixture
+def season(tmp_path: Path) -> FinishedSeason:
+    write_small_season(Store(tmp_path / "season"))
+    return load(tmp_path / "season")
+
+
+def _rows(season: FinishedSeason, path: Path) -> list[list[str]]:
+    write_appearances(season, path)
+    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
+
+
+def test_every_track_is_a_row_in_the_order_of_time(season: FinishedSeason, tmp_path: Path) -> None:
+    assert _rows(season, tmp_path / "a.csv") == [
+        ["title", "video", "character", "first", "last", "seconds"],
+        ["'=E1", "a.mp4", "Cast 1", "00:00:00.000", "00:00:01.250", "1.25"],
+        ["'=E1", "a.mp4", ODD_NAME, "00:00:03.000", "00:00:04.500", "1.5"],
+        ["'=E1", "b.mp4", "Unknown", "00:00:00.000", "00:00:00.000", "0"],
+        ["E2", "c.mp4", "'@nna", "01:00:00.000", "01:02:03.004", "123.004"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)"])
+def test_a_name_is_never_a_formula(tmp_path: Path, name: str) -> None:
+    write_season(Store(tmp_path), [("E1", "a.mp4", 0.0, 1.0, 0, name)])
+    assert _rows(load(tmp_path), tmp_path / "a.csv")[1][2] == f"'{name}"
+
+
+def test_excel_is_told_that_it_is_utf_8(season: FinishedSeason, tmp_path: Path) -> None:
+    write_appearances(season, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_a_season_without_tracks_is_its_heads_alone(tmp_path: Path) -> None:
+    write_season(Store(tmp_path), [])
+    assert len(_rows(load(tmp_path), tmp_path / "a.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(0, "00:00:00.000"), (59_999, "00:00:59.999"), (3_600_000, "01:00:00.000"), (360_000_001, "100:00:00.001")],
+)
+def test_time_codes(milliseconds: int, text: str) -> None:
+    assert time_code(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("title", "character", "tracks"),
+    [
+        (None, None, [0, 1, 2, 3]),
+        ("=E1", None, [0, 1, 2]),
+        (None, "0", [0, 3]),
+        (None, "@nna", [3]),
+        (None, "Cast 1", [1]),
+        ("=E1", "Unknown", [2]),
+    ],
+)
+def test_parts_of_a_season(season: FinishedSeason, title: str | None, character: str | None, tracks: list) -> None:
+    part = part_of(season, title, character)
+    assert part.tracks["track_id"].to_pylist() == tracks
+    assert part.tracks.schema == season.tracks.schema
+    assert len(part.faces) == len(part.clusters) == 0  # which this season has none of
+
+
+@pytest.mark.parametrize(
+    ("title", "character", "says"),
+    [
+        ("=E2", None, "no track is of a title '=E2'; did you mean 'E2'"),
+        ("other", None, "'other'; there are: =E1, E2"),
+        (None, "Cast 7", "no track is of a character 'Cast 7'; did you mean 'Cast 1'"),
+        ("E2", "1", "no track of title 'E2' is of a character '1'; there are: @nna"),
+    ],
+)
+def test_what_a_season_has_not_is_told_with_what_it_has(
+    season: FinishedSeason, title: str | None, character: str | None, says: str
+) -> None:
+    with pytest.raises(OptionError, match=says):
+        part_of(season, title, character)
+
+
+def test_a_wrong_format_is_told_with_those_there_are(season: FinishedSeason, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="'xlsx'; there are: csv"):
+        export_season(season, "xlsx", Store(tmp_path), "a.xlsx")
+
+
+def test_a_format_of_several_files_is_a_folder(
+    season: FinishedSeason, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(season: FinishedSeason, path: Path) -> None:
+        for title in season.tracks["title"].unique().to_pylist():
+            (path / title).mkdir(parents=True)
+            (path / title / "list.txt").write_text(title)
+
+    monkeypatch.setitem(EXPORTERS, "lists", write)
+    assert export_season(season, "lists", Store(tmp_path), "all") == str(tmp_path / "all")
+    assert Store(tmp_path).keys("all/") == ["all/=E1/list.txt", "all/E2/list.txt"]
+
+
+def test_a_full_temporary_folder_is_named(
+    season: FinishedSeason, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(season: FinishedSeason, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(EXPORTERS, "full", full)
+    with pytest.raises(OutputError, match=r"cannot write full into .*: No space left on device; .* TMPDIR"):
+        export_season(season, "full", Store(tmp_path), "a.full")
+    assert Store(tmp_path).keys("a.full") == []

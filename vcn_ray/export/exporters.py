@@ -1,0 +1,61 @@
+"""What other programs read: a finished season in formats by name."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from vcn_ray.errors import OptionError, OutputError
+from vcn_ray.export.appearances import write_appearances
+from vcn_ray.export.finished_season import FinishedSeason
+from vcn_ray.storage.store import Store
+
+#: Writes a season to a file of this path, or, where a format is several files, into a folder that it makes there.
+Exporter = Callable[[FinishedSeason, Path], None]
+
+#: By format, which is also how a file's name ends.
+EXPORTERS: dict[str, Exporter] = {
+    "csv": write_appearances,
+}
+
+
+def exporter_of(format_name: str) -> Exporter:
+    """The exporter of a format; `OptionError` with the formats that there are where there is none of this name."""
+    if format_name not in EXPORTERS:
+        raise OptionError(f"no format is called {format_name!r}; there are: {', '.join(EXPORTERS)}")
+    return EXPORTERS[format_name]
+
+
+def export_season(season: FinishedSeason, format_name: str, out: Store, name: str) -> str:
+    """Write a season in a format; it is made in this machine's temporary folder and put into its place whole.
+
+    Args:
+        season: or a part of one.
+        format_name: see `EXPORTERS`.
+        out: where the file goes; the folder is made if missing.
+        name: of the file, replaced where it is there.
+
+    Returns:
+        Path or URL of what was written.
+
+    Raises:
+        OptionError: no such format.
+        OutputError: the place or the temporary folder cannot be written, or the season's tables not read.
+    """
+    exporter = exporter_of(format_name)
+    with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
+        made = Path(folder, "export")
+        try:
+            exporter(season, made)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {format_name} into {tempfile.gettempdir()}: {error.strerror or error}; "
+                "free some space there, or name another folder in the environment variable TMPDIR"
+            ) from error
+        if made.is_dir():
+            for file in sorted(path for path in made.rglob("*") if path.is_file()):
+                out.write_file(f"{name}/{file.relative_to(made).as_posix()}", file)
+        else:
+            out.write_file(name, made)
+    return out.where(name)

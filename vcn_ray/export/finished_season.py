@@ -1,0 +1,97 @@
+"""What an exporter is given: a finished season's tables, whole or the part that a user asks for."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcn_ray.errors import OptionError
+
+UNKNOWN = "Unknown"
+
+
+class FinishedSeason(Protocol):
+    """The tables of a season, see docs/output.md; `season.season_result.SeasonResult` is one."""
+
+    @property
+    def faces(self) -> pa.Table:
+        """One row per detected face (`schemas.SEASON_FACES`)."""
+
+    @property
+    def tracks(self) -> pa.Table:
+        """One row per track (`schemas.SEASON_TRACKS`)."""
+
+    @property
+    def clusters(self) -> pa.Table:
+        """One row per character of a title (`schemas.SEASON_CLUSTERS`)."""
+
+
+def part_of(season: FinishedSeason, title: str | None = None, character: str | None = None) -> FinishedSeason:
+    """The rows of a season that are of one title, of one character, or both.
+
+    Args:
+        season: all of it.
+        title: None: all.
+        character: as `character_names` gives it, or its number in the season's cast; None: all.
+
+    Raises:
+        OptionError: no track is of that title or character; the message has the nearest, or those that there are.
+    """
+    of_title = _Part(season, title)
+    if title is not None and not of_title.tracks.num_rows:
+        raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks['title'])}")
+    part = _Part(season, title, character)
+    if character is not None and not part.tracks.num_rows:
+        where = "" if title is None else f" of title {title!r}"
+        known = _nearest(character, character_names(of_title.tracks))
+        raise OptionError(f"no track{where} is of a character {character!r}; {known}")
+    return part
+
+
+def character_names(table: pa.Table) -> pa.ChunkedArray:
+    """Who each row is, in the words of the season's page: a name, 'Cast 3', or 'Unknown'.
+
+    Args:
+        table: with the columns cast_id and character, as a `FinishedSeason` has them.
+    """
+    number = pc.binary_join_element_wise("Cast ", table["cast_id"].cast(pa.string()), "")
+    return pc.coalesce(table["character"], number, UNKNOWN)
+
+
+@dataclass(frozen=True)
+class _Part:
+    season: FinishedSeason
+    title: str | None = None
+    character: str | None = None
+
+    @cached_property
+    def faces(self) -> pa.Table:
+        return self._rows(self.season.faces)
+
+    @cached_property
+    def tracks(self) -> pa.Table:
+        return self._rows(self.season.tracks)
+
+    @cached_property
+    def clusters(self) -> pa.Table:
+        return self._rows(self.season.clusters)
+
+    def _rows(self, table: pa.Table) -> pa.Table:
+        if self.title is not None:
+            table = table.filter(pc.equal(table["title"], self.title))
+        if self.character is not None:
+            named = pc.equal(character_names(table), self.character)
+            numbered = pc.equal(table["cast_id"].cast(pa.string()), self.character)
+            table = table.filter(pc.or_kleene(named, numbered))
+        return table
+
+
+def _nearest(wanted: str, known: pa.ChunkedArray) -> str:
+    names = sorted(known.unique().to_pylist())
+    near = difflib.get_close_matches(wanted, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
