@@ -17,9 +17,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 def write_appearances(season: FinishedSeason, path: Path) -> None:
     """Write a CSV of one row per appearance, which is a track: title, video, character, first, last, seconds.
 
-    `first` and `last` are the times of the first and the last frame, `seconds` lies between them. A title's videos
-    come in its order, the appearances of a video by time. Text that a spreadsheet would run as a formula is made
-    harmless, see `tables`.
+    `first` and `last` are the times of the first and the last frame, `seconds` lies between them. Videos come in the
+    order of the season's table, the appearances of a video by time. Text that a spreadsheet would run as a formula is
+    made harmless, see `tables`.
     """
     tracks = season.tracks
     rows = tracks.append_column("name", character_names(tracks)).select(_COLUMNS).to_pylist()
