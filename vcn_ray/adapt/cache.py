@@ -141,7 +141,7 @@ def _embed_batch(network: Embedder, crops: Tensor, keys: np.ndarray, options: Ad
 def dropout_passes(network: Embedder, features: Tensor, keys: np.ndarray, options: AdaptOptions, seed: int) -> Tensor:
     """(n, m, D) embeddings of m stochastic passes, dropout on the last linear layer's input (SER-FIQ, P 3.6).
 
-    The trunk has run once, so a pass costs one matrix product (X 7). Masks come from (seed, key, pass).
+    The trunk has run once, so a pass costs one matrix product. Masks come from (seed, key, pass).
     """
     dropped = round(options.quality_dropout * 256)
     scale = 256.0 / (256 - dropped)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 #: Below this share of log(D), the entropy of the mean teacher output means that outputs fall on few pseudo-classes
-#: (X 2: 3 of 4.85 nats at D = 128).
+#: (3 of 4.85 nats at D = 128 where we saw it).
 COLLAPSE_SHARE = 0.62
 
 #: Below this information, in nats, outputs are the same for everyone. Healthy outputs had 0.05 and more in our trials;
@@ -84,7 +84,7 @@ class OutputStatistics:
         return self.information < SILENT_NATS
 
     def collapsed(self, embedding_dim: int) -> bool:
-        """Whether the outputs use too few pseudo-classes to tell people apart (X 2)."""
+        """Whether the outputs use too few pseudo-classes to tell people apart."""
         return self.mean_output_entropy < COLLAPSE_SHARE * math.log(embedding_dim)
 
 

@@ -25,7 +25,7 @@ class IterationMetrics:
 
     iteration: int
     epochs: tuple[EpochMetrics, ...]  # those that this call ran; fewer than the iteration's after resuming
-    collapsed: bool  # outputs fall on too few pseudo-classes to tell people apart (X 2)
+    collapsed: bool  # outputs fall on too few pseudo-classes to tell people apart
 
     @property
     def warning(self) -> str | None:

@@ -1,12 +1,20 @@
-"""Which executor a run gets, by what its options ask for."""
+"""Executors by name."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from vcn_ray.execution.base import Executor
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.execution.on_ray.executor import RayExecutor
 
+#: Each makes an executor for one run. "ray": at the address that the run's options name, or started here.
+EXECUTORS: dict[str, Callable[[], Executor]] = {
+    "ray": RayExecutor,
+    "local": LocalExecutor,
+}
+
 
 def make_executor(*, local: bool) -> Executor:
-    """This process where `local` is asked for; else Ray, at the address that the run's options name or started here."""
-    return LocalExecutor() if local else RayExecutor()
+    """This process where `local` is asked for, else Ray."""
+    return EXECUTORS["local" if local else "ray"]()

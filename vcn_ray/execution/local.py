@@ -20,7 +20,10 @@ _PROBES_AT_ONCE = 8  # each takes milliseconds, or a while in an object store
 
 
 class LocalExecutor(Executor):
-    """This process. Progress is told, tasks are put on record, as on Ray."""
+    """This process. Progress is told, tasks are put on record, as on Ray.
+
+    `context` is what the run is, `events` where workers' events go; both there from `open` on.
+    """
 
     many_titles = False
     views_need_turn = True
@@ -33,8 +36,8 @@ class LocalExecutor(Executor):
     @contextmanager
     def open(self, context: RunContext) -> Iterator[None]:
         """There is nothing to start."""
-        self._run = context
-        self._receiver = EventReceiver(context.monitor, context.tasks.options)
+        self.context = context
+        self.events = EventReceiver(context.monitor, context.tasks.options)
         self.scheduler = TitleScheduler(1, 0, Resources(), extracting=False)
         yield
 
@@ -43,24 +46,24 @@ class LocalExecutor(Executor):
 
     def probe(self, rows: Sequence[TaskRow]) -> Iterator[TaskRow]:
         """Look at several videos at once: most of it is waiting for them."""
-        return probe_here(rows, self._run.tasks, self._run.run_id)
+        return probe_here(rows, self.context.tasks, self.context.run_id)
 
     def extract(self, rows: Sequence[TaskRow], memory_bytes: int, done_before: Mapping[str, int]) -> Iterator[TaskRow]:
         """Extract the shards in order."""
-        self._receiver.done_before = done_before
-        receive, tasks = self._receiver.receive, self._run.tasks
-        return run_here(rows, lambda row: tasks.extract(row, receive), self._run.run_id)
+        self.events.done_before = done_before
+        receive, tasks = self.events.receive, self.context.tasks
+        return run_here(rows, lambda row: tasks.extract(row, receive), self.context.run_id)
 
     def assemble(self, row: TaskRow) -> TaskRow:
         """Join a title's shards."""
-        return next(run_here([row], self._run.tasks.assemble, self._run.run_id))
+        return next(run_here([row], self.context.tasks.assemble, self.context.run_id))
 
     def views(self, state: TitleState) -> Took:
         """Compute the views in order."""
         started = time.monotonic()
-        keys = state.stages.view_chunks(state.work, state.options, self._run.device)
-        with ShownViews(state, len(keys), self._run.monitor) as shown:
-            for row in run_here(view_rows(state, keys), self._run.tasks.views, self._run.run_id):
+        keys = state.stages.view_chunks(state.work, state.options, self.context.device)
+        with ShownViews(state, len(keys), self.context.monitor) as shown:
+            for row in run_here(view_rows(state, keys), self.context.tasks.views, self.context.run_id):
                 shown.landed(row)
         return Took(time.monotonic() - started, shown.cpu_s)
 
@@ -68,16 +71,16 @@ class LocalExecutor(Executor):
         """Adapt with the threads that the options name."""
 
         def tell(event: dict) -> None:
-            self._receiver.receive({"title": state.title.id, "stage": "adapt", **event})
+            self.events.receive({"title": state.title.id, "stage": "adapt", **event})
 
-        with shown_adaptation(state, self._run.monitor, cpus=1, gpus=0) as took:
+        with shown_adaptation(state, self.context.monitor, cpus=1, gpus=0) as took:
             threads = state.options.run.threads_per_title
-            state.stages.adapt(state.work, state.options, self._run.device, threads, tell)
+            state.stages.adapt(state.work, state.options, self.context.device, threads, tell)
         return took()
 
     def finish(self, row: TaskRow) -> TaskRow:
         """Write a title's results."""
-        return next(run_here([row], self._run.tasks.finish, self._run.run_id))
+        return next(run_here([row], self.context.tasks.finish, self.context.run_id))
 
 
 def device_here(options: RunOptions) -> str:
