@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -29,12 +28,11 @@ def pick_spread(items: list[int], weights: np.ndarray, count: int) -> list[int]:
     return [items[int(stretch[np.argmax(weights[stretch])])] for stretch in stretches]
 
 
-class Pictures:
-    """The crops of a title, found by track, encoded on demand until the page's budget of bytes is used up."""
+class CropIndex:
+    """Which rows of a table of crops show a track, or a character, best; knows no pictures."""
 
-    def __init__(self, crops: pa.Table, budget_bytes: int):
-        """Take a table as `schemas.CROPS` and the total size that pictures may have in the page, as base64."""
-        self._jpeg = crops["jpeg"]
+    def __init__(self, crops: pa.Table):
+        """Take track_id, frame, score and sharpness of crops, as in `schemas.CROPS`."""
         self._frame = crops["frame"].to_numpy()
         score = np.nan_to_num(crops["score"].to_numpy().astype(np.float64))
         sharpness = np.nan_to_num(crops["sharpness"].to_numpy().astype(np.float64))
@@ -46,8 +44,6 @@ class Pictures:
         for rows in np.split(order, starts[1:]):
             if len(rows):
                 self._rows[int(track[rows[0]])] = rows
-        self._left_bytes = budget_bytes
-        self.left_out = 0  # pictures that were asked for after the budget was used up
 
     def has(self, track_id: int) -> bool:
         """Whether the track has a crop."""
@@ -58,28 +54,27 @@ class Pictures:
         rows = self._rows.get(track_id)
         return 0.0 if rows is None else float(self._worth[rows].max())
 
-    def best(self, track_id: int, size: tuple[int, int] = THUMB) -> str | None:
-        """The track's best crop as a data URI; None without a crop or budget."""
+    def best(self, track_id: int) -> int | None:
+        """Row of the track's best crop; None without a crop."""
         rows = self._rows.get(track_id)
-        return None if rows is None else self._encode(int(rows[np.argmax(self._worth[rows])]), size)
+        return None if rows is None else int(rows[np.argmax(self._worth[rows])])
 
-    def at(self, track_id: int, frame: int, size: tuple[int, int] = SAMPLE) -> str | None:
-        """The track's crop of this frame, or its best where it has none of this frame."""
+    def at(self, track_id: int, frame: int) -> int | None:
+        """Row of the track's crop of this frame, or of its best where it has none of this frame."""
         rows = self._rows.get(track_id)
         if rows is None:
             return None
         exact = rows[self._frame[rows] == frame]
-        return self._encode(int(exact[0]), size) if len(exact) else self.best(track_id, size)
+        return int(exact[0]) if len(exact) else self.best(track_id)
 
-    def varied(self, track_id: int, count: int, besides_frame: int | None = None) -> list[str]:
-        """Up to `count` crops of one track, spread over its length; the frame already shown is left out."""
+    def varied(self, track_id: int, count: int, besides_frame: int | None = None) -> list[int]:
+        """Up to `count` rows of one track, spread over its length; the frame already shown is left out."""
         rows = self._rows.get(track_id, np.empty(0, dtype=np.int64))
         rows = rows[self._frame[rows] != besides_frame]
-        chosen = pick_spread(rows.tolist(), self._worth[rows], count)
-        return _present(self._encode(row, SAMPLE) for row in chosen)
+        return pick_spread(rows.tolist(), self._worth[rows], count)
 
-    def samples(self, track_ids: list[int], best_track: int | None, best_frame: int | None, count: int) -> list[str]:
-        """Crops that show a character: the best first, then one per track spread over time, then more of few tracks.
+    def samples(self, track_ids: list[int], best_track: int | None, best_frame: int | None, count: int) -> list[int]:
+        """Rows that show a character: the best first, then one per track spread over time, then more of few tracks.
 
         Args:
             track_ids: the character's tracks in order of time.
@@ -93,27 +88,53 @@ class Pictures:
         if best_track is None or not self.has(best_track):
             best_track, best_frame = max(with_crops, key=self.worth), None
         if best_frame is None:
-            rows = self._rows[best_track]
-            best_frame = int(self._frame[rows[np.argmax(self._worth[rows])]])
+            best_frame = int(self._frame[self.best(best_track)])
         others = [t for t in with_crops if t != best_track]
         shown = [self.at(best_track, best_frame)]
         worth = np.array([self.worth(t) for t in others])
-        shown += [self.best(t, SAMPLE) for t in pick_spread(others, worth, count - 1)]
+        shown += [self.best(t) for t in pick_spread(others, worth, count - 1)]
         if len(shown) < count:
             for n, track in enumerate([best_track, *others], start=1):
                 more = (count - len(shown)) // (len(others) + 2 - n)
                 shown += self.varied(track, more, best_frame if track == best_track else None)
-        return _present(shown)
+        return [row for row in shown if row is not None]
 
-    def _encode(self, row: int, size: tuple[int, int]) -> str | None:
-        side, quality = size
-        image = cv2.imdecode(np.frombuffer(self._jpeg[row].as_py(), dtype=np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise OutputError("a crop is not a JPEG: crops.parquet is damaged; delete the title's folder and run again")
-        if image.shape[0] != side:
-            image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-        encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-        uri = "data:image/jpeg;base64," + base64.b64encode(encoded).decode()
+
+class Pictures:
+    """The crops of a title, found by track, encoded on demand until the page's budget of bytes is used up."""
+
+    def __init__(self, crops: pa.Table, budget_bytes: int):
+        """Take a table as `schemas.CROPS` and the total size that pictures may have in the page, as base64."""
+        self._jpeg = crops["jpeg"]
+        self._index = CropIndex(crops)
+        self._left_bytes = budget_bytes
+        self.left_out = 0  # pictures that were asked for after the budget was used up
+
+    def has(self, track_id: int) -> bool:
+        """Whether the track has a crop."""
+        return self._index.has(track_id)
+
+    def worth(self, track_id: int) -> float:
+        """How good the track's best crop is, see `CropIndex.worth`."""
+        return self._index.worth(track_id)
+
+    def best(self, track_id: int, size: tuple[int, int] = THUMB) -> str | None:
+        """The track's best crop as a data URI; None without a crop or budget."""
+        return self._encode(self._index.best(track_id), size)
+
+    def at(self, track_id: int, frame: int, size: tuple[int, int] = SAMPLE) -> str | None:
+        """The track's crop of this frame, or its best where it has none of this frame."""
+        return self._encode(self._index.at(track_id, frame), size)
+
+    def samples(self, track_ids: list[int], best_track: int | None, best_frame: int | None, count: int) -> list[str]:
+        """Crops that show a character, see `CropIndex.samples`."""
+        rows = self._index.samples(track_ids, best_track, best_frame, count)
+        return [picture for row in rows if (picture := self._encode(row, SAMPLE)) is not None]
+
+    def _encode(self, row: int | None, size: tuple[int, int]) -> str | None:
+        if row is None:
+            return None
+        uri = data_uri(self._jpeg[row].as_py(), size)
         if len(uri) > self._left_bytes:
             self.left_out += 1
             return None
@@ -121,5 +142,19 @@ class Pictures:
         return uri
 
 
-def _present(pictures: Iterable[str | None]) -> list[str]:
-    return [p for p in pictures if p is not None]
+def decode_crop(jpeg: bytes) -> np.ndarray:
+    """A stored crop as (112, 112, 3) uint8 BGR; `OutputError` where it is no JPEG."""
+    image = cv2.imdecode(np.frombuffer(jpeg, dtype=np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise OutputError("a crop is not a JPEG: crops.parquet is damaged; delete the title's folder and run again")
+    return image
+
+
+def data_uri(jpeg: bytes, size: tuple[int, int]) -> str:
+    """A stored crop as a data URI of this many pixels and this JPEG quality."""
+    side, quality = size
+    image = decode_crop(jpeg)
+    if image.shape[0] != side:
+        image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode()

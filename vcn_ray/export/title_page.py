@@ -226,7 +226,7 @@ def _time_lines(
         ends = [t["last_time_s"] for own in of_video.values() for t in own]
         duration_s = max([video.duration_s, *ends])
         lanes = [
-            Lane(key, name, [_bar(t, duration_s) for t in of_video[key]])
+            Lane(key, name, [bar_of(t, duration_s) for t in of_video[key]])
             for key, name in [*rows, (None, "Unknown")]
             if of_video.get(key)
         ]
@@ -236,7 +236,8 @@ def _time_lines(
     return lines
 
 
-def _bar(track: dict[str, Any], duration_s: float) -> Bar:
+def bar_of(track: Mapping[str, Any], duration_s: float) -> Bar:
+    """A track (a row of `schemas.TRACKS`) on a time line of so many seconds."""
     first, last = track["first_time_s"], track["last_time_s"]
     text = f"Track {track['track_id']}, {clock(first)}–{clock(last)}, {track['faces']} faces"
     if track["quality"] is not None:
