@@ -268,14 +268,14 @@ def test_everything_in_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
     shown = _cli("status", out)
     assert shown.exit_code == 1
     assert shown.output.startswith("finished after")
-    assert [title["id"] for title in vcn_ray.load(out).titles] == ["a"]
+    assert [title.id for title in vcn_ray.load(out).titles] == ["a"]
 
 
 def test_season_file_from_python(tmp_path: Path) -> None:
     _write_video(tmp_path / "a.mp4")
     season = _season_file(tmp_path, "options: {seed: 2}\ntitles: [{video: a.mp4, title: One}]")
     result = vcn_ray.run(season, tmp_path / "out", options={"min_crops": 3}, local=True)
-    assert [title["id"] for title in result.titles] == ["One"]
+    assert [title.id for title in result.titles] == ["One"]
     options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
     assert (options["seed"], options["tracks"]["min_crops"]) == (2, 3)
     with pytest.raises(OptionError, match="give these as a mapping"):

@@ -27,12 +27,14 @@ def show_evaluation(result: SeasonResult, evaluation: Evaluation) -> list[str]:
     Returns:
         A sentence for each page that stays as it is, as it cannot be written or was made from what is gone.
     """
-    of_title = evaluation.titles or dict.fromkeys(pc.unique(result.faces["title"]).to_pylist(), evaluation)
+    of_title = evaluation.titles or dict.fromkeys(
+        pc.unique(result.faces.to_arrow(["title"])["title"]).to_pylist(), evaluation
+    )
     problems = []
     for title in result.titles:
-        if title["error"] is None:
-            results = Store(result.out).child("titles", title["slug"])
-            own = of_title.get(title["id"])
+        if title.error is None:
+            results = Store(result.out).child("titles", title.slug)
+            own = of_title.get(title.id)
             try:
                 _write_again(results, own.to_dict() if own is not None and own.identities else None)
             except OutputError as error:
