@@ -2,11 +2,12 @@
 
     import vcn_ray
 
-    result = vcn_ray.run(["s01e01.mkv", "s01e02.mkv"], "out", title="My series")
-    result.clusters.to_pandas()
-    result.evaluate("labels.csv").summary()
+    season = vcn_ray.run(["s01e01.mkv", "s01e02.mkv"], "out", title="My series")
+    season.cast[0].timeline()
+    season.clusters.to_pandas()
+    season.evaluate("labels.csv").summary()
 
-does what the command ``vcn-ray run`` does.
+does what the command ``vcn-ray run`` does. `plan` and `status` are the other commands', `load` reads earlier results.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from vcn_ray.version import __version__
 
 if TYPE_CHECKING:
     from vcn_ray.config import Options
+    from vcn_ray.execution.base import Executor
+    from vcn_ray.inputs.titles import Season
+    from vcn_ray.monitoring.status import SeasonStatus
+    from vcn_ray.season.dry_run import Plan
     from vcn_ray.season.season_result import SeasonResult
 
-__all__ = ["__version__", "load", "run"]
+__all__ = ["SeasonResult", "__version__", "load", "plan", "run", "status"]
 
 
 def run(
@@ -33,6 +38,7 @@ def run(
     from_s: float = 0.0,
     to_s: float | None = None,
     local: bool = False,
+    executor: Executor | None = None,
 ) -> SeasonResult:
     """Find the characters of videos; what an earlier run into the same folder has done is not done again.
 
@@ -44,37 +50,104 @@ def run(
         from_s: leave out what comes before, in seconds of each video.
         to_s: leave out what comes after.
         local: do everything in this process, for debugging.
+        executor: who does the work, where it is neither this process nor Ray.
 
     Returns:
-        Tables, titles and errors; a title that failed is in `errors` and the others are done.
+        What was found: titles, cast, tables. A title that failed has an `error`, and the others are done.
 
     Raises:
         vcn_ray.errors.VcnError: nothing could be done; the message says what to do.
     """
-    from vcn_ray.config import Options
-    from vcn_ray.errors import OptionError
     from vcn_ray.execution.factory import make_executor
-    from vcn_ray.inputs.resolve import find_season
     from vcn_ray.inputs.titles import TimeRange
     from vcn_ray.season.run import run_season
-    from vcn_ray.season.season_result import load_season
     from vcn_ray.storage.store import Store
 
-    given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
-    season = find_season(given, title)
-    if isinstance(options, Options):
-        if season.settings or any(own.settings for own in season.titles):
-            raise OptionError("options of a season file go under those given: give these as a mapping, name to value")
-        for_all, own_options = options, dict[str, Options]()
-    else:
-        for_all, own_options = season.options(given=dict(options or {}))
-    part, executor = TimeRange(from_s, to_s), make_executor(local=local)
-    run_season(season, Store(out), for_all, part=part, executor=executor, title_options=own_options)
-    return load_season(os.fspath(out))
+    season, for_all, own = _asked_for(videos, title, options)
+    run_season(
+        season,
+        Store(out),
+        for_all,
+        part=TimeRange(from_s, to_s),
+        executor=executor or make_executor(local=local),
+        title_options=own,
+    )
+    return load(out)
 
 
 def load(out: str | os.PathLike[str]) -> SeasonResult:
-    """Results of an earlier run, from its folder or ``s3://`` URL."""
+    """Results of an earlier run, from its folder or ``s3://`` URL.
+
+    Tables and pictures are read when asked for. `vcn_ray.errors.InputError` where there is no finished run.
+    """
     from vcn_ray.season.season_result import load_season
 
     return load_season(os.fspath(out))
+
+
+def plan(
+    videos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    title: str | None = None,
+    options: Options | Mapping[str, Any] | None = None,
+    *,
+    from_s: float = 0.0,
+    to_s: float | None = None,
+) -> Plan:
+    """What `run` would do with the same arguments, and why, as ``vcn-ray run --dry-run`` tells; nothing is written.
+
+    Returns:
+        `rows` with a stage of a title each, `table()` of the same as dicts, `failing` titles, estimated `seconds`.
+
+    Raises:
+        vcn_ray.errors.VcnError: there is nothing to plan for; the message says what to do.
+    """
+    from vcn_ray.inputs.titles import TimeRange
+    from vcn_ray.season.dry_run import plan_season
+    from vcn_ray.storage.store import Store
+
+    season, for_all, own = _asked_for(videos, title, options)
+    return plan_season(season, Store(out), for_all, TimeRange(from_s, to_s), title_options=own)
+
+
+def status(out: str | os.PathLike[str]) -> SeasonStatus:
+    """How far the last run into a folder or URL is, also from another machine, as ``vcn-ray status`` tells.
+
+    Returns:
+        `headline` in a sentence, `verdict`, and `titles` with the state, progress, retries and error of each.
+
+    Raises:
+        vcn_ray.errors.InputError: no run was ever started there.
+    """
+    from vcn_ray.monitoring.status import read_status
+    from vcn_ray.storage.store import Store
+
+    return read_status(Store(out))
+
+
+def __getattr__(name: str) -> Any:
+    """`SeasonResult`, for annotations and ``isinstance``; imported when asked for, as it needs pyarrow."""
+    if name == "SeasonResult":
+        from vcn_ray.season.season_result import SeasonResult
+
+        return SeasonResult
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _asked_for(
+    videos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    title: str | None,
+    options: Options | Mapping[str, Any] | None,
+) -> tuple[Season, Options, dict[str, Options]]:
+    """The titles, the options of all, and those of titles that differ."""
+    from vcn_ray.config import Options
+    from vcn_ray.errors import OptionError
+    from vcn_ray.inputs.resolve import find_season
+
+    given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
+    season = find_season(given, title)
+    if not isinstance(options, Options):
+        return season, *season.options(given=dict(options or {}))
+    if season.settings or any(own.settings for own in season.titles):
+        raise OptionError("options of a season file go under those given: give these as a mapping, name to value")
+    return season, options, {}

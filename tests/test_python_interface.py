@@ -1,0 +1,145 @@
+"""What is imported as `vcn_ray`: light, typed, and what docs/python.md shows of it runs."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from support.finished_season import labels_csv, write_finished_season
+
+import vcn_ray
+from vcn_ray.errors import InputError, OptionError
+from vcn_ray.monitoring.status import StatusFile
+from vcn_ray.storage.store import Store
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def _write_video(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(30):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two videos, labels, and a finished season."""
+    folder = tmp_path_factory.mktemp("notebook")
+    out = Store(folder / "season1")
+    write_finished_season(out)
+    status = StatusFile(out)
+    status.moved("s01e01", "done")
+    status.close("finished")
+    for name in ("s01e01.mp4", "s01e02.mp4"):
+        _write_video(folder / name)
+    (folder / "labels.csv").write_text(labels_csv())
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same as working directory."""
+    monkeypatch.chdir(made)
+    return made
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What runs were asked for; none is done."""
+    calls: list[dict[str, Any]] = []
+
+    def run_season(season: Any, out: Store, options: Any, **more: Any) -> None:
+        calls.append({"titles": [title.id for title in season.titles], "out": out, "options": options, **more})
+
+    monkeypatch.setattr("vcn_ray.season.run.run_season", run_season)
+    return calls
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_block_of_the_page_runs(block: str, folder: Path, asked: list[dict[str, Any]]) -> None:
+    exec(compile(block, "docs/python.md", "exec"), {})  # noqa: S102 (our own page)
+    assert len(asked) == block.count("vcn_ray.run(")
+
+
+def test_page_shows_the_whole_interface() -> None:
+    text = "\n".join(BLOCKS)
+    for name in (
+        "run(",
+        "load(",
+        "plan(",
+        "status(",
+        ".cast",
+        ".appearances()",
+        ".crops(",
+        ".timeline()",
+        ".evaluate(",
+    ):
+        assert name in text
+
+
+def test_run_gives_the_season_that_it_was_asked_for(folder: Path, asked: list[dict[str, Any]]) -> None:
+    season = vcn_ray.run("s01e01.mp4", "season1", title="One", options={"seed": 3}, from_s=1, local=True)
+    assert isinstance(season, vcn_ray.SeasonResult)
+    (call,) = asked
+    assert (call["titles"], call["options"].seed, call["part"].from_s, call["local"]) == (["One"], 3, 1, True)
+
+
+def test_plan_tells_what_would_run_and_writes_nothing(folder: Path) -> None:
+    plan = vcn_ray.plan(["s01e01.mp4", "s01e02.mp4"], "season2", to_s=1.0)
+    assert {(row["title"], row["state"]) for row in plan.table() if row["stage"] == "results"} == {
+        ("s01e01", "to do 1 of 1"),
+        ("s01e02", "to do 1 of 1"),
+    }
+    assert not (folder / "season2").exists()
+
+
+def test_plan_goes_by_the_options_of_a_season_file(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "season.yaml"
+    file.write_text(f"options: {{seed: 2}}\ntitles: [{{video: {folder / 's01e01.mp4'}, title: One}}]")
+    assert {row.title for row in vcn_ray.plan(file, tmp_path / "out").rows} == {"One"}
+    from vcn_ray.config import make_options
+
+    with pytest.raises(OptionError, match="give these as a mapping"):
+        vcn_ray.plan(file, tmp_path / "out", options=make_options())
+
+
+def test_status_is_the_last_run_s(folder: Path) -> None:
+    status = vcn_ray.status("season1")
+    assert (status.verdict, [title.title for title in status.titles]) == ("finished", ["s01e01"])
+
+
+@pytest.mark.parametrize("ask", [vcn_ray.load, vcn_ray.status])
+def test_a_folder_without_a_run_is_told(ask: Callable[[Path], Any], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give the folder named by --out"):
+        ask(tmp_path)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        vcn_ray.lod  # noqa: B018
+
+
+def test_results_are_read_without_torch_or_ray(folder: Path) -> None:
+    code = (
+        "import sys, vcn_ray; season = vcn_ray.load('season1'); season._repr_html_(); season.cast[0]._repr_html_();"
+        "vcn_ray.status('season1'); print(*sys.modules)"
+    )
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)}
+    )
+    assert not {"torch", "ray"} & set(run.stdout.split())
+
+
+def test_the_package_tells_that_it_is_typed() -> None:
+    assert (Path(vcn_ray.__file__).parent / "py.typed").is_file()
+    assert "py.typed" in (ROOT / "pyproject.toml").read_text()
