@@ -26,6 +26,8 @@ from vcn_ray.models.packs import load_pack
 
 Labels = dict[tuple[str, int], list[tuple[tuple[float, float, float, float], str, int]]]
 
+ONE_SHOT = {"s01e01.mp4": (Shot(0.2, (8,), "office"),)}
+
 
 @pytest.fixture(scope="module")
 def season(tmp_path_factory: pytest.TempPathFactory) -> DemoSeason:
@@ -154,11 +156,10 @@ def test_the_detector_finds_what_is_labelled_and_little_else(
     assert false <= 0.02 * labelled
 
 
-def test_the_seed_decides_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
     short = {"s01e01.mp4": (Shot(0.8, (1,), "alley", "occluded"), Shot(0.8, (2, 7), "office", dissolve=True))}
-    monkeypatch.setattr("vcn_ray.demo.EPISODES", short)
 
-    first, again, other = (render_demo(tmp_path / name, seed) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    first, again, other = (render_demo(tmp_path / name, seed, short) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
 
     assert first.videos[0].read_bytes() == again.videos[0].read_bytes()
     assert first.ground_truth.read_bytes() == again.ground_truth.read_bytes()
@@ -166,14 +167,13 @@ def test_the_seed_decides_everything(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert first.ground_truth.read_bytes() != other.ground_truth.read_bytes()
 
 
-def test_what_is_rendered_is_found_again_unless_it_was_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcn_ray.demo.EPISODES", {"s01e01.mp4": (Shot(0.2, (8,), "office"),)})
-    assert find_demo(tmp_path) is None
-    season = render_demo(tmp_path)
-    assert find_demo(tmp_path) == season
-    assert find_demo(tmp_path, seed=1) is None
+def test_what_is_rendered_is_found_again_unless_it_was_changed(tmp_path: Path) -> None:
+    assert find_demo(tmp_path, episodes=ONE_SHOT) is None
+    season = render_demo(tmp_path, episodes=ONE_SHOT)
+    assert find_demo(tmp_path, episodes=ONE_SHOT) == season
+    assert find_demo(tmp_path, seed=1, episodes=ONE_SHOT) is None
     season.ground_truth.write_text("changed")
-    assert find_demo(tmp_path) is None
+    assert find_demo(tmp_path, episodes=ONE_SHOT) is None
 
 
 def test_a_missing_photograph_names_its_package() -> None:
@@ -181,11 +181,10 @@ def test_a_missing_photograph_names_its_package() -> None:
         read_picture("skimage", "data", "no_such_picture.png")
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vcn_ray.demo.EPISODES", {"s01e01.mp4": (Shot(0.2, (8,), "office"),)})
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("not a folder")
     with pytest.raises(OutputError, match="taken"):
-        render_demo(tmp_path / "taken")
+        render_demo(tmp_path / "taken", episodes=ONE_SHOT)
 
 
 def _dissolving(video: str) -> set[int]:

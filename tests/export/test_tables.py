@@ -6,11 +6,11 @@ import io
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 
 from vcn_ray import schemas
 from vcn_ray.errors import OutputError
-from vcn_ray.export import tables
 from vcn_ray.export.tables import DELIVERED_OF_SEASON, to_csv, write_season_tables, write_tables
 from vcn_ray.storage.store import Store
 
@@ -90,18 +90,23 @@ def test_one_title_at_a_time_is_in_memory(tmp_path, make_report, monkeypatch):
     for title in ("a", "b"):
         write_tables(season.child(title), _tables(make_report([("a.mp4", 0.0, 4.0, 0, None)], title=title)))
     steps = []
-    read, write = Store.read_table, tables.to_csv
-    monkeypatch.setattr(Store, "read_table", lambda self, key: (steps.append("read"), read(self, key))[1])
-    monkeypatch.setattr(tables, "to_csv", lambda table, **more: (steps.append("write"), write(table, **more))[1])
-    write_season_tables(season, [(season.child(title), {0: 0}) for title in ("a", "b")])
+
+    class Watched(Store):
+        def read_table(self, key):
+            steps.append("read")
+            return super().read_table(key)
+
+    write = pacsv.write_csv
+    monkeypatch.setattr(pacsv, "write_csv", lambda *args: (steps.append("write"), write(*args))[1])
+    write_season_tables(season, [(Watched(tmp_path / title), {0: 0}) for title in ("a", "b")])
     assert steps == ["write", *["read", "write"] * 2] * 3
 
 
 def test_a_temporary_folder_that_is_full_is_named(tmp_path, make_report, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tables, "_concatenate", full)
+    monkeypatch.setattr(pq, "ParquetWriter", full)
     with pytest.raises(
         OutputError, match=r"season's faces into .*: No space left on device; free some space .* TMPDIR"
     ):

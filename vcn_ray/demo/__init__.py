@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ _RENDERED = "rendered"  # step that is done when videos and ground truth are the
 #: Raise it when the same seed renders something else.
 _VERSION = 1
 
+Episodes = Mapping[str, tuple[Shot, ...]]
+
 
 @dataclass(frozen=True)
 class DemoSeason:
@@ -39,19 +42,19 @@ class DemoSeason:
     ground_truth: Path  # CSV: video, frame, x, y, w, h, identity, shot
 
 
-def find_demo(folder: Path, seed: int = 0) -> DemoSeason | None:
-    """The season that `render_demo` has rendered there from this seed; None where it is missing or has been changed."""
+def find_demo(folder: Path, seed: int = 0, episodes: Episodes = EPISODES) -> DemoSeason | None:
+    """The season that `render_demo` has rendered there from these; None where it is missing or has been changed."""
     store = Store(folder)
-    marker = store.done_info(_RENDERED, _inputs(seed))
+    marker = store.done_info(_RENDERED, _inputs(seed, episodes))
     if marker is None:
         return None
     for name, sha256 in marker["sha256"].items():
         if not store.exists(name) or hashlib.sha256(store.read_bytes(name)).hexdigest() != sha256:
             return None
-    return _season(store)
+    return _season(store, episodes)
 
 
-def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
+def render_demo(folder: Path, seed: int = 0, episodes: Episodes = EPISODES) -> DemoSeason:
     """Render the demo season: two episodes of about 20 s, 640x360, 25 frames a second, H.264, no sound.
 
     The same seed gives the same frames. In the ground truth a face's box is the detector's on the photograph, moved
@@ -60,6 +63,7 @@ def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
     Args:
         folder: where to write; made where it does not exist, files of the same names are replaced.
         seed: moves people, camera and light; who appears in which shot stays the same.
+        episodes: shots by the name of their video.
 
     Raises:
         OutputError: the folder cannot be written, or PyAV came without an H.264 encoder.
@@ -69,23 +73,23 @@ def render_demo(folder: Path, seed: int = 0) -> DemoSeason:
     store.begin(_RENDERED)
     portraits = dict(enumerate(cut_portraits(), start=1))
     rows = ["video,frame,x,y,w,h,identity,shot"]
-    for episode, (name, shots) in enumerate(EPISODES.items()):
+    for episode, (name, shots) in enumerate(episodes.items()):
         content, labels = _render_episode(shots, portraits, (seed, episode))
         store.write_bytes(name, content)
         for frame, (x, y, w, h), identity, shot in labels:
             rows.append(f"{name},{frame},{x:.1f},{y:.1f},{w:.1f},{h:.1f},{identity},{shot}")
     store.write_bytes(_GROUND_TRUTH, ("\n".join(rows) + "\n").encode())
-    files = {name: hashlib.sha256(store.read_bytes(name)).hexdigest() for name in [*EPISODES, _GROUND_TRUTH]}
-    store.mark_done(_RENDERED, _inputs(seed), sha256=files)
-    return _season(store)
+    files = {name: hashlib.sha256(store.read_bytes(name)).hexdigest() for name in [*episodes, _GROUND_TRUTH]}
+    store.mark_done(_RENDERED, _inputs(seed, episodes), sha256=files)
+    return _season(store, episodes)
 
 
-def _season(store: Store) -> DemoSeason:
-    return DemoSeason([Path(store.where(name)) for name in EPISODES], Path(store.where(_GROUND_TRUTH)))
+def _season(store: Store, episodes: Episodes) -> DemoSeason:
+    return DemoSeason([Path(store.where(name)) for name in episodes], Path(store.where(_GROUND_TRUTH)))
 
 
-def _inputs(seed: int) -> str:
-    return digest(_VERSION, seed, {name: [asdict(shot) for shot in shots] for name, shots in EPISODES.items()})
+def _inputs(seed: int, episodes: Episodes) -> str:
+    return digest(_VERSION, seed, {name: [asdict(shot) for shot in shots] for name, shots in episodes.items()})
 
 
 def _render_episode(

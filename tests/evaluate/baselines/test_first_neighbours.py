@@ -6,7 +6,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcn_ray.evaluate.baselines import first_neighbours
 from vcn_ray.evaluate.baselines.first_neighbours import FINCH, first_neighbour_partitions, nearest_by_cosine
 from vcn_ray.evaluate.baselines.labels import by_appearance
 
@@ -55,11 +54,10 @@ def test_partitions_grow_into_one_cluster_and_do_not_depend_on_the_order(seed, n
         assert by_appearance(whole[order]).tolist() == shuffled.tolist()
 
 
-def test_nearest_is_found_across_blocks(monkeypatch):
+def test_nearest_is_found_across_blocks():
     vectors = np.random.default_rng(1).normal(size=(50, 6))
     whole = nearest_by_cosine(vectors)
-    monkeypatch.setattr(first_neighbours, "_BLOCK_ROWS", 7)
-    assert nearest_by_cosine(vectors).tolist() == whole.tolist()
+    assert nearest_by_cosine(vectors, block_rows=7).tolist() == whole.tolist()
 
 
 def test_a_partition_too_many_is_the_last_one(make_title):

@@ -9,11 +9,7 @@ from vcn_ray.evaluate.baselines import jfrac
 from vcn_ray.evaluate.baselines.jfrac import JFRAC, fit_field
 from vcn_ray.evaluate.baselines.labels import by_appearance
 
-
-@pytest.fixture(autouse=True)
-def short_training(monkeypatch):
-    monkeypatch.setattr(jfrac, "_ROUNDS", 2)
-    monkeypatch.setattr(jfrac, "_STEPS_PER_ROUND", 20)
+SHORT = {"rounds": 2, "steps_per_round": 20}
 
 
 def _field(seed, tracks=12, crops=3, dim=4, links=6):
@@ -90,23 +86,22 @@ def test_one_cluster_and_no_cannot_links_leave_two_sources(make_title):
     assert (same == 1).all()
 
 
-def test_training_draws_a_persons_tracks_together_and_finds_the_people(make_title, monkeypatch):
+def test_training_draws_a_persons_tracks_together_and_finds_the_people(make_title):
     seen = []
 
     def spy(outputs, *rest):
         seen.append(np.array(outputs))
         return fit_field(outputs, *rest)
 
-    monkeypatch.setattr(jfrac, "fit_field", spy)
     faces, identity = make_title(people=3, tracks=5, noise=1.0, together=[(0, 1), (4, 5)])
     threshold = 0.3
-    first, again = (JFRAC.prepare(faces, seed)(threshold=threshold) for seed in (0, 0))
+    first, again = (JFRAC.prepare(faces, seed, **SHORT, fit=spy)(threshold=threshold) for seed in (0, 0))
     assert first.tolist() == again.tolist() == identity.tolist()
     assert np.array_equal(seen[2], seen[5])
     same = identity[faces.track_of_crop][:, None] == identity[faces.track_of_crop]
     before, after = seen[0] @ seen[0].T, seen[2] @ seen[2].T
     assert after[same].mean() > before[same].mean() + 0.02
-    JFRAC.prepare(faces, 1)(threshold=threshold)
+    JFRAC.prepare(faces, 1, **SHORT, fit=spy)(threshold=threshold)
     assert not np.array_equal(seen[2], seen[8])
 
 
@@ -114,6 +109,6 @@ def test_training_draws_a_persons_tracks_together_and_finds_the_people(make_titl
 def test_few_tracks(tracks, make_title, first_tracks):
     faces, _ = make_title(people=1, tracks=2)
     few = first_tracks(faces, tracks)
-    labels = JFRAC.prepare(few, 0)(**JFRAC.settings[0])
+    labels = JFRAC.prepare(few, 0, **SHORT)(**JFRAC.settings[0])
     assert labels.dtype == np.int64
     assert labels.tolist() == [0] * tracks

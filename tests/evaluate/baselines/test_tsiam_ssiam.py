@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from vcn_ray.evaluate.baselines import tsiam_ssiam
 from vcn_ray.evaluate.baselines.siamese import Schedule
 from vcn_ray.evaluate.baselines.tsiam_ssiam import SSIAM, TSIAM, mined_pairs, stranger_tracks
 
-
-@pytest.fixture(autouse=True)
-def short_training(monkeypatch):
-    monkeypatch.setattr(tsiam_ssiam, "_TSIAM_SCHEDULE", Schedule(32, 100, max_steps=150))
-    monkeypatch.setattr(tsiam_ssiam, "_SSIAM_SCHEDULE", Schedule(32, 100, max_steps=100))
+SHORT = Schedule(32, 100, max_steps=150)
 
 
 def test_strangers_are_who_is_seen_together_else_the_farthest(make_title):
@@ -54,7 +49,7 @@ def test_mined_pairs_are_the_hardest_nearest_and_farthest():
 @pytest.mark.parametrize("baseline", [TSIAM, SSIAM], ids=lambda b: b.name)
 def test_finds_people_who_are_far_apart_the_same_way_each_time(baseline, make_title):
     faces, identity = make_title(people=3, tracks=5, together=[(0, 1), (4, 5), (8, 9)])
-    cuts = [baseline.prepare(faces, seed) for seed in (0, 0)]
+    cuts = [baseline.prepare(faces, seed, SHORT) for seed in (0, 0)]
     found = [[cut(**setting).tolist() for setting in baseline.settings] for cut in cuts]
     assert identity.tolist() in found[0]
     assert found[0] == found[1]
@@ -66,5 +61,5 @@ def test_finds_people_who_are_far_apart_the_same_way_each_time(baseline, make_ti
 @pytest.mark.parametrize(("people", "tracks", "crops"), [(1, 1, 1), (1, 1, 5), (2, 1, 1), (1, 4, 1)])
 def test_titles_with_little_to_learn_from(baseline, people, tracks, crops, make_title):
     faces, _ = make_title(people=people, tracks=tracks, crops=crops)
-    labels = baseline.prepare(faces, 0)(threshold=-1)
+    labels = baseline.prepare(faces, 0, SHORT)(threshold=-1)
     assert labels.tolist() == [0] * (people * tracks)

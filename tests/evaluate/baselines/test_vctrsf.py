@@ -8,13 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from vcn_ray.evaluate.baselines import vctrsf
-from vcn_ray.evaluate.baselines.vctrsf import VCTRSF, centre_loss, new_transformer, track_outputs
+from vcn_ray.evaluate.baselines.vctrsf import VCTRSF, Size, centre_loss, new_transformer, track_outputs
 
-
-@pytest.fixture(autouse=True)
-def small_network(monkeypatch):
-    for name, value in {"_HEADS": 4, "_LAYERS": 2, "_HIDDEN": 32, "_OUTPUT": 16, "_EPOCHS": 10}.items():
-        monkeypatch.setattr(vctrsf, name, value)
+SMALL = Size(heads=4, layers=2, hidden=32, output=16)
 
 
 def _ragged(make_title, crops=(1, 2, 6)):
@@ -24,8 +20,7 @@ def _ragged(make_title, crops=(1, 2, 6)):
     return dataclasses.replace(faces, embeddings=faces.embeddings[keep], track_of_crop=faces.track_of_crop[keep])
 
 
-def test_dimensions_are_those_of_the_supplement(monkeypatch):
-    monkeypatch.undo()
+def test_dimensions_are_those_of_the_supplement():
     network = new_transformer(128, 8, torch.Generator().manual_seed(0))
     assert len(network.layers.layers) == 4
     assert network.layers.layers[0].self_attn.num_heads == 16
@@ -66,7 +61,7 @@ def test_views_are_distinct_faces_in_the_order_of_time(make_title):
 
 def test_absent_faces_change_nothing(make_title):
     clips = vctrsf._Clips(_ragged(make_title))
-    network = new_transformer(16, clips.longest, torch.Generator().manual_seed(0))
+    network = new_transformer(16, clips.longest, torch.Generator().manual_seed(0), SMALL)
     together = network(*clips.whole(torch.arange(3)))
     for track in range(3):
         assert torch.allclose(network(*clips.whole(torch.tensor([track])))[0], together[track], atol=1e-5)
@@ -74,7 +69,7 @@ def test_absent_faces_change_nothing(make_title):
 
 def test_training_pulls_views_to_their_own_centres(make_title):
     faces, identity = make_title(people=3, tracks=4)
-    before, after = (track_outputs(faces, 0, epochs) for epochs in (0, 40))
+    before, after = (track_outputs(faces, 0, epochs, SMALL) for epochs in (0, 40))
     assert after.shape == (12, 16)
     strangers = identity[:, None] != identity
     assert (after @ after.T)[strangers].mean() < (before @ before.T)[strangers].mean() - 0.2
@@ -83,18 +78,18 @@ def test_training_pulls_views_to_their_own_centres(make_title):
 def test_finds_people_who_are_far_apart_the_same_way_each_time(make_title):
     faces, identity = make_title(people=3, tracks=5)
     state = torch.random.get_rng_state()
-    cuts = [VCTRSF.prepare(faces, 0) for _ in range(2)]
+    cuts = [VCTRSF.prepare(faces, 0, epochs=10, size=SMALL) for _ in range(2)]
     assert torch.equal(state, torch.random.get_rng_state())  # no draw of the process's generator
     found = [[cut(**setting).tolist() for setting in VCTRSF.settings] for cut in cuts]
     assert identity.tolist() in found[0]
     assert found[0] == found[1]
-    assert not np.allclose(track_outputs(faces, 0, 2), track_outputs(faces, 1, 2))
+    assert not np.allclose(track_outputs(faces, 0, 2, SMALL), track_outputs(faces, 1, 2, SMALL))
 
 
 @pytest.mark.parametrize("tracks", [0, 1])
 def test_few_tracks(tracks, make_title, first_tracks):
     faces, _ = make_title(people=1, tracks=1)
     few = first_tracks(faces, tracks)
-    labels = VCTRSF.prepare(few, 0)(**VCTRSF.settings[0])
+    labels = VCTRSF.prepare(few, 0, epochs=10, size=SMALL)(**VCTRSF.settings[0])
     assert labels.dtype == np.int64
     assert labels.tolist() == [0] * tracks

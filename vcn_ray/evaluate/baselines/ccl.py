@@ -29,14 +29,14 @@ def clustered_pairs(faces: TrackFaces) -> tuple[np.ndarray, np.ndarray]:
     return same, ~same
 
 
-def _prepare(faces: TrackFaces, seed: int) -> Cut:
+def _prepare(faces: TrackFaces, seed: int, schedule: Schedule = _SCHEDULE) -> Cut:
     draw = None
     if faces.tracks > 1:
         same, different = clustered_pairs(faces)
         # Two or three tracks may be one cluster, with nobody to tell them from.
         if different.any():
-            draw = track_pairs(faces.track_of_crop, same, different, _SCHEDULE.batch_pairs)
-    return trained_cut(faces, draw, _SCHEDULE, seed)
+            draw = track_pairs(faces.track_of_crop, same, different, schedule.batch_pairs)
+    return trained_cut(faces, draw, schedule, seed)
 
 
 CCL = Baseline(

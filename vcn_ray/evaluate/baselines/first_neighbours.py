@@ -46,12 +46,15 @@ def first_neighbour_partitions(vectors: np.ndarray) -> list[np.ndarray]:
         means = sums / np.bincount(labels)[:, None]
 
 
-def nearest_by_cosine(vectors: np.ndarray) -> np.ndarray:
-    """Each row's most similar other row, (n,) int64, n >= 2; the first among equals."""
+def nearest_by_cosine(vectors: np.ndarray, block_rows: int = _BLOCK_ROWS) -> np.ndarray:
+    """Each row's most similar other row, (n,) int64, n >= 2; the first among equals.
+
+    `block_rows` are compared with all at a time, so that memory does not grow with the square of n.
+    """
     directions = unit(vectors)
     nearest = np.empty(len(directions), dtype=np.int64)
-    for start in range(0, len(directions), _BLOCK_ROWS):
-        rows = np.arange(start, min(start + _BLOCK_ROWS, len(directions)))
+    for start in range(0, len(directions), block_rows):
+        rows = np.arange(start, min(start + block_rows, len(directions)))
         cosine = directions[rows] @ directions.T
         cosine[np.arange(len(rows)), rows] = -np.inf
         nearest[rows] = cosine.argmax(axis=1)

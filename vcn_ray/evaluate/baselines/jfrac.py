@@ -8,6 +8,7 @@ draw together or keep apart, and the field is fitted again.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from vcn_ray.evaluate.baselines.labels import by_appearance
 from vcn_ray.evaluate.baselines.problem import Baseline, Cut, TrackFaces
 from vcn_ray.evaluate.baselines.siamese import contrastive_loss
 
-#: Times that the representation is trained and the field fitted after the first fit on the base model.
 _ROUNDS = 5
 _STEPS_PER_ROUND = 100
 _PAIRS_PER_SOURCE = 64
@@ -29,18 +29,32 @@ _LEARNING_RATE = 1e-3
 #: Of a local search; it ends when nothing changes, which on 200 tracks takes a handful.
 _MAX_SWEEPS = 50
 
+#: Labels (t,) from outputs (n, D), track_of_crop (n,), cannot_link (t, t) and the labels before, as `fit_field`.
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
-def prepare(faces: TrackFaces, seed: int) -> Cut:
+
+def prepare(
+    faces: TrackFaces, seed: int, rounds: int = _ROUNDS, steps_per_round: int = _STEPS_PER_ROUND, fit: Fit | None = None
+) -> Cut:
     """The method as a function of `threshold`; as all of it depends on the number of characters, all of it runs there.
 
     The first labels, and so the number of characters, are those of average-linkage HAC on the base model, cut at a
     mean cosine of `threshold`. A cluster that loses its last track is gone.
+
+    Args:
+        faces: the title.
+        seed: of the initial weights and all draws.
+        rounds: times that the representation is trained and the field fitted after the first fit on the base model.
+        steps_per_round: batches of pairs in each.
+        fit: gives the labels of each round; `fit_field` by default.
     """
     tree = merge_tree(track_means(faces), np.argwhere(np.triu(faces.cannot_link)))
 
     def cut(threshold: float) -> np.ndarray:
         labels = tree.at_threshold(threshold)
-        return _alternate(faces, labels, seed) if faces.tracks else labels
+        if not faces.tracks:
+            return labels
+        return _alternate(faces, labels, seed, rounds, steps_per_round, fit or fit_field)
 
     return cut
 
@@ -71,15 +85,17 @@ def fit_field(
     return labels
 
 
-def _alternate(faces: TrackFaces, labels: np.ndarray, seed: int) -> np.ndarray:
+def _alternate(
+    faces: TrackFaces, labels: np.ndarray, seed: int, rounds: int, steps_per_round: int, fit: Fit
+) -> np.ndarray:
     """The method from first labels (t,) on."""
     x = F.normalize(torch.from_numpy(np.asarray(faces.embeddings, dtype=np.float32)), dim=1)
     sampler = _PairSampler(faces, np.random.default_rng(seed))
     network = _Representation(x.shape[1], torch.Generator().manual_seed(seed))
     optimiser = torch.optim.Adam(network.parameters(), lr=_LEARNING_RATE)
-    labels = fit_field(x.numpy(), faces.track_of_crop, faces.cannot_link, labels)
-    for _ in range(_ROUNDS):
-        for _ in range(_STEPS_PER_ROUND):
+    labels = fit(x.numpy(), faces.track_of_crop, faces.cannot_link, labels)
+    for _ in range(rounds):
+        for _ in range(steps_per_round):
             first, second, same = sampler.draw(labels)
             left, right = network(x[torch.from_numpy(np.concatenate([first, second]))]).chunk(2)
             loss = contrastive_loss(left, right, torch.from_numpy(same))
@@ -88,7 +104,7 @@ def _alternate(faces: TrackFaces, labels: np.ndarray, seed: int) -> np.ndarray:
             optimiser.step()
         with torch.no_grad():
             outputs = network(x).numpy()
-        labels = fit_field(outputs, faces.track_of_crop, faces.cannot_link, labels)
+        labels = fit(outputs, faces.track_of_crop, faces.cannot_link, labels)
     return labels
 
 

@@ -77,19 +77,19 @@ def mined_pairs(features: Tensor, generator: torch.Generator, batch_pairs: int) 
     )
 
 
-def _prepare_tsiam(faces: TrackFaces, seed: int) -> Cut:
+def _prepare_tsiam(faces: TrackFaces, seed: int, schedule: Schedule = _TSIAM_SCHEDULE) -> Cut:
     draw: PairSampler | None = None
     if faces.tracks > 1:
         own = np.eye(faces.tracks, dtype=bool)
-        draw = track_pairs(faces.track_of_crop, own, stranger_tracks(faces), _TSIAM_SCHEDULE.batch_pairs)
-    return trained_cut(faces, draw, _TSIAM_SCHEDULE, seed)
+        draw = track_pairs(faces.track_of_crop, own, stranger_tracks(faces), schedule.batch_pairs)
+    return trained_cut(faces, draw, schedule, seed)
 
 
-def _prepare_ssiam(faces: TrackFaces, seed: int) -> Cut:
+def _prepare_ssiam(faces: TrackFaces, seed: int, schedule: Schedule = _SSIAM_SCHEDULE) -> Cut:
     def draw(features: Tensor, generator: torch.Generator) -> Pairs:
-        return mined_pairs(features, generator, _SSIAM_SCHEDULE.batch_pairs)
+        return mined_pairs(features, generator, schedule.batch_pairs)
 
-    return trained_cut(faces, draw if len(faces.embeddings) >= 4 else None, _SSIAM_SCHEDULE, seed)
+    return trained_cut(faces, draw if len(faces.embeddings) >= 4 else None, schedule, seed)
 
 
 TSIAM = Baseline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,12 +13,7 @@ from torch.nn import functional as F
 from vcn_ray.evaluate.baselines.hac import merge_tree, tree_cut
 from vcn_ray.evaluate.baselines.problem import Baseline, Cut, TrackFaces
 
-# S 1.4: 16 heads, 4 layers, hidden 512, output 256, and centres that learn as fast as the transformer.
-_HEADS = 16
-_LAYERS = 4
-_HIDDEN = 512
-_OUTPUT = 256
-_CENTRE_LEARNING_RATE_RATIO = 1.0
+_CENTRE_LEARNING_RATE_RATIO = 1.0  # S 1.4
 
 _EPOCHS = 20
 #: Of titles with more than 320 tracks; a step takes some 0.2 s of one core.
@@ -33,13 +29,23 @@ _TRACKS_PER_PASS = 256
 _INITIAL_STD = 0.02
 
 
-def prepare(faces: TrackFaces, seed: int) -> Cut:
+@dataclass(frozen=True)
+class Size:
+    """Of the transformer; by default that of S 1.4."""
+
+    heads: int = 16
+    layers: int = 4
+    hidden: int = 512
+    output: int = 256
+
+
+def prepare(faces: TrackFaces, seed: int, epochs: int = _EPOCHS, size: Size = Size()) -> Cut:
     """Train on the title; what comes back is average-linkage HAC on the tracks' outputs, cut at `threshold`."""
-    return tree_cut(merge_tree(track_outputs(faces, seed, _EPOCHS)))
+    return tree_cut(merge_tree(track_outputs(faces, seed, epochs, size)))
 
 
-def track_outputs(faces: TrackFaces, seed: int, epochs: int) -> np.ndarray:
-    """Train on the title, and give each track's output from all of its faces, (t, 256) float32 of length 1.
+def track_outputs(faces: TrackFaces, seed: int, epochs: int, size: Size = Size()) -> np.ndarray:
+    """Train on the title, and give each track's output from all of its faces, (t, output) float32 of length 1.
 
     The same faces and seed give the same outputs.
 
@@ -47,12 +53,13 @@ def track_outputs(faces: TrackFaces, seed: int, epochs: int) -> np.ndarray:
         faces: the title.
         seed: of the initial weights and all draws.
         epochs: views of each track to train on; fewer where there are so many tracks that it would take too long.
+        size: of the transformer.
     """
     if not faces.tracks:
-        return np.empty((0, _OUTPUT), dtype=np.float32)
+        return np.empty((0, size.output), dtype=np.float32)
     generator = torch.Generator().manual_seed(seed)
     clips = _Clips(faces)
-    transformer = new_transformer(clips.x.shape[1], clips.longest, generator)
+    transformer = new_transformer(clips.x.shape[1], clips.longest, generator, size)
     # A track's centre starts where its faces put it.
     centres = nn.Parameter(_outputs_of_all(transformer, clips))
     optimiser = torch.optim.AdamW(
@@ -80,8 +87,8 @@ def centre_loss(outputs: Tensor, centres: Tensor, track: Tensor) -> Tensor:
     """Mean cross-entropy of finding a view's own centre among all by the cosine.
 
     Args:
-        outputs: (b, 256) of length 1, one per view.
-        centres: (t, 256) one per track.
+        outputs: (b, k) of length 1, one per view.
+        centres: (t, k) one per track.
         track: (b,) int64, the views' tracks.
     """
     return F.cross_entropy(outputs @ F.normalize(centres, dim=1).T / _TEMPERATURE, track)
@@ -90,20 +97,21 @@ def centre_loss(outputs: Tensor, centres: Tensor, track: Tensor) -> Tensor:
 class VideoTransformer(nn.Module):
     """A vision transformer whose patches are the embeddings of a track's faces; its output is the class token's."""
 
-    def __init__(self, embedding_dim: int, longest: int):
+    def __init__(self, embedding_dim: int, longest: int, size: Size):
         """`longest`: most faces of a track."""
         super().__init__()
-        self.project = nn.Linear(embedding_dim, _HIDDEN)
-        self.class_token = nn.Parameter(torch.empty(_HIDDEN))
-        self.position = nn.Parameter(torch.empty(longest, _HIDDEN))
+        hidden = size.hidden
+        self.project = nn.Linear(embedding_dim, hidden)
+        self.class_token = nn.Parameter(torch.empty(hidden))
+        self.position = nn.Parameter(torch.empty(longest, hidden))
         layer = nn.TransformerEncoderLayer(
-            _HIDDEN, _HEADS, _HIDDEN, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+            hidden, size.heads, hidden, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
-        self.layers = nn.TransformerEncoder(layer, _LAYERS, nn.LayerNorm(_HIDDEN), enable_nested_tensor=False)
-        self.head = nn.Linear(_HIDDEN, _OUTPUT)
+        self.layers = nn.TransformerEncoder(layer, size.layers, nn.LayerNorm(hidden), enable_nested_tensor=False)
+        self.head = nn.Linear(hidden, size.output)
 
     def forward(self, x: Tensor, position: Tensor, absent: Tensor) -> Tensor:
-        """(b, n, D) embeddings, (b, n) int64 ranks within the track, (b, n) bool of places without a face -> (b, 256).
+        """(b, n, D) embeddings, (b, n) int64 ranks within the track, (b, n) bool of empty places -> (b, output).
 
         Outputs have length 1.
         """
@@ -113,10 +121,12 @@ class VideoTransformer(nn.Module):
         return F.normalize(self.head(self.layers(tokens, src_key_padding_mask=absent)[:, 0]), dim=1)
 
 
-def new_transformer(embedding_dim: int, longest: int, generator: torch.Generator) -> VideoTransformer:
+def new_transformer(
+    embedding_dim: int, longest: int, generator: torch.Generator, size: Size = Size()
+) -> VideoTransformer:
     """With initial weights from `generator` alone, normal as those of the vision transformer."""
     with torch.device("meta"):  # else PyTorch would draw weights of its own from the process's generator
-        transformer = VideoTransformer(embedding_dim, longest)
+        transformer = VideoTransformer(embedding_dim, longest, size)
     transformer.to_empty(device="cpu")
     for name, parameter in transformer.named_parameters():
         if name.endswith("bias"):
