@@ -1,0 +1,34 @@
+"""What is printed: titles as they are called, every option, every pack with its licence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.command_line import cli, complaints, write_video
+
+from vcn_ray.config import option_names
+
+
+def test_titles_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
+    videos = [write_video(tmp_path / name) for name in ("Show [x265].mp4", "x [b] :smile:.mp4")]
+    result = cli("run", *videos, "--out", tmp_path / "[out]", "--local")
+    assert result.exit_code == 1
+    assert "Show [x265]" in result.stdout
+    assert "x [b] :smile:" in result.stdout
+    result = cli("run", *videos, "--title", "x [/b]", "--out", tmp_path / "out", "--local")
+    assert result.exit_code == 1
+    assert "x [/b]" in result.stdout
+    assert len(complaints(result)) == 1
+
+
+def test_config_prints_every_option_with_its_reason() -> None:
+    output = cli("config").output
+    assert all(name in output for name in option_names())
+
+
+def test_models_lists_packs_with_licences() -> None:
+    result = cli("models", "--verify")
+    assert result.exit_code == 0
+    assert "opencv-zoo" in result.output
+    assert "verified" in result.output
+    assert "non-commercial" in result.output
