@@ -17,7 +17,7 @@ def test_season_file_from_python(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4")
     season = write_season_file(tmp_path, "options: {seed: 2}\ntitles: [{video: a.mp4, title: One}]")
     result = vcn_ray.run(season, tmp_path / "out", options={"min_crops": 3}, local=True)
-    assert [title["id"] for title in result.titles] == ["One"]
+    assert [title.id for title in result.titles] == ["One"]
     options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
     assert (options["seed"], options["tracks"]["min_crops"]) == (2, 3)
     with pytest.raises(OptionError, match="give these as a mapping"):

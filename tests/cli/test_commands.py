@@ -51,7 +51,7 @@ def test_everything_in_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
     shown = cli("status", out)
     assert shown.exit_code == 1
     assert shown.output.startswith("finished after")
-    assert [title["id"] for title in vcn_ray.load(out).titles] == ["a"]
+    assert [title.id for title in vcn_ray.load(out).titles] == ["a"]
 
 
 def test_version_and_help() -> None:

@@ -16,7 +16,8 @@ from vcn_ray.errors import InputError
 from vcn_ray.tracks import judge
 from vcn_ray.tracks.assemble import TitleTracks, assemble_title
 from vcn_ray.tracks.extract import GRID, ShardResult
-from vcn_ray.tracks.probe import VideoInfo, probe_video
+from vcn_ray.tracks.probe import probe_video
+from vcn_ray.tracks.video_info import VideoInfo
 
 Track = tuple[range, tuple[float, float, float, float]]
 

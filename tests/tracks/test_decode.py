@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from vcn_ray.tracks.decode import Picture, read_frames
-from vcn_ray.tracks.probe import VideoInfo, probe_video
+from vcn_ray.tracks.probe import probe_video
+from vcn_ray.tracks.video_info import VideoInfo
 
 FRAMES = 100
 

@@ -14,8 +14,9 @@ from vcn_ray.storage import objectstore
 from vcn_ray.storage.store import Store
 from vcn_ray.tracks.decode import read_frames
 from vcn_ray.tracks.extract import extract_shard
-from vcn_ray.tracks.probe import VideoInfo, probe_video
+from vcn_ray.tracks.probe import probe_video
 from vcn_ray.tracks.shards import Shard
+from vcn_ray.tracks.video_info import VideoInfo
 
 
 @pytest.fixture(scope="module")

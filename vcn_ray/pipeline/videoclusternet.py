@@ -17,7 +17,7 @@ from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
     from vcn_ray.adapt.workers import Workers
-    from vcn_ray.tracks.probe import VideoInfo
+    from vcn_ray.tracks.video_info import VideoInfo
     from vcn_ray.tracks.shards import Shard
 
 _SHARD_TABLES = {"faces": STAGE1_FACES, "shots": SHOTS, "crops": CROPS}
@@ -50,7 +50,7 @@ class VideoClusterNet(Stages):
 
     def load_info(self, content: dict[str, Any]) -> VideoInfo:
         """See `Stages`."""
-        from vcn_ray.tracks.probe import VideoInfo
+        from vcn_ray.tracks.video_info import VideoInfo
 
         return VideoInfo.from_json(content)
 

@@ -24,8 +24,8 @@ from vcn_ray.tracks.duplicates import (
     meetings_of,
 )
 from vcn_ray.tracks.extract import GRID, ShardResult
-from vcn_ray.tracks.probe import VideoInfo
 from vcn_ray.tracks.tracktable import track_table
+from vcn_ray.tracks.video_info import VideoInfo
 
 _JOIN_IOU = 0.3
 

@@ -11,7 +11,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from vcn_ray.errors import InputError
-from vcn_ray.tracks.probe import VideoInfo, decode_packets, open_container
+from vcn_ray.tracks.container import decode_packets, open_container
+from vcn_ray.tracks.video_info import VideoInfo
 
 #: Averages when it shrinks, so that fine patterns do not alias. (Accurate rounding would cost eight times as much.)
 _SCALING = Interpolation.AREA | Interpolation.BITEXACT

@@ -18,10 +18,10 @@ from vcn_ray import schemas
 from vcn_ray.config import TrackOptions
 from vcn_ray.models.packs import FacePack
 from vcn_ray.tracks.decode import read_frames
-from vcn_ray.tracks.probe import VideoInfo
 from vcn_ray.tracks.shards import Shard
 from vcn_ray.tracks.shotfaces import FaceFinder, Lens, ShotRows
 from vcn_ray.tracks.shots import Boundary, BoundaryFinder, Thumbnailer, context_frames
+from vcn_ray.tracks.video_info import VideoInfo
 
 #: How a piece begins that a long take was cut into; `assemble` joins such pieces again.
 GRID = "grid"

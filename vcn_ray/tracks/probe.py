@@ -1,4 +1,4 @@
-"""What a video is: frame list, shape, orientation, colour, and whether it can be used at all.
+"""Looking at a video: frame list, shape, orientation, colour, and whether it can be used at all.
 
 A frame's number is the rank of its presentation time in the stream. One demuxing pass gives the times (containers lie
 about frame counts), and decoding the first frames shows whether the packets' times are those of the frames; where
@@ -11,95 +11,25 @@ import errno
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 from vcn_ray.errors import InputError
 from vcn_ray.storage.objectstore import is_object_url
-from vcn_ray.storage.sources import media_source, open_source, source_name, stat_source
+from vcn_ray.storage.sources import open_source, source_name, stat_source
+from vcn_ray.tracks.container import decode_packets, footage_stream, open_container
+from vcn_ray.tracks.video_info import VideoInfo
 
 _CHECKED_FRAMES = 48
 _FINGERPRINT_BYTES = 1 << 20
-_NOT_FOOTAGE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _TRANSFERS = {int(ColorTrc.SMPTE2084): "pq", int(ColorTrc.ARIB_STD_B67): "hlg"}
-
-
-@dataclass(frozen=True, eq=False)
-class VideoInfo:
-    """All that the rest of stage 1 needs to know of a video; small, and the same wherever the file is read.
-
-    `pts` holds the presentation times of all frames in display order, in units of `time_base` seconds; a frame's
-    number is its index there. `key_pts` holds those of the key frames. `width_px` and `height_px` are of the frame as
-    displayed, after rotation; its pixels are `sample_aspect_ratio` times as wide as high.
-    """
-
-    path: str
-    name: str
-    stream_index: int
-    width_px: int
-    height_px: int
-    time_base: Fraction
-    fps: float
-    duration_s: float
-    rotation_deg: int
-    #: transposed, then mirrored in x, then in y: what makes the stored picture the displayed one
-    orientation: tuple[bool, bool, bool]
-    sample_aspect_ratio: Fraction
-    interlaced: bool
-    transfer: str  #: "sdr", "pq" or "hlg"
-    timed: bool  #: frames carry their own times; else they are counted while decoding from the start, without seeks
-    fingerprint: str
-    warnings: tuple[str, ...] = ()
-    version: str = ""  #: of an object in a store: once it has another one, it is not read any more
-    pts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
-    key_pts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
-
-    @property
-    def frames(self) -> int:
-        """Number of frames."""
-        return len(self.pts)
-
-    def time_s(self, frame: int) -> float:
-        """Presentation time of a frame in seconds after the first frame."""
-        return float((int(self.pts[frame]) - int(self.pts[0])) * self.time_base)
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON-able form; the frame list is run-length coded, so that a constant rate costs a few numbers."""
-        plain = asdict(self)
-        plain |= {k: str(plain[k]) for k in ("time_base", "sample_aspect_ratio")}
-        return plain | {"pts": _to_runs(self.pts), "key_pts": _to_runs(self.key_pts)}
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> VideoInfo:
-        """The inverse of `to_json`."""
-        value = dict(value)
-        value |= {k: Fraction(value[k]) for k in ("time_base", "sample_aspect_ratio")}
-        value |= {k: tuple(value[k]) for k in ("orientation", "warnings")}
-        return VideoInfo(**value | {"pts": _from_runs(value["pts"]), "key_pts": _from_runs(value["key_pts"])})
-
-
-def _to_runs(times: np.ndarray) -> list[list[int]]:
-    """[[first time], [step, count], ...]."""
-    if not len(times):
-        return []
-    runs = [[int(step), len(list(same))] for step, same in itertools.groupby(np.diff(times).tolist())]
-    return [[int(times[0])], *runs]
-
-
-def _from_runs(runs: list[list[int]]) -> np.ndarray:
-    if not runs:
-        return np.zeros(0, np.int64)
-    steps = [np.full(count, step, np.int64) for step, count in runs[1:]]
-    return np.cumsum(np.concatenate([np.array(runs[0], np.int64), *steps]))
 
 
 def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
@@ -163,36 +93,6 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     )
 
 
-def open_container(path: str | os.PathLike[str], version: str = "") -> Any:
-    """Open a media file for reading, an object in this version; `InputError` in one sentence where that fails."""
-    try:
-        container = av.open(media_source(os.fspath(path), version), mode="r", metadata_errors="replace")
-    except av.error.FFmpegError as error:
-        if _lacks_index(os.fspath(path)):
-            raise InputError(
-                f"{path} is cut short or was never finished: the index that players need is missing; "
-                "copy or export it again"
-            ) from None
-        raise InputError(
-            f"{path} is not a video that can be read ({error.strerror or error}); "
-            "check that it plays, or convert it (ffmpeg -i IN -c:v libx264 OUT.mp4)"
-        ) from None
-    kind = container.format.name
-    if kind in ("tty", "image2") or kind.endswith("_pipe"):  # FFmpeg plays text and still pictures, too
-        container.close()
-        raise InputError(f"{path} is a {'text' if kind == 'tty' else 'still picture'}, not a video; leave it out")
-    return container
-
-
-def footage_stream(container: Any, path: str | os.PathLike[str]) -> VideoStream:
-    """The first video stream that is footage, not a cover picture; `InputError` where there is none."""
-    streams = [s for s in container.streams.video if not s.disposition & _NOT_FOOTAGE]
-    if streams:
-        return streams[0]
-    kinds = "only sound" if container.streams.audio else "no video stream"
-    raise InputError(f"{path} has {kinds}; give a file with moving pictures")
-
-
 def _check_file(url: str) -> str:
     """Refuse what is not a readable, non-empty file; the version of an object, "" of a file."""
     if is_object_url(url):
@@ -215,25 +115,6 @@ def _check_file(url: str) -> str:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise InputError(f"{path} cannot be read: permission denied; change its permissions") from None
         raise InputError(f"{path} cannot be read: {error.strerror}; check the disk or copy it again") from None
-
-
-def _lacks_index(path: str) -> bool:
-    """Whether a file of the MP4 and QuickTime family has no 'moov' box, which says where its frames are."""
-    size = stat_source(path).size_bytes
-    with open_source(path) as file:
-        position = 0
-        kinds: list[bytes] = []
-        while position + 8 <= size and len(kinds) < 1000:
-            file.seek(position)
-            head = file.read(16)
-            length = int.from_bytes(head[:4])
-            kinds.append(head[4:8])
-            if length == 1:  # a 64-bit length follows
-                length = int.from_bytes(head[8:16])
-            if length < 8:
-                break
-            position += length
-    return kinds[:1] in ([b"ftyp"], [b"wide"], [b"mdat"]) and b"moov" not in kinds
 
 
 def _packet_times(container: Any, stream: VideoStream) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -264,26 +145,6 @@ def _decoded(path: str, version: str, stream_index: int) -> Iterator[Any]:
         stream = container.streams[stream_index]
         stream.thread_type = "NONE"
         yield from decode_packets(container, stream)
-
-
-def decode_packets(container: Any, stream: VideoStream, on_bytes: Callable[[int], None] | None = None) -> Iterator[Any]:
-    """Frames of a stream from where the container stands, in display order; a damaged packet loses only itself.
-
-    `on_bytes` hears of each packet's size.
-    """
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.error.FFmpegError, OSError):
-            return
-        if on_bytes is not None:
-            on_bytes(packet.size)
-        try:
-            frames = packet.decode()
-        except av.error.FFmpegError:
-            continue
-        yield from frames
 
 
 def _times_agree(pts: np.ndarray, sample: list[Any]) -> bool:

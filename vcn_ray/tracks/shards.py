@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vcn_ray.tracks.probe import VideoInfo
+from vcn_ray.tracks.video_info import VideoInfo
 
 
 @dataclass(frozen=True)

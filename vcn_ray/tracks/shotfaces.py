@@ -15,8 +15,8 @@ from vcn_ray.models.packs import FacePack
 from vcn_ray.tracks.crops import Crop, CropSampler
 from vcn_ray.tracks.decode import Picture
 from vcn_ray.tracks.judge import BLENDED, INTERPOLATED, judge_face, sharpness
-from vcn_ray.tracks.probe import VideoInfo
 from vcn_ray.tracks.tracker import KEEP_SCORE, ShotTracker
+from vcn_ray.tracks.video_info import VideoInfo
 
 
 @dataclass(frozen=True)

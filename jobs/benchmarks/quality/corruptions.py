@@ -17,7 +17,8 @@ from vcn_ray.errors import InputError
 from vcn_ray.evaluate.ground_truth import GroundTruth, file_name, read_ground_truth
 from vcn_ray.storage.store import digest
 from vcn_ray.tracks.decode import Picture, read_frames
-from vcn_ray.tracks.probe import VideoInfo, probe_video
+from vcn_ray.tracks.probe import probe_video
+from vcn_ray.tracks.video_info import VideoInfo
 
 #: What can be done to a video. Half: of its width and height. Blur: Gaussian of a 240th of its height. Dark: half as
 #: bright, steeper in the shadows, with a sensor's noise. Compressed: x264's constant rate factor 38.
