@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for light workers
-    from vcn_ray.tracks.probe import VideoInfo
+    from vcn_ray.tracks.video_info import VideoInfo
 
 _MARGIN = 1.25
 

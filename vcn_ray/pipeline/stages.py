@@ -15,8 +15,8 @@ from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:  # for light workers: both bring their libraries with them
     from vcn_ray.adapt.workers import Workers
-    from vcn_ray.tracks.probe import VideoInfo
     from vcn_ray.tracks.shards import Shard
+    from vcn_ray.tracks.video_info import VideoInfo
 
 #: What a worker says while it works: how far it is, that something is done again, a sentence for the user.
 Event = dict[str, Any]

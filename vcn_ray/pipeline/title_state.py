@@ -21,7 +21,7 @@ from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest
 
 if TYPE_CHECKING:  # for light workers
-    from vcn_ray.tracks.probe import VideoInfo
+    from vcn_ray.tracks.video_info import VideoInfo
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
     from vcn_ray.adapt.workers import Workers
-    from vcn_ray.tracks.video_info import VideoInfo
     from vcn_ray.tracks.shards import Shard
+    from vcn_ray.tracks.video_info import VideoInfo
 
 _SHARD_TABLES = {"faces": STAGE1_FACES, "shots": SHOTS, "crops": CROPS}
 _TRACKS_TABLES = {
