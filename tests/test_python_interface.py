@@ -14,6 +14,7 @@ from support.finished_season import labels_csv, write_finished_season
 
 import vcn_ray
 from vcn_ray.errors import InputError, OptionError
+from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.monitoring.status import StatusFile
 from vcn_ray.storage.store import Store
 
@@ -91,7 +92,8 @@ def test_run_gives_the_season_that_it_was_asked_for(folder: Path, asked: list[di
     season = vcn_ray.run("s01e01.mp4", "season1", title="One", options={"seed": 3}, from_s=1, local=True)
     assert isinstance(season, vcn_ray.SeasonResult)
     (call,) = asked
-    assert (call["titles"], call["options"].seed, call["part"].from_s, call["local"]) == (["One"], 3, 1, True)
+    assert (call["titles"], call["options"].seed, call["part"].from_s) == (["One"], 3, 1)
+    assert isinstance(call["executor"], LocalExecutor)
 
 
 def test_plan_tells_what_would_run_and_writes_nothing(folder: Path) -> None:

@@ -82,21 +82,24 @@ def test_a_name_of_two_members_is_not_guessed(out: Path, tmp_path: Path) -> None
 
 def test_a_member_leads_to_titles_characters_and_tracks_and_back(season: SeasonResult) -> None:
     member = season.cast[0]
-    assert [title.id for title in member.titles] == [PLAIN, ODD]
-    assert [(one.title.id, one.cluster_id, one.label) for one in member.characters] == [
+    assert member.titles == [PLAIN, ODD]
+    assert [(one.title, one.cluster_id, one.label) for one in member.characters] == [
         (PLAIN, 0, "Character 0"),
         (ODD, 0, NAME),
     ]
-    assert [(track.title.id, track.track_id) for track in member.tracks] == [(PLAIN, 0), (PLAIN, 2), (ODD, 0), (ODD, 3)]
+    assert [(track.title, track.track_id) for track in member.tracks] == [(PLAIN, 0), (PLAIN, 2), (ODD, 0), (ODD, 3)]
     for track in member.tracks:
-        assert track.member == member
-        assert track.character in member.characters
-        assert track.title.track(track.track_id) == track
-        assert track in track.character.tracks
+        assert season.cast[track.cast_id] == member
+        title = season.titles[track.title]
+        character = title.character(track.cluster_id)
+        assert character in member.characters
+        assert character.label == track.label
+        assert title.track(track.track_id) == track
+        assert track in character.tracks
 
 
 def test_tracks_are_in_the_order_of_the_season_and_in_time(season: SeasonResult) -> None:
-    assert [(track.title.id, track.track_id) for track in season.tracks] == [
+    assert [(track.title, track.track_id) for track in season.tracks] == [
         *((PLAIN, number) for number in (0, 1, 2)),
         *((ODD, number) for number in (4, 0, 1, 2, 3)),
     ]
@@ -105,8 +108,8 @@ def test_tracks_are_in_the_order_of_the_season_and_in_time(season: SeasonResult)
 
 def test_an_unknown_track_says_why(season: SeasonResult) -> None:
     (track,) = season.unknown
-    assert (track.title.id, track.reason) == (ODD, "low quality")
-    assert (track.character, track.member, track.confidence) == (None, None, None)
+    assert (track.title, track.reason) == (ODD, "low quality")
+    assert (track.label, track.cluster_id, track.cast_id, track.confidence) == ("Unknown", None, None, None)
     assert list(season.titles[ODD].unknown) == [track]
     assert not len(season.titles[PLAIN].unknown)
 

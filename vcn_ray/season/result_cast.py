@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 import pyarrow.compute as pc
@@ -12,23 +13,56 @@ from vcn_ray.export.charts import span_text
 from vcn_ray.export.notebook import MOST_ROWS, Picture, Timeline, TimelineLane, card
 from vcn_ray.export.pictures import ICON
 from vcn_ray.export.render import several
-from vcn_ray.season.result_tables import Row, Rows
-from vcn_ray.season.result_tracks import Appearance, Crops, Track, choose_crops, pictures_of
+from vcn_ray.schemas import CAST, SEASON_CLUSTERS, SEASON_FACES, SEASON_TRACKS
+from vcn_ray.season.result_tables import ResultStore, Row, Rows
+from vcn_ray.season.result_tracks import Appearance, Crops, Face, Track, choose_crops, pictures_of
 
-if TYPE_CHECKING:  # what is found from a person, and is made of persons itself
+if TYPE_CHECKING:  # pandas takes a while to import
     import pandas as pd
     import pyarrow as pa
 
-    from vcn_ray.season.result_titles import TitleResult
-    from vcn_ray.season.season_result import SeasonResult
+
+class SeasonTables:
+    """The tables of a finished run as rows that are objects, read when asked for.
+
+    Args:
+        store: what is read.
+    """
+
+    def __init__(self, store: ResultStore):
+        self.store = store
+
+    @cached_property
+    def cast(self) -> Cast:
+        """Who is in the season, whatever the title, by screen time (`schemas.CAST`)."""
+        return Cast(Rows(self.store.season_table("cast", CAST), lambda row: CastMember(self, row), "member"))
+
+    @cached_property
+    def characters(self) -> Rows[Character]:
+        """The characters of each title (`schemas.SEASON_CLUSTERS`)."""
+        table = self.store.season_table("clusters", SEASON_CLUSTERS)
+        return Rows(table, lambda row: Character(self, row), "character")
+
+    @cached_property
+    def tracks(self) -> Rows[Track]:
+        """All tracks, in the order of the season and in time (`schemas.SEASON_TRACKS`)."""
+        table = self.store.season_table("tracks", SEASON_TRACKS)
+        columns = ["title", "shot", "first_time_s", "track_id"]
+        order = lambda: self.store.in_order(table.read(columns))  # noqa: E731  # read when it is needed
+        return Rows(table, lambda row: Track(self.store, row), "track", order)
+
+    @cached_property
+    def faces(self) -> Rows[Face]:
+        """All faces of all tracks, a row a frame and track (`schemas.SEASON_FACES`)."""
+        return Rows(self.store.season_table("faces", SEASON_FACES), lambda row: Face(**row), "face")
 
 
 class Person(ABC):
     """Somebody with tracks: a character of a title, or a member of the season's cast."""
 
-    def __init__(self, season: SeasonResult, row: Row):
+    def __init__(self, tables: SeasonTables, row: Row):
         """Take a row of the season's table."""
-        self.season = season
+        self.tables = tables
         self.row = row
         self.name: str | None = row["character"]  # that people gave; None until then
         self.screen_time_s: float = row["screen_time_s"] or 0.0  # total time of frames in which they are seen
@@ -49,6 +83,11 @@ class Person(ABC):
     def best(self) -> tuple[str, int | None, int | None]:
         """Where the best picture is: title, track_id, frame; the latter two None where there is no picture."""
 
+    @property
+    def titles(self) -> list[str]:
+        """Ids of the titles that they are seen in, in the order of the season."""
+        return pc.unique(self.tracks.to_arrow(["title"])["title"]).to_pylist()
+
     def appearances(self) -> list[Appearance]:
         """When they are on screen, a row a track, in the order of the season and in time."""
         return [track.appearance for track in self.tracks]
@@ -64,18 +103,19 @@ class Person(ABC):
         """When they are on screen: a lane for each video in which they are seen."""
         rows = self.tracks.to_arrow().to_pylist()
         lanes = []
-        for title in _titles_of(self):
-            for video, duration_s in title.durations_s.items():
-                own = [row for row in rows if (row["title"], row["video"]) == (title.id, video)]
+        for title in self.titles:
+            durations_s = self.tables.store.durations_s(title, self.tables.tracks.where(title=title).to_arrow())
+            for video, duration_s in durations_s.items():
+                own = [row for row in rows if (row["title"], row["video"]) == (title, video)]
                 if own:
-                    name = title.id if len(title.durations_s) == 1 else f"{title.id}, {video}"
+                    name = title if len(durations_s) == 1 else f"{title}, {video}"
                     lanes.append(TimelineLane(name, duration_s, own))
         return Timeline(lanes)
 
     def picture(self) -> list[Picture]:
         """The best picture in the size of a table's row; empty where there is none."""
         title, track_id, _ = self.best
-        own = self.tracks if track_id is None else self.season.tracks.where(title=title, track_id=track_id)
+        own = self.tracks if track_id is None else self.tables.tracks.where(title=title, track_id=track_id)
         return pictures_of(list(own), 1, self.best, ICON)
 
     def _facts(self) -> str:
@@ -83,7 +123,7 @@ class Person(ABC):
 
     def _repr_html_(self) -> str:
         pictures = pictures_of(list(self.tracks), 8, self.best)
-        where = ", ".join(title.id for title in _titles_of(self))
+        where = ", ".join(self.titles)
         return card(self.label, [self._facts(), where], pictures=pictures, chart=self.timeline())
 
     def __eq__(self, other: object) -> bool:
@@ -100,9 +140,10 @@ class Person(ABC):
 class Character(Person):
     """A character of one title: tracks that show one person."""
 
-    def __init__(self, season: SeasonResult, row: Row):
+    def __init__(self, tables: SeasonTables, row: Row):
         """Take a row of `schemas.SEASON_CLUSTERS`."""
-        super().__init__(season, row)
+        super().__init__(tables, row)
+        self.title: str = row["title"]
         self.cluster_id: int = row["cluster_id"]  # unique in the title, by screen time
         self.cast_id: int | None = row["cast_id"]
 
@@ -112,39 +153,29 @@ class Character(Person):
         return self.name or f"Character {self.cluster_id}"
 
     @property
-    def title(self) -> TitleResult:
-        """The title that they are of."""
-        return self.season.titles[self.row["title"]]
-
-    @property
-    def member(self) -> CastMember | None:
-        """The member of the season's cast that they are."""
-        return None if self.cast_id is None else self.season.cast[self.cast_id]
-
-    @property
     def tracks(self) -> Rows[Track]:
         """Their tracks, in time."""
-        return self.title.tracks.where(cluster_id=self.cluster_id)
+        return self.tables.tracks.where(title=self.title, cluster_id=self.cluster_id)
 
     @property
     def best(self) -> tuple[str, int | None, int | None]:
         """Where the best picture is, see `Person.best`."""
-        return self.row["title"], self.row["best_track_id"], self.row["best_frame"]
+        return self.title, self.row["best_track_id"], self.row["best_frame"]
 
     @property
     def _key(self) -> tuple[object, ...]:
-        return self.season.out, self.row["title"], self.cluster_id
+        return self.tables.store.out, self.title, self.cluster_id
 
     def __repr__(self) -> str:
-        return f"Character({self.label!r}, {self.row['title']!r}, {span_text(self.screen_time_s)})"
+        return f"Character({self.label!r}, {self.title!r}, {span_text(self.screen_time_s)})"
 
 
 class CastMember(Person):
     """A member of the season's cast: characters of its titles that are one person."""
 
-    def __init__(self, season: SeasonResult, row: Row):
+    def __init__(self, tables: SeasonTables, row: Row):
         """Take a row of `schemas.CAST`."""
-        super().__init__(season, row)
+        super().__init__(tables, row)
         self.cast_id: int = row["cast_id"]  # by screen time over all titles; it can change when a title is added
 
     @property
@@ -153,19 +184,14 @@ class CastMember(Person):
         return self.name or f"Cast {self.cast_id}"
 
     @property
-    def titles(self) -> list[TitleResult]:
-        """Where they are seen, in the order of the season."""
-        return _titles_of(self)
-
-    @property
     def characters(self) -> Rows[Character]:
         """The characters of the titles that are this person."""
-        return self.season.characters.where(cast_id=self.cast_id)
+        return self.tables.characters.where(cast_id=self.cast_id)
 
     @property
     def tracks(self) -> Rows[Track]:
         """Their tracks, in the order of the season and in time."""
-        return self.season.tracks.where(cast_id=self.cast_id)
+        return self.tables.tracks.where(cast_id=self.cast_id)
 
     @property
     def best(self) -> tuple[str, int | None, int | None]:
@@ -174,7 +200,7 @@ class CastMember(Person):
 
     @property
     def _key(self) -> tuple[object, ...]:
-        return self.season.out, self.cast_id
+        return self.tables.store.out, self.cast_id
 
     def __repr__(self) -> str:
         return f"CastMember({self.label!r}, {several(self.row['titles'], 'title')}, {span_text(self.screen_time_s)})"
@@ -240,8 +266,3 @@ def person_rows(people: Sequence[CastMember] | Sequence[Character], titles: bool
         ]
         for one in people
     ]
-
-
-def _titles_of(person: Person) -> list[TitleResult]:
-    """The titles that somebody is seen in, in the order of the season."""
-    return [person.season.titles[name] for name in pc.unique(person.tracks.to_arrow(["title"])["title"]).to_pylist()]

@@ -126,10 +126,17 @@ class Rows(Sequence[T]):
 
 
 class ResultStore:
-    """Reads what a run wrote, as little of it as is asked for."""
+    """Reads what a run wrote, as little of it as is asked for.
 
-    def __init__(self, out: str):
+    Args:
+        out: folder or URL of the results.
+        folders: of each title, by id, in the order of the season.
+    """
+
+    def __init__(self, out: str, folders: Mapping[str, str]):
+        self.out, self.folders = out, folders
         self._out = Store(out)
+        self.title_table = lru_cache(None)(self._title_table)
         self._all_jpegs = lru_cache(_TITLES_KEPT)(self._read_jpegs)
         self._crops: dict[str, pa.Table] = {}
         self.jpeg = lru_cache(_PICTURES_KEPT)(self._read_jpeg)
@@ -138,8 +145,8 @@ class ResultStore:
         """A table of the season; without rows where all titles failed."""
         return LazyTable(schema, lambda columns: self._read(self._out, name, schema, columns))
 
-    def title_table(self, slug: str, name: str, schema: pa.Schema) -> LazyTable:
-        """A table of one title."""
+    def _title_table(self, slug: str, name: str, schema: pa.Schema) -> LazyTable:
+        """A table of one title, the same object each time."""
         return LazyTable(schema, lambda columns: self._title(slug).read_table(f"{name}.parquet", columns))
 
     def titles_table(self, titles: Mapping[str, str], name: str, schema: pa.Schema) -> LazyTable:
@@ -159,10 +166,28 @@ class ResultStore:
 
         return LazyTable(with_title, load)
 
-    def title_record(self, slug: str) -> dict[str, Any]:
-        """What ``title.json`` tells of a title's videos; empty where it is gone."""
-        store = self._title(slug)
-        return store.read_json("title.json") if store.exists("title.json") else {}
+    def durations_s(self, title: str, tracks: pa.Table) -> dict[str, float]:
+        """Length of each video of a title in seconds, by its name in the tables, in the order of the title.
+
+        tracks: of the title; of a video whose record is gone, the end of its last track is told.
+        """
+        store = self._title(self.folders[title])
+        record = store.read_json("title.json") if store.exists("title.json") else {}
+        known = {video["video"]: video["duration_s"] for video in record.get("videos", [])}
+        for row in tracks.select(["video", "last_time_s"]).to_pylist():
+            known[row["video"]] = max(known.get(row["video"], 0.0), row["last_time_s"])
+        return known
+
+    def in_order(self, table: pa.Table) -> np.ndarray:
+        """Rows of a table of tracks in the order of the season, and in time within a title.
+
+        table: its columns title, shot, first_time_s and track_id are read.
+        """
+        place = {title: n for n, title in enumerate(self.folders)}
+        of_title = np.array([place.get(title, len(place)) for title in table["title"].to_pylist()], np.int64)
+        # Shots are numbered through a title's videos.
+        keys = (table[name].to_numpy() for name in ("track_id", "first_time_s", "shot"))
+        return np.lexsort((*keys, of_title))
 
     def where(self, slug: str, key: str) -> str:
         """Path or URL of a file of a title."""

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
+from typing import Any, overload
 
 from vcn_ray.export.charts import span_text
 from vcn_ray.export.notebook import MOST_ROWS, Timeline, TimelineLane, card
 from vcn_ray.export.render import several
-from vcn_ray.schemas import FACES
-from vcn_ray.season.result_cast import Character, person_rows
+from vcn_ray.schemas import FACES, ITERATIONS
+from vcn_ray.season.result_cast import Character, SeasonTables, person_rows
 from vcn_ray.season.result_tables import Row, Rows
 from vcn_ray.season.result_tracks import Face, Track
-
-if TYPE_CHECKING:  # what a title is found in
-    from vcn_ray.season.season_result import SeasonResult
 
 
 @dataclass(frozen=True)
@@ -44,9 +39,9 @@ class Iteration:
 class TitleResult:
     """A title of a finished run. One that failed has an `error`, and neither characters nor tracks."""
 
-    def __init__(self, season: SeasonResult, record: Row):
+    def __init__(self, tables: SeasonTables, record: Row):
         """Take an entry of ``season.json``."""
-        self.season = season
+        self.tables = tables
         self.id: str = record["id"]
         self.slug: str = record["slug"]  # its folder below titles/
         self.videos: list[str] = list(record.get("videos", []))  # paths or URLs
@@ -58,12 +53,12 @@ class TitleResult:
     @property
     def report(self) -> str | None:
         """Path or URL of its page; None where it failed."""
-        return None if self.error is not None else self.season.store.where(self.slug, "report.html")
+        return None if self.error is not None else self.tables.store.where(self.slug, "report.html")
 
     @cached_property
     def tracks(self) -> Rows[Track]:
         """Its tracks, in time."""
-        return self.season.tracks.where(title=self.id)
+        return self.tables.tracks.where(title=self.id)
 
     @property
     def unknown(self) -> Rows[Track]:
@@ -73,19 +68,19 @@ class TitleResult:
     @cached_property
     def characters(self) -> Rows[Character]:
         """Its characters, by screen time."""
-        return self.season.characters.where(title=self.id)
+        return self.tables.characters.where(title=self.id)
 
     @cached_property
     def faces(self) -> Rows[Face]:
         """Its faces, a row a frame and track."""
         if self.error is not None:
-            return self.season.faces.where(title=self.id)
-        return Rows(self.season.store.title_table(self.slug, "faces", FACES), lambda row: Face(**row), "face")
+            return self.tables.faces.where(title=self.id)
+        return Rows(self.tables.store.title_table(self.slug, "faces", FACES), lambda row: Face(**row), "face")
 
     @property
     def iterations(self) -> Rows[Iteration]:
-        """The rounds of its adaptation."""
-        return self.season.iterations.where(title=self.id)
+        """The rounds of its adaptation; none where it failed."""
+        return iterations_of(self.tables, {self.id: self.slug} if self.error is None else {})
 
     def character(self, cluster_id: int) -> Character:
         """The character of this number; `KeyError` where there is none."""
@@ -98,10 +93,7 @@ class TitleResult:
     @cached_property
     def durations_s(self) -> dict[str, float]:
         """Length of each video in seconds, by its name in the tables, in the order of the title."""
-        known = {v["video"]: v["duration_s"] for v in self.season.store.title_record(self.slug).get("videos", [])}
-        for row in self.tracks.to_arrow(["video", "last_time_s"]).to_pylist():
-            known[row["video"]] = max(known.get(row["video"], 0.0), row["last_time_s"])
-        return known
+        return self.tables.store.durations_s(self.id, self.tracks.to_arrow())
 
     def timeline(self) -> Timeline:
         """When each character is on screen, a lane each, and the Unknown below; those of each video by themselves."""
@@ -170,13 +162,10 @@ class Titles(Sequence[TitleResult]):
         return f"<{several(len(self), 'title')}: {', '.join(map(str, self))}>"
 
 
-def in_order(titles: Titles, table: Any) -> np.ndarray:
-    """Rows of a table of tracks in the order of the season, and in time within a title."""
-    place = {title.id: n for n, title in enumerate(titles)}
-    of_title = np.array([place.get(title, len(place)) for title in table["title"].to_pylist()], np.int64)
-    # Shots are numbered through a title's videos.
-    keys = (table[name].to_numpy() for name in ("track_id", "first_time_s", "shot"))
-    return np.lexsort((*keys, of_title))
+def iterations_of(tables: SeasonTables, folders: Mapping[str, str]) -> Rows[Iteration]:
+    """The rounds of adaptation of titles that are done; `folders` of these, by id."""
+    table = tables.store.titles_table(folders, "iterations", ITERATIONS)
+    return Rows(table, lambda row: Iteration(**row), "iteration")
 
 
 def _only(rows: Rows[Any], what: str, title: TitleResult) -> Any:

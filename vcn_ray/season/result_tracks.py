@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -13,12 +13,8 @@ from vcn_ray.export.charts import chance_text, clock
 from vcn_ray.export.notebook import Picture, card, picture_of
 from vcn_ray.export.pictures import SAMPLE, THUMB, decode_crop
 from vcn_ray.export.render import several
-from vcn_ray.season.result_tables import Row, Rows
-
-if TYPE_CHECKING:  # what is found from a track, which is made of tracks itself
-    from vcn_ray.season.result_cast import CastMember, Character
-    from vcn_ray.season.result_titles import TitleResult
-    from vcn_ray.season.season_result import SeasonResult
+from vcn_ray.schemas import FACES
+from vcn_ray.season.result_tables import ResultStore, Row, Rows
 
 
 @dataclass(frozen=True)
@@ -110,12 +106,17 @@ class Crops(Sequence[Crop]):
 
 
 class Track:
-    """One face through one shot: where and when, who it is and how sure that is, or why it is Unknown."""
+    """One face through one shot: where and when, who it is and how sure that is, or why it is Unknown.
 
-    def __init__(self, season: SeasonResult, row: Row):
+    Its title is ``season.titles[track.title]``, its character there ``.character(track.cluster_id)``, who it is in the
+    season ``season.cast[track.cast_id]``.
+    """
+
+    def __init__(self, store: ResultStore, row: Row):
         """Take a row of `schemas.SEASON_TRACKS`."""
-        self.season = season
+        self.store = store
         self.row = row
+        self.title: str = row["title"]
         self.track_id: int = row["track_id"]  # unique in the title
         self.video: str = row["video"]
         self.shot: int = row["shot"]
@@ -133,24 +134,20 @@ class Track:
         self.cast_id: int | None = row["cast_id"]
 
     @property
-    def title(self) -> TitleResult:
-        """The title that it is in."""
-        return self.season.titles[self.row["title"]]
+    def label(self) -> str:
+        """Who it is: the name, or "Character 3" as the title's page says, or "Unknown"."""
+        return "Unknown" if self.cluster_id is None else self.row["character"] or f"Character {self.cluster_id}"
 
     @property
-    def character(self) -> Character | None:
-        """Which of the title's characters it is; None: Unknown."""
-        return None if self.cluster_id is None else self.title.character(self.cluster_id)
-
-    @property
-    def member(self) -> CastMember | None:
-        """Which member of the season's cast it is; None: Unknown."""
-        return None if self.cast_id is None else self.season.cast[self.cast_id]
+    def folder(self) -> str:
+        """Of its title, below ``titles/``."""
+        return self.store.folders[self.title]
 
     @property
     def faces(self) -> Rows[Face]:
         """Its faces, a row a frame."""
-        return self.title.faces.where(track_id=self.track_id)
+        faces = Rows(self.store.title_table(self.folder, "faces", FACES), lambda row: Face(**row), "face")
+        return faces.where(track_id=self.track_id)
 
     def crops(self, n: int = 12) -> Crops:
         """Up to `n` of its pictures: the best first, then spread over its length. `OutputError` where they are gone."""
@@ -160,7 +157,7 @@ class Track:
     def appearance(self) -> Appearance:
         """Where and when, as a plain row."""
         return Appearance(
-            self.row["title"],
+            self.title,
             self.video,
             self.shot,
             self.first_frame,
@@ -179,20 +176,18 @@ class Track:
 
     @property
     def _key(self) -> tuple[str, str, int]:
-        return self.season.out, self.row["title"], self.track_id
+        return self.store.out, self.title, self.track_id
 
     def __repr__(self) -> str:
-        who = "Unknown" if self.cluster_id is None else f"cluster_id={self.cluster_id}"
         span = f"{clock(self.start_s)}-{clock(self.end_s)}"
-        return f"Track({self.track_id}, {self.row['title']!r}, {self.video!r}, {span}, {who})"
+        return f"Track({self.track_id}, {self.title!r}, {self.video!r}, {span}, {self.label!r})"
 
     def _repr_html_(self) -> str:
-        character = self.character
-        who = f"Unknown: {self.reason}" if character is None else character.label
+        who = self.label if self.cluster_id is not None else f"Unknown: {self.reason}"
         if self.confidence is not None:
             who += f", {chance_text(self.confidence)}"
         return card(
-            f"Track {self.track_id} of {self.row['title']}",
+            f"Track {self.track_id} of {self.title}",
             [
                 who,
                 f"{self.video}, shot {self.shot}, frames {self.first_frame}\u2013{self.last_frame}, "
@@ -215,22 +210,22 @@ def choose_crops(tracks: Sequence[Track], n: int, best: tuple[str, int | None, i
     """
     if not tracks:
         return Crops([])
-    store, titles = tracks[0].season.store, tracks[0].season.titles
-    keys = [(track.title.slug, track.track_id) for track in tracks]
+    store = tracks[0].store
+    keys = [(track.folder, track.track_id) for track in tracks]
     index, rows = store.crop_index(keys)
     best_track = best_frame = None
     if best is not None and best[1] is not None:
-        key = titles[best[0]].slug, best[1]
+        key = store.folders[best[0]], best[1]
         best_track, best_frame = (keys.index(key), best[2]) if key in keys else (None, None)
-    title_of = {track.title.slug: track.title.id for track in tracks}
+    title_of = {track.folder: track.title for track in tracks}
     ids = list(range(len(keys)))
     # The pages may show a crop of few tracks twice: here each comes once, and the rest in turn from each track.
     more = sorted((nth, place) for track in ids for nth, place in enumerate(index.varied(track, n)))
     places = dict.fromkeys([*index.samples(ids, best_track, best_frame, n), *(place for _, place in more)])
     chosen = []
-    for slug, row in (rows[place] for place in list(places)[: max(n, 0)]):
-        crop = store.crops(slug).slice(row, 1).to_pylist()[0]
-        chosen.append(Crop(title=title_of[slug], **crop, jpeg=store.jpeg(slug, row)))
+    for folder, row in (rows[place] for place in list(places)[: max(n, 0)]):
+        crop = store.crops(folder).slice(row, 1).to_pylist()[0]
+        chosen.append(Crop(title=title_of[folder], **crop, jpeg=store.jpeg(folder, row)))
     return Crops(chosen)
 
 

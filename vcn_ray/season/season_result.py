@@ -14,15 +14,15 @@ from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
 from vcn_ray.export.notebook import MOST_ROWS, card
 from vcn_ray.export.render import several
-from vcn_ray.schemas import CAST, ITERATION_CLUSTERS, ITERATIONS, SEASON_CLUSTERS, SEASON_FACES, SEASON_TRACKS
-from vcn_ray.season.result_cast import Cast, CastMember, Character
+from vcn_ray.schemas import ITERATION_CLUSTERS
+from vcn_ray.season.result_cast import Character, SeasonTables
 from vcn_ray.season.result_tables import ResultStore, Rows
-from vcn_ray.season.result_titles import Iteration, TitleResult, Titles, in_order
-from vcn_ray.season.result_tracks import Face, Track
+from vcn_ray.season.result_titles import Iteration, TitleResult, Titles, iterations_of
+from vcn_ray.season.result_tracks import Track
 from vcn_ray.storage.store import Store
 
 
-class SeasonResult:
+class SeasonResult(SeasonTables):
     """What a run found. Tables and pictures are read when asked for, so a season of any size opens at once.
 
     `errors` is a list of dicts, as in ``errors.json``: failed titles, and inputs that were no video.
@@ -30,39 +30,20 @@ class SeasonResult:
 
     def __init__(self, out: str, titles: Sequence[Mapping[str, Any]], errors: list[dict[str, Any]]):
         """Take the folder or URL, and `titles` and `errors` of its ``season.json``."""
+        super().__init__(ResultStore(out, {record["id"]: record["slug"] for record in titles}))
         self.out = out
         self.errors = errors
         self.titles = Titles([TitleResult(self, record) for record in titles])
-        self.store = ResultStore(out)
 
     def evaluate(self, ground_truth: str | os.PathLike[str]) -> Evaluation:
         """Measure this run against a ground-truth CSV, see `evaluate.ground_truth.read_ground_truth`."""
         faces, tracks = self.faces.to_arrow(), self.tracks.to_arrow()
         return evaluate_run(faces, os.fspath(ground_truth), self.iteration_clusters, tracks)
 
-    @cached_property
-    def cast(self) -> Cast:
-        """Who is in the season, whatever the title, by screen time (`schemas.CAST`)."""
-        table = self.store.season_table("cast", CAST)
-        return Cast(Rows(table, lambda row: CastMember(self, row), "member"))
-
-    @cached_property
-    def characters(self) -> Rows[Character]:
-        """The characters of each title (`schemas.SEASON_CLUSTERS`)."""
-        table = self.store.season_table("clusters", SEASON_CLUSTERS)
-        return Rows(table, lambda row: Character(self, row), "character")
-
     @property
     def clusters(self) -> Rows[Character]:
         """`characters`, by the name that their table has."""
         return self.characters
-
-    @cached_property
-    def tracks(self) -> Rows[Track]:
-        """All tracks, in the order of the season and in time (`schemas.SEASON_TRACKS`)."""
-        table = self.store.season_table("tracks", SEASON_TRACKS)
-        columns = ["title", "shot", "first_time_s", "track_id"]
-        return Rows(table, lambda row: Track(self, row), "track", lambda: in_order(self.titles, table.read(columns)))
 
     @property
     def unknown(self) -> Rows[Track]:
@@ -70,15 +51,9 @@ class SeasonResult:
         return self.tracks.where(cluster_id=None)
 
     @cached_property
-    def faces(self) -> Rows[Face]:
-        """All faces of all tracks, a row a frame and track (`schemas.SEASON_FACES`)."""
-        return Rows(self.store.season_table("faces", SEASON_FACES), lambda row: Face(**row), "face")
-
-    @cached_property
     def iterations(self) -> Rows[Iteration]:
         """The rounds of each title's adaptation (`schemas.ITERATIONS` with the title in front)."""
-        table = self.store.titles_table(self._done, "iterations", ITERATIONS)
-        return Rows(table, lambda row: Iteration(**row), "iteration")
+        return iterations_of(self, self._done)
 
     @cached_property
     def iteration_clusters(self) -> pa.Table:
