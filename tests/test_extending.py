@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from vcn_ray.execution.factory import EXECUTORS
 from vcn_ray.export.exporters import EXPORTERS
 from vcn_ray.models.catalogue import PACKS
 from vcn_ray.models.detectors import DETECTORS
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 #: The tables that an example may add to, by the heading of the examples.
-TABLES = {"A face detector": [DETECTORS, PACKS], "A face-ID pack": [PACKS], "An exporter": [EXPORTERS]}
+TABLES = {
+    "A face detector": [DETECTORS, PACKS],
+    "A face-ID pack": [PACKS],
+    "An exporter": [EXPORTERS],
+    "An executor": [EXECUTORS],
+}
 
 
 def _examples() -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What is imported as `vcn_ray`: light, typed, and what docs/python.md shows of it runs."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from support.command_line import write_season_file, write_video
 from support.finished_season import labels_csv, write_finished_season
 
 import vcn_ray
+from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.monitoring.status import StatusFile
@@ -84,6 +87,7 @@ def test_page_shows_the_whole_interface() -> None:
         ".crops(",
         ".timeline()",
         ".evaluate(",
+        ".export(",
     ):
         assert name in text
 
@@ -145,3 +149,14 @@ def test_results_are_read_without_torch_or_ray(folder: Path) -> None:
 def test_the_package_tells_that_it_is_typed() -> None:
     assert (Path(vcn_ray.__file__).parent / "py.typed").is_file()
     assert "py.typed" in (ROOT / "pyproject.toml").read_text()
+
+
+def test_season_file_from_python(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4")
+    season = write_season_file(tmp_path, "options: {seed: 2}\ntitles: [{video: a.mp4, title: One}]")
+    result = vcn_ray.run(season, tmp_path / "out", options={"min_crops": 3}, local=True)
+    assert [title.id for title in result.titles] == ["One"]
+    options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
+    assert (options["seed"], options["tracks"]["min_crops"]) == (2, 3)
+    with pytest.raises(OptionError, match="give these as a mapping"):
+        vcn_ray.run(season, tmp_path / "out", options=make_options(), local=True)

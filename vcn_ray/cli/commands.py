@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vcn_ray.cli.errors import exit_code, explained
+from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
 from vcn_ray.cli.printing import (
     complain,
     print_evaluation,
@@ -55,33 +55,6 @@ app = typer.Typer(
 )
 
 
-class _Method(StrEnum):
-    robust = "robust"
-    paper = "paper"
-
-
-class _Device(StrEnum):
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-Out = Annotated[
-    str,
-    typer.Option("--out", "-o", metavar="DIR", help="Folder for the results, or s3://BUCKET/PREFIX; made if missing."),
-]
-Directory = Annotated[str, typer.Argument(metavar="DIR", help="Folder of results (--out of a run), or its URL.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any option by name, repeatable; `vcn-ray config` lists them."),
-]
-Local = Annotated[bool, typer.Option("--local", help="Everything in this process, without Ray workers: to debug.")]
-S3Endpoint = Annotated[
-    str | None, typer.Option(metavar="URL", help="Server of s3:// URLs that is not AWS's: MinIO and the like.")
-]
-NumCpus = Annotated[int | None, typer.Option(metavar="N", help="CPUs to use on this machine.  [default: all]", min=1)]
-
-
 @app.command()
 def run(
     videos: Annotated[
@@ -100,7 +73,7 @@ def run(
         ),
     ] = None,
     method: Annotated[
-        _Method | None, typer.Option(help="robust: what was found to work; paper: VideoClusterNet as published.")
+        Method | None, typer.Option(help="robust: what was found to work; paper: VideoClusterNet as published.")
     ] = None,
     pack: Annotated[str | None, typer.Option(metavar="NAME", help="Face models; `vcn-ray models` lists them.")] = None,
     set_: Set = None,
@@ -118,7 +91,7 @@ def run(
         typer.Option(metavar="ADDRESS", help="Ray cluster to work on, as HOST:PORT, or auto.  [default: this machine]"),
     ] = None,
     device: Annotated[
-        _Device | None, typer.Option(help="Where adaptation runs.  [default: a GPU if there is one]")
+        Device | None, typer.Option(help="Where adaptation runs.  [default: a GPU if there is one]")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Seed of every random number; same seed, same clusters.", min=0)

@@ -15,8 +15,31 @@ from vcn_ray.errors import OptionError
 UNKNOWN = "Unknown"
 
 
+class _View(Protocol):
+    """Rows of a table that are read when they are asked for."""
+
+    def to_arrow(self) -> pa.Table:
+        """The table."""
+
+
+class SeasonViews(Protocol):
+    """A season as `season.season_result.SeasonResult` has it: the tables of a `FinishedSeason`, not read yet."""
+
+    @property
+    def faces(self) -> _View:
+        """One row per detected face."""
+
+    @property
+    def tracks(self) -> _View:
+        """One row per track."""
+
+    @property
+    def clusters(self) -> _View:
+        """One row per character of a title."""
+
+
 class FinishedSeason(Protocol):
-    """The tables of a season, see docs/output.md; `season.season_result.SeasonResult` is one."""
+    """The tables of a season, or of a part of it, see docs/output.md."""
 
     @property
     def faces(self) -> pa.Table:
@@ -31,7 +54,7 @@ class FinishedSeason(Protocol):
         """One row per character of a title (`schemas.SEASON_CLUSTERS`)."""
 
 
-def part_of(season: FinishedSeason, title: str | None = None, character: str | None = None) -> FinishedSeason:
+def part_of(season: SeasonViews, title: str | None = None, character: str | None = None) -> FinishedSeason:
     """The rows of a season that are of one title, of one character, or both.
 
     Args:
@@ -44,7 +67,7 @@ def part_of(season: FinishedSeason, title: str | None = None, character: str | N
     """
     of_title = _Part(season, title)
     if title is not None and not of_title.tracks.num_rows:
-        raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks['title'])}")
+        raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks.to_arrow()['title'])}")
     part = _Part(season, title, character)
     if character is not None and not part.tracks.num_rows:
         where = "" if title is None else f" of title {title!r}"
@@ -65,21 +88,21 @@ def character_names(table: pa.Table) -> pa.ChunkedArray:
 
 @dataclass(frozen=True)
 class _Part:
-    season: FinishedSeason
+    season: SeasonViews
     title: str | None = None
     character: str | None = None
 
     @cached_property
     def faces(self) -> pa.Table:
-        return self._rows(self.season.faces)
+        return self._rows(self.season.faces.to_arrow())
 
     @cached_property
     def tracks(self) -> pa.Table:
-        return self._rows(self.season.tracks)
+        return self._rows(self.season.tracks.to_arrow())
 
     @cached_property
     def clusters(self) -> pa.Table:
-        return self._rows(self.season.clusters)
+        return self._rows(self.season.clusters.to_arrow())
 
     def _rows(self, table: pa.Table) -> pa.Table:
         if self.title is not None:

@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
+from vcn_ray.export.exporters import export_season, exporter_of
+from vcn_ray.export.finished_season import part_of
 from vcn_ray.export.notebook import MOST_ROWS, card
 from vcn_ray.export.render import several
 from vcn_ray.schemas import ITERATION_CLUSTERS
@@ -39,6 +41,30 @@ class SeasonResult(SeasonTables):
         """Measure this run against a ground-truth CSV, see `evaluate.ground_truth.read_ground_truth`."""
         faces, tracks = self.faces.to_arrow(), self.tracks.to_arrow()
         return evaluate_run(faces, os.fspath(ground_truth), self.iteration_clusters, tracks)
+
+    def export(
+        self,
+        to: str,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        character: str | None = None,
+    ) -> str:
+        """Write it in a format that other programs read; path or URL of what was written.
+
+        Args:
+            to: the format, see `export.exporters.EXPORTERS`.
+            path: file to write, or its ``s3://`` URL; replaced if it is there.
+            title: this title alone.
+            character: this one alone: a name, a number of the cast, or Unknown.
+
+        Raises:
+            OptionError: no such format, title or character.
+            OutputError: the place cannot be written.
+        """
+        exporter_of(to)  # a wrong one is told before anything is read
+        folder, slash, name = os.fspath(path).rpartition("/")
+        return export_season(part_of(self, title, character), to, Store(folder + slash or "."), name)
 
     @property
     def clusters(self) -> Rows[Character]:
