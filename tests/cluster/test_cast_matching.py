@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster import cast_matching as cast
-from vcn_ray.cluster.cast_matching import TitleCharacters, match_cast, season_similarities
+from vcn_ray.cluster.cast_matching import TitleCharacters, log_likelihood_ratio, match_cast, season_similarities
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration
 
 _KNOWN = Calibration()
@@ -103,9 +102,7 @@ def test_it_is_average_linkage_over_all_pairs_of_tracks(titles, share):
     """Against the plain algorithm on the matrix of all tracks, for priors on either side of even odds."""
     titles = [title for title in titles if len(title.track_id)]
     evidence = Evidence(same_share=share)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cast, "fit_evidence", lambda *_: evidence)
-        found = match_cast(titles, _KNOWN)
+    found = match_cast(titles, _KNOWN, fit=lambda *_: evidence)
     if found.evidence is not None:
         assert _partition(found) == _plainly(titles, evidence)
 
@@ -126,7 +123,7 @@ def _plainly(titles, evidence):
                     continue
                 average = similarity[np.ix_(groups[a], groups[b])].mean()
                 pairs = len(groups[a]) * len(groups[b])
-                odds = np.sqrt(pairs) * cast.log_likelihood_ratio(evidence, average) + evidence.prior_log_odds
+                odds = np.sqrt(pairs) * log_likelihood_ratio(evidence, average) + evidence.prior_log_odds
                 if odds > 0 and average > best + 1e-9:
                     best, chosen = average, (a, b)
         if chosen is None:
@@ -196,7 +193,7 @@ def test_similarities_are_counted_as_they_are():
     np.testing.assert_allclose(np.repeat(values, counts), expected, atol=1 / 4096 + 1e-9)
 
 
-def test_of_many_tracks_a_part_tells_the_same(monkeypatch):
+def test_of_many_tracks_a_part_tells_the_same():
     people = _people(10)
     rng = np.random.default_rng(1)
     titles = []
@@ -204,15 +201,14 @@ def test_of_many_tracks_a_part_tells_the_same(monkeypatch):
         who = rng.integers(0, 10, 300)
         titles.append(_title(f"t{number}", people, who, who, [(k, k + 1) for k in range(299) if who[k] != who[k + 1]]))
     of_all = season_similarities(titles)
-    monkeypatch.setattr(cast, "_MOST_TRACKS", 400)
-    of_part = season_similarities(titles)
+    of_part = season_similarities(titles, most_tracks=400)
     assert (of_all[2], of_part[2]) == (1200, 400)
     shares = [
         fit_evidence(values * 10, _KNOWN.typical_clarity, n, _KNOWN, counts).same_share
         for values, counts, n in (of_all, of_part)
     ]
     assert shares[1] == pytest.approx(shares[0], rel=0.1)
-    assert season_similarities(titles)[1].tolist() == of_part[1].tolist()
+    assert season_similarities(titles, most_tracks=400)[1].tolist() == of_part[1].tolist()
 
 
 def test_counted_similarities_give_the_evidence_of_the_single_ones():

@@ -12,7 +12,7 @@ within a title (`evidence`), from the pairs of the season's tracks; there is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,11 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration, standardise
-from vcn_ray.cluster.linkage import relabel
+from vcn_ray.cluster.linkage import merge_most_similar, relabel
 from vcn_ray.cluster.similarity import track_means
-
-#: The evidence is fitted on all pairs of so many tracks (50 million pairs, some seconds); of more, on a random part.
-_MOST_TRACKS = 10_000
 
 #: Bins of similarity, from -1 to 1; a tenth of a bin's width is far below what the evidence can tell apart.
 _BINS = 4096
@@ -66,6 +63,7 @@ def match_cast(
     calibration: Calibration | None,
     search: Literal["auto", "blocks", "faiss"] = "auto",
     least_log_odds: float = 0.0,
+    fit: Callable[..., Evidence] = fit_evidence,
 ) -> Cast:
     """Find which characters of a season's titles are one member of its cast.
 
@@ -75,6 +73,7 @@ def match_cast(
 
     titles: in any order, the result is the same; their ids differ. calibration: of the base model, None where unknown.
     search: how candidates are found; both ways give the same result. least_log_odds: a merge wants more than these.
+    fit: the evidence from the season's similarities, arguments as for `fit_evidence`.
     Memory grows with tracks x D and with the pairs of characters that may be one, never with pairs of tracks.
     """
     ordered = sorted((title for title in titles if len(title.track_id)), key=lambda title: title.title)
@@ -88,7 +87,7 @@ def match_cast(
         if counts.sum():
             known = calibration or guess_calibration(values, counts)
             units = standardise(values, known.typical_clarity, known)
-            evidence = fit_evidence(units, known.typical_clarity, n_tracks, known, counts)
+            evidence = fit(units, known.typical_clarity, n_tracks, known, counts)
         if evidence is None:
             member = np.arange(len(characters.title))
         else:
@@ -129,17 +128,20 @@ def _positions(title: TitleCharacters) -> tuple[np.ndarray, np.ndarray]:
     return rows[:, 0], rows[:, 1]
 
 
-def season_similarities(titles: Sequence[TitleCharacters]) -> tuple[np.ndarray, np.ndarray, int]:
+def season_similarities(
+    titles: Sequence[TitleCharacters], most_tracks: int = 10_000
+) -> tuple[np.ndarray, np.ndarray, int]:
     """How often each similarity occurs among the season's pairs of tracks that may be one character.
 
-    Counted exactly in fixed bins, block by block: all pairs of up to 10,000 tracks, drawn by chance (and always the
-    same) from more. Returns the bins' middles, their counts, and the number of tracks counted.
+    Counted exactly in fixed bins, block by block: all pairs of up to `most_tracks` tracks (50 million pairs, some
+    seconds), drawn by chance (and always the same) from more. Returns the bins' middles, their counts, and the number
+    of tracks counted.
     """
     sizes = [len(title.track_id) for title in titles]
     total = sum(sizes)
     chosen = np.arange(total)
-    if total > _MOST_TRACKS:
-        chosen = np.sort(np.random.default_rng(0).choice(total, _MOST_TRACKS, replace=False))
+    if total > most_tracks:
+        chosen = np.sort(np.random.default_rng(0).choice(total, most_tracks, replace=False))
     starts = np.cumsum([0, *sizes])
     vectors, forbidden = [], []
     for start, title in zip(starts, titles, strict=False):
@@ -252,30 +254,5 @@ class _Groups:
 def _link(characters: _Characters, near: list[np.ndarray], evidence: Evidence, least_log_odds: float) -> np.ndarray:
     """Merge the two most similar groups that may merge until there are none; (characters,) labels 0.. ."""
     groups = _Groups(characters, near, evidence, least_log_odds)
-    n = len(near)
-    partner = np.zeros(n, np.int64)
-    best = np.full(n, -np.inf)  # similarity of each group's best partner, -inf where it has none
-
-    def refresh(group: int) -> tuple[np.ndarray, np.ndarray]:
-        others, similarity = groups.allowed(group)
-        best[group] = similarity.max(initial=-np.inf)
-        if len(others):
-            partner[group] = others[np.argmax(similarity)]
-        return others, similarity
-
-    for group in range(n):
-        refresh(group)
-    while np.isfinite(best).any():
-        a = int(np.argmax(best))
-        a, b = sorted((a, int(partner[a])))
-        groups.merge(a, b)
-        best[b] = -np.inf
-        others, similarity = refresh(a)
-        # A group's best changes only where it pointed at a or b, or where the merged group now suits it better.
-        stale = np.isfinite(best) & ((partner == a) | (partner == b))
-        stale[a] = False
-        for group in map(int, np.flatnonzero(stale)):
-            refresh(group)
-        better = (similarity > best[others]) | ((similarity == best[others]) & (a < partner[others]))
-        partner[others[better]], best[others[better]] = a, similarity[better]
+    merge_most_similar(groups, len(near))
     return relabel(groups.owner)

@@ -54,6 +54,86 @@ class ClusterSums:
         )
 
 
+class MergingGroups(Protocol):
+    """Groups 0.. that merge two by two; a group goes by the lowest number in it."""
+
+    def allowed(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """The groups that this one may merge with, ascending, and its similarity to each.
+
+        Both sides of a pair give the same bits, whatever else has merged.
+        """
+
+    def merge(self, a: int, b: int) -> None:
+        """Group `b` becomes part of group `a`, a < b."""
+
+
+def merge_most_similar(groups: MergingGroups, count: int) -> None:
+    """Merge the two most similar of so many groups that may merge, until no two may.
+
+    Ties go to the lower number, so the same groups merge in the same order.
+    """
+    partner = np.zeros(count, np.int64)
+    best = np.full(count, -np.inf)  # similarity of each group's best partner, -inf where it has none
+
+    def refresh(group: int) -> tuple[np.ndarray, np.ndarray]:
+        others, similarity = groups.allowed(group)
+        best[group] = similarity.max(initial=-np.inf)
+        if len(others):
+            partner[group] = others[np.argmax(similarity)]
+        return others, similarity
+
+    for group in range(count):
+        refresh(group)
+    while np.isfinite(best).any():
+        a = int(np.argmax(best))
+        a, b = sorted((a, int(partner[a])))
+        groups.merge(a, b)
+        best[b] = -np.inf
+        others, similarity = refresh(a)
+        # A group's best changes only where it pointed at a or b, or where the merged group now suits it better.
+        stale = np.isfinite(best) & ((partner == a) | (partner == b))
+        stale[a] = False
+        for group in map(int, np.flatnonzero(stale)):
+            refresh(group)
+        better = (similarity > best[others]) | ((similarity == best[others]) & (a < partner[others]))
+        partner[others[better]], best[others[better]] = a, similarity[better]
+
+
+class _TrackClusters:
+    """Clusters of tracks by their average similarity, clear tracks weighing more."""
+
+    def __init__(
+        self,
+        similarity: np.ndarray,
+        clarity: np.ndarray,
+        cannot_link: np.ndarray,
+        evidence: MergeEvidence,
+        least_log_odds: float,
+    ):
+        self._average = similarity.astype(np.float64)  # -inf where two may never merge
+        self._average[cannot_link] = -np.inf
+        np.fill_diagonal(self._average, -np.inf)
+        self._sums = ClusterSums(clarity)
+        self._evidence, self._least_log_odds = evidence, least_log_odds
+        self.owner = np.arange(len(similarity))  # (tracks,) cluster of each
+
+    def allowed(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        possible = np.flatnonzero(np.isfinite(self._average[group]))
+        similarity = self._average[group, possible]
+        speaks = self._sums.log_odds(group, possible, similarity, self._evidence) > self._least_log_odds
+        return possible[speaks], similarity[speaks]
+
+    def merge(self, a: int, b: int) -> None:
+        average, weight = self._average, self._sums.weight
+        forbidden = ~np.isfinite(average[a]) | ~np.isfinite(average[b])
+        total = sum(np.where(forbidden, 0, average[c]) * weight[c] for c in (a, b))
+        merged = np.where(forbidden, -np.inf, total / (weight[a] + weight[b]))
+        average[a], average[:, a] = merged, merged
+        average[b], average[:, b] = -np.inf, -np.inf
+        self._sums.merge(a, b)
+        self.owner[self.owner == b] = a
+
+
 def link_by_evidence(
     similarity: np.ndarray,
     clarity: np.ndarray,
@@ -70,51 +150,9 @@ def link_by_evidence(
     merge wants more than these. Returns (n,) labels 0.. in order of each cluster's first track. Ties go to the lower
     index: the same input gives the same labels.
     """
-    n = len(similarity)
-    average = similarity.astype(np.float64)
-    average[cannot_link] = -np.inf
-    np.fill_diagonal(average, -np.inf)
-    sums = ClusterSums(clarity)
-    owner = np.arange(n)
-    partner = np.zeros(n, np.int64)
-    best = np.full(n, -np.inf)  # similarity of each cluster's best partner, -inf where it has none
-
-    def refresh(row: int) -> np.ndarray:
-        """The row's similarities where a merge is allowed, else -inf; and its best partner from them."""
-        values = np.full(n, -np.inf)
-        possible = np.flatnonzero(np.isfinite(average[row]))
-        odds = sums.log_odds(row, possible, average[row, possible], evidence)
-        speaks = possible[odds > least_log_odds]
-        values[speaks] = average[row, speaks]
-        if n:
-            partner[row] = int(np.argmax(values))
-            best[row] = values[partner[row]]
-        return values
-
-    for row in range(n):
-        refresh(row)
-    while n > 1:
-        a = int(np.argmax(best))
-        if not np.isfinite(best[a]):
-            break
-        a, b = sorted((a, int(partner[a])))
-        forbidden = ~np.isfinite(average[a]) | ~np.isfinite(average[b])
-        total = sum(np.where(forbidden, 0, average[c]) * sums.weight[c] for c in (a, b))
-        merged = np.where(forbidden, -np.inf, total / (sums.weight[a] + sums.weight[b]))
-        average[a], average[:, a] = merged, merged
-        average[b], average[:, b] = -np.inf, -np.inf
-        sums.merge(a, b)
-        owner[owner == b] = a
-        best[b] = -np.inf
-        candidates = refresh(a)
-        # A row's best changes only where it pointed at a or b, or where the merged cluster now suits it better.
-        others = np.arange(n) != a
-        for row in map(int, np.flatnonzero(others & np.isfinite(best) & ((partner == a) | (partner == b)))):
-            refresh(row)
-        better = others & ((candidates > best) | ((candidates == best) & np.isfinite(candidates) & (a < partner)))
-        better[b] = False
-        partner[better], best[better] = a, candidates[better]
-    return relabel(owner)
+    clusters = _TrackClusters(similarity, clarity, cannot_link, evidence, least_log_odds)
+    merge_most_similar(clusters, len(similarity))
+    return relabel(clusters.owner)
 
 
 def find_characters(
