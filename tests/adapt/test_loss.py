@@ -44,7 +44,7 @@ def test_cross_entropy_is_never_below_entropy(seed, temperature):
 
 
 def test_mean_over_all_pairs_of_two_sets_is_the_loss_of_their_means():
-    """The identity that clustering rests on."""
+    """The identity that clustering rests on (docs/method.md, 3)."""
     p = teacher_probabilities(_random(5, 8), torch.zeros(8), 1.0)
     log_q = student_log_probabilities(_random(6, 8, seed=3), 1.0)
     every = ssl_loss(p[:, None], log_q[None]).mean()

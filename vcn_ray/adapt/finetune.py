@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 
 def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
-    """What is trained on this device: 'auto' is the head on a CPU, the whole network on a GPU (docs/method.md, 2)."""
+    """What is trained on this device: 'auto' is the head on a CPU and the whole network on a GPU."""
     if options.depth != "auto":
         return options.depth
     return "full" if torch.device(device).type == "cuda" else "head"

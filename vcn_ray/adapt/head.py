@@ -51,7 +51,7 @@ class PaperHead(Head):
 
 
 class ResidualHead(Head):
-    """y + MLP(y) with the MLP's last layer zero, y the standardised embedding (docs/method.md, section 2).
+    """y + MLP(y) with the MLP's last layer zero, y the standardised embedding (docs/method.md, 2).
 
     Training so starts at the base model instead of at noise, which is what keeps it from collapsing. Temperatures are
     relative to the scale of the outputs, so y has a fixed one: the embedding is L2-normalised, the title's mean is

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 #: Below this share of log(D), the entropy of the mean teacher output means that outputs fall on few pseudo-classes
-#: (3 of 4.85 nats at D = 128 where we saw it).
+#: (3 of 4.85 nats at D = 128).
 COLLAPSE_SHARE = 0.62
 
 #: Below this information, in nats, outputs are the same for everyone. Healthy outputs had 0.05 and more in our trials;

@@ -30,9 +30,9 @@ def make_branches(
 ) -> tuple[Branch, Branch]:
     """Student and teacher: copies of the base model, each with a head (S Alg. 1).
 
-    The teacher's head is a copy of the student's (docs/method.md, section 2) or has weights of its own (S 1.1). Neither
-    branch is ever in training mode: BatchNorm keeps the base model's statistics, since a batch of one title's faces is
-    no sample of what they were taken from. The teacher takes no gradient.
+    The teacher's head is a copy of the student's or has weights of its own (S 1.1). Neither branch is ever in training
+    mode: BatchNorm keeps the base model's statistics, since a batch of one title's faces is no sample of what they were
+    taken from. The teacher takes no gradient.
     """
 
     def head(stream: Stream) -> Head:
