@@ -155,10 +155,11 @@ class AdaptOptions(_Group):
 class ClusterOptions(_Group):
     """Quality, matching and stage 3: parameter-free clustering."""
 
-    merging: Literal["evidence", "literal"] = Field(
+    merging: str = Field(
         "evidence",
         description="evidence: cut where the title's own pairs no longer speak for one character; literal: the paper's "
-        "own-crop thresholds, which chain or never merge",
+        "own-crop thresholds, which chain or never merge; or a method of the field, such as hac, on the base model's "
+        "embeddings, to compare",
     )
     matching: Literal["members", "gaussian"] = Field(
         "members",

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.clusterer import CropOutputs
+from vcn_ray.cluster.clusterers import find_clusterer
 from vcn_ray.cluster.evidence import fit_evidence, guess_calibration, standardise
 from vcn_ray.cluster.fusing import fuse
-from vcn_ray.cluster.title import CropOutputs, cluster_title
+from vcn_ray.cluster.title import cluster_title
 from vcn_ray.config import make_options
 
 _D, _CROPS = 64, 3
@@ -35,7 +37,9 @@ def _outputs(identities, noise, seed=0, adapted_noise=None, shaky=()):
 
 def _cluster(outputs, n, cannot_link=None, adapted=False, calibration=Calibration(), **settings):  # noqa: B008
     cannot_link = np.zeros((n, n), bool) if cannot_link is None else cannot_link
-    return cluster_title(outputs, n, cannot_link, make_options(settings).cluster, calibration, adapted=adapted)
+    options = make_options(settings).cluster
+    clusterer = find_clusterer(options.merging)
+    return cluster_title(outputs, n, cannot_link, options, calibration, clusterer, adapted=adapted)
 
 
 def _same(labels, identities):

@@ -16,21 +16,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import PROGRAM_ENVIRONMENT, tiny_title
-from support.tiny_title import IDENTITIES, TRACKS
+from support.tiny_title import IDENTITIES, TINY_MODELS, TRACKS, tiny_options, tiny_work
 
 from vcn_ray.adapt.workers import Workers
-from vcn_ray.config import make_options
-from vcn_ray.pipeline import iteration as iterations
+from vcn_ray.cluster.clusterers import CLUSTERERS
+from vcn_ray.cluster.linkage import relabel
+from vcn_ray.cluster.similarity import track_means
+from vcn_ray.errors import OptionError
+from vcn_ray.evaluate.baselines.hac import at_fixed_threshold
+from vcn_ray.evaluate.baselines.problem import TrackFaces
+from vcn_ray.pipeline.adaptation_loop import LoopParts
+from vcn_ray.pipeline.iteration import changed_tracks
+from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
+from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
 from vcn_ray.pipeline.title_results import finish_title
+from vcn_ray.pipeline.videoclusternet import Stages
 from vcn_ray.pipeline.views import plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
 from vcn_ray.storage.store import Store
 
 
 @pytest.fixture
-def title(tmp_path, monkeypatch):
+def title(tmp_path):
     """The tiny title in a store of its own."""
-    tiny_title.use_tiny_network(monkeypatch.setattr)
     store = Store(tmp_path / "work")
     tiny_title.make_title(store)
     return store
@@ -141,13 +149,11 @@ _EVERY_EPOCH = [(iteration, epoch) for iteration in (1, 2) for epoch in (0, 1, 2
     ],
     ids=str,
 )
-def test_a_run_that_dies_after_any_epoch_resumes_to_the_same_bytes(
-    title, tmp_path, monkeypatch, settings, stored, places
-):
+def test_a_run_that_dies_after_any_epoch_resumes_to_the_same_bytes(title, tmp_path, settings, stored, places):
     settings = {"max_iterations": 2, "first_epochs": 3, "later_epochs": 3, "head_only_epochs": 1, **settings}
     whole = _copy(title, tmp_path / "whole")
     _run(whole, settings)
-    monkeypatch.setattr(iterations, "_STORE_EVERY_S", 0.0 if stored == "after every epoch" else 1e9)
+    parts = LoopParts(store_every_s=0.0 if stored == "after every epoch" else 1e9)
     workers = Workers(leaving=lambda: stored == "when the machine is to go")
     for place in places:
         resumed = _copy(title, tmp_path / f"resumed {place}")
@@ -157,9 +163,9 @@ def test_a_run_that_dies_after_any_epoch_resumes_to_the_same_bytes(
                 raise _WorkerDiedError
 
         with pytest.raises(_WorkerDiedError):
-            _run(resumed, settings, die, workers)
+            _run(resumed, settings, die, workers, parts)
         news = []
-        _run(resumed, settings, news.append)
+        _run(resumed, settings, news.append, parts=parts)
         iteration, epoch = place
         again = 0 if stored == "between iterations" else min(epoch + 1, 2)  # the last is stored with its clustering
         trained = [event.get("epoch") for event in news if event["iteration"] == iteration]
@@ -196,11 +202,10 @@ def _labels(store):
 
 
 @pytest.mark.parametrize("settings", [{}, {"depth": "tail"}], ids=str)
-def test_several_workers_find_the_clusters_that_one_finds_also_after_a_death(title, tmp_path, monkeypatch, settings):
+def test_several_workers_find_the_clusters_that_one_finds_also_after_a_death(title, tmp_path, settings):
     settings = {"max_iterations": 3, "head_only_epochs": 1, **settings}
     alone = _copy(title, tmp_path / "alone")
     _run(alone, settings)
-    monkeypatch.setattr(iterations, "_STORE_EVERY_S", 0.0)
 
     def run(store, die=None):
         news, failures, barrier = [[], [], []], [], threading.Barrier(3)
@@ -212,7 +217,7 @@ def test_several_workers_find_the_clusters_that_one_finds_also_after_a_death(tit
                     raise _WorkerDiedError
 
             try:
-                _run(store, settings, report, worker)
+                _run(store, settings, report, worker, LoopParts(store_every_s=0.0))
             except (_WorkerDiedError, threading.BrokenBarrierError) as error:
                 failures.append(error)
                 barrier.abort()
@@ -282,7 +287,7 @@ def test_changed_tracks_are_those_whose_company_changed(labels):
         return (values[:, None] == values[None]) & (values >= 0)[:, None]
 
     expected = (together(before) != together(after)).any(axis=1).sum()
-    assert iterations.changed_tracks(before, after) == expected
+    assert changed_tracks(before, after) == expected
 
 
 def test_nothing_is_done_twice(title):
@@ -298,9 +303,8 @@ def test_nothing_is_done_twice(title):
 def test_another_seed_redoes_views_and_iterations_another_filter_only_iterations(title):
     _run(title)
     views = _bytes(title, [k for k in title.keys("views/") if k.endswith(".safetensors")])
-    options = make_options({"seed": 5})
-    assert len(plan_view_chunks(title, options, "cpu")) == len(views)
-    assert plan_view_chunks(title, make_options({"quality_factor": 1.0}), "cpu") == []
+    assert len(plan_view_chunks(tiny_work(title, {"seed": 5}), "cpu")) == len(views) == 3
+    assert plan_view_chunks(tiny_work(title, {"quality_factor": 1.0}), "cpu") == []
     news = []
     _run(title, {"quality_factor": 1.0}, news.append)
     assert news
@@ -313,3 +317,61 @@ def test_a_title_without_crops_has_no_characters_and_no_error(title, tmp_path):
     results = _results(title, tmp_path, "out")
     assert results.read_table("clusters.parquet").num_rows == 0
     assert set(results.read_table("tracks.parquet")["status"].to_pylist()) == {"unknown"}
+
+
+def test_a_baseline_of_the_field_can_take_the_place_of_the_products_merging(title):
+    _run(title, {"merging": "hac"})
+    content = [json.loads(stored) for stored in _clusterings(title).values()]
+    assert len(content) == 3  # two adapted clusterings that agree: adaptation changes nothing for it
+    work = tiny_work(title)
+    crops, views = choose_crops(work), load_views(work)
+    kept = np.array(content[0]["kept"])
+    rows = kept[crops.track_of_crop]
+    faces = TrackFaces(
+        ((views.plain + views.flipped) / 2)[rows],
+        np.unique(crops.track_of_crop[rows], return_inverse=True)[1],
+        load_cannot_link(title, crops)[np.ix_(kept, kept)],
+    )
+    labels = np.array(content[0]["labels"])
+    assert labels[kept].tolist() == at_fixed_threshold(cannot_link=True).prepare(faces, 0)(threshold=0.36).tolist()
+    assert len(set(labels)) > 1
+    assert set(labels[~kept]) <= {-1}
+    assert content[0]["confidence"] == [None] * TRACKS
+
+
+class _ByColour:
+    """Tracks are one character where the strongest output of their crops is the same."""
+
+    def cluster(self, faces):
+        rows, track = faces.kept_crops()
+        strongest = track_means(faces.outputs.adapted[rows], track, int(faces.kept.sum())).argmax(axis=1)
+        return faces.clusters_of_kept(relabel(strongest))
+
+
+def test_a_clusterer_of_ones_own_is_a_class_and_a_line(title, monkeypatch):
+    monkeypatch.setitem(CLUSTERERS, "by colour", _ByColour())
+    _run(title, {"merging": "by colour", "max_iterations": 1})
+    first, second = (json.loads(stored) for stored in _clusterings(title).values())
+    kept = np.array(first["kept"])
+    labels = np.array(first["labels"])[kept]
+    assert labels.tolist() == relabel(labels).tolist()
+    assert len(set(labels)) > 1
+    assert len(second["labels"]) == TRACKS
+    assert title.read_json("adapt.done.json")["delivered"] == 1  # without confidence the last one counts
+
+
+def test_face_models_that_were_given_reach_every_stage(title):
+    stages, options = Stages(TINY_MODELS), tiny_options({"max_iterations": 0})
+    stages.check(options)
+    keys = stages.view_chunks(title, options, "cpu")
+    assert stages.views_left(title, options, "cpu") == (1, 1)
+    stages.embed_views(title, options, keys[0])
+    assert stages.views_left(title, options, "cpu") == (0, 1)
+    stages.adapt(title, options, "cpu", options.run.threads_per_title, lambda _: None)
+    assert stages.is_adapted(title, options, "cpu")
+    assert set(title.read_table(EMBEDDINGS_KEY)["face_id"].to_pylist()) == {"tiny"}
+
+
+def test_a_merging_that_does_not_exist_is_told_before_any_work():
+    with pytest.raises(OptionError, match=r"'merging'.*evidence, literal"):
+        Stages(TINY_MODELS).check(tiny_options({"merging": "glue"}))

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 from support import tiny_title
 
-from vcn_ray.pipeline import adaptation_loop as loop
 from vcn_ray.pipeline import track_splits as splits
 from vcn_ray.pipeline.title_results import finish_title
 from vcn_ray.schemas import CANNOT_LINK, TRACKS
@@ -23,9 +22,8 @@ def _put(store: Store, name: str, table: pa.Table, ids: list[int]) -> None:
 
 
 @pytest.fixture
-def title(tmp_path, monkeypatch):
+def title(tmp_path):
     """The tiny title with a track that changes its person; track 2 is seen with its second part, 5 with its first."""
-    tiny_title.use_tiny_network(monkeypatch.setattr)
     store = Store(tmp_path / "work")
     tiny_title.make_title(store)
     for name in ("faces", "crops"):
@@ -77,8 +75,7 @@ def test_the_second_part_is_a_track_of_its_own_in_every_table(title, tmp_path, d
     assert jpegs["frame"].to_pylist() == list(range(CUT, 1037, 12))
 
 
-def test_a_title_without_errors_keeps_its_tables(tmp_path, monkeypatch):
-    tiny_title.use_tiny_network(monkeypatch.setattr)
+def test_a_title_without_errors_keeps_its_tables(tmp_path):
     store = Store(tmp_path / "work")
     tiny_title.make_title(store)
     tiny_title.adapt(store, {"max_iterations": 0})
@@ -89,7 +86,7 @@ def test_a_title_without_errors_keeps_its_tables(tmp_path, monkeypatch):
     assert splits.read_cannot_link(store).equals(store.read_table("tracks/cannot_link.parquet"))
 
 
-def test_a_run_that_dies_before_its_splits_are_stored_or_after_resumes_to_the_same(title, tmp_path, monkeypatch):
+def test_a_run_that_dies_before_its_splits_are_stored_or_after_resumes_to_the_same(title, tmp_path):
     tiny_title.adapt(title, {"max_iterations": 1})
     whole = _finish(title, tmp_path, "whole")
     for key in title.keys("split/"):
@@ -99,16 +96,15 @@ def test_a_run_that_dies_before_its_splits_are_stored_or_after_resumes_to_the_sa
     assert _finish(title, tmp_path, "again") == whole
 
 
-def test_what_other_options_left_is_not_taken_for_this_run(title, monkeypatch):
+def test_what_other_options_left_is_not_taken_for_this_run(title):
     """A run with other options dies after it has found its splits: the marker of the run before no longer holds."""
     tiny_title.adapt(title, {"max_iterations": 1})
 
     def die(*_):
         raise RuntimeError("died")
 
-    monkeypatch.setattr(loop, "_lead", die)
     with pytest.raises(RuntimeError, match="died"):
-        tiny_title.adapt(title, {"max_iterations": 1, "quality_factor": 1.0})
+        tiny_title.adapt(title, {"max_iterations": 1, "quality_factor": 1.0}, die)
     assert not title.exists("adapt.done.json")
 
 

@@ -48,7 +48,6 @@ class SlowTinyStages(VideoClusterNet):
             on_event(event)
             time.sleep(0.15)
 
-        tiny_title.use_tiny_network(setattr)
         tiny_title.adapt(store, SETTINGS, slowly, workers)
 
 

@@ -18,9 +18,11 @@ import pyarrow as pa
 import torch
 
 from vcn_ray.adapt.workers import ALONE, Workers, in_process_group
-from vcn_ray.config import Options, make_options
-from vcn_ray.models import loading
-from vcn_ray.pipeline import adaptation_loop, digests, iteration, title_crops, track_splits, views
+from vcn_ray.config import ModelOptions, Options, make_options
+from vcn_ray.models.loading import FaceModels
+from vcn_ray.pipeline.adaptation_loop import LoopParts, adapt_and_cluster
+from vcn_ray.pipeline.title_work import TitleWork
+from vcn_ray.pipeline.views import embed_view_chunk, plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store
 
@@ -45,13 +47,18 @@ class TinyNetwork(torch.nn.Module):
         return self.neck(self.trunk(crops))
 
 
-def use_tiny_network(put: Callable[[Any, str, Any], object]) -> None:
-    """Have the loop take it; `put` sets an attribute of a module."""
-    pack = SimpleNamespace(face_id_digest="tiny", face_id=TinyNetwork)
-    for module in (iteration, track_splits, digests, loading):
-        put(module, "pack_of", lambda options: pack)
-    put(views, "base_network", lambda options: TinyNetwork())
-    put(title_crops, "_CHUNK_CROPS", 20)
+def tiny_pack(models: ModelOptions) -> Any:
+    """As far as a `FacePack` as adaptation and the bench look at it; whatever models are asked for."""
+    return SimpleNamespace(face_id_digest="tiny", face_id=TinyNetwork, recognition_threshold=0.3)
+
+
+#: The tiny network in place of the installed ones.
+TINY_MODELS = FaceModels(tiny_pack)
+
+
+def tiny_work(store: Store, settings: dict[str, Any] | None = None) -> TitleWork:
+    """Work on the title under `tiny_options`, its cached views in several chunks."""
+    return TitleWork(store, tiny_options(settings), TINY_MODELS, crops_per_chunk=20)
 
 
 def make_title(store: Store) -> None:
@@ -89,18 +96,18 @@ def adapt(
     settings: dict[str, Any] | None = None,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
     workers: Workers = ALONE,
+    parts: LoopParts | None = None,
 ) -> None:
     """Compute the missing views and adapt, as one of the workers."""
-    options = tiny_options(settings)
+    work = tiny_work(store, settings)
     if workers.rank == 0:
-        for key in views.plan_view_chunks(store, options, "cpu"):
-            views.embed_view_chunk(store, options, key, 1)
-    adaptation_loop.adapt_and_cluster(store, options, device="cpu", threads=1, report=report, workers=workers)
+        for key in plan_view_chunks(work, "cpu"):
+            embed_view_chunk(work, key, 1)
+    adapt_and_cluster(work, device="cpu", threads=1, report=report, workers=workers, parts=parts or LoopParts())
 
 
 def _main(rank: int, count: int, rendezvous: str, store: str, settings: dict[str, Any]) -> None:
     torch.distributed.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=count)
-    use_tiny_network(setattr)
     adapt(Store(store), settings, workers=in_process_group())
     torch.distributed.barrier()  # gloo aborts a process that leaves while another one still talks
     torch.distributed.destroy_process_group()

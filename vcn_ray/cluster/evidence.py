@@ -30,6 +30,9 @@ _LEAST_STD = 1e-6
 #: The mixture is fitted to so many of a title's pairs at most, evenly spaced, each standing for as many.
 _MOST_PAIRS = 1_000_000
 
+#: What changes the curves with clarity.
+_OF_CLARITY = ("stranger_mean_rise", "stranger_std_rise", "same_mean_slope", "same_std_slope")
+
 #: Where clarity says least, one character's pairs still lie this much (cosine) above strangers.
 _LEAST_RISE = 0.03
 
@@ -75,6 +78,11 @@ def _relative(clarity: np.ndarray | float, calibration: Calibration) -> np.ndarr
     return np.clip(np.asarray(clarity) / c.typical_clarity, c.lowest_clarity, c.highest_clarity)
 
 
+def without_clarity(calibration: Calibration) -> Calibration:
+    """The calibration at typical clarity, for all pairs alike."""
+    return calibration.model_copy(update=dict.fromkeys(_OF_CLARITY, 0.0))
+
+
 def guess_calibration(similarities: np.ndarray, counts: np.ndarray | None = None) -> Calibration:
     """Calibration of an unknown network, from a title's linkable pairs, most of which must be strangers.
 
@@ -82,17 +90,16 @@ def guess_calibration(similarities: np.ndarray, counts: np.ndarray | None = None
     clarity does is unknown, so nothing depends on it. A title of one or two characters is beyond this guess: its
     median is no stranger's. similarities: (pairs,) cosines; counts: as for `fit_evidence`.
     """
-    known = Calibration()
-    flat = dict.fromkeys(("stranger_mean_rise", "stranger_std_rise", "same_mean_slope", "same_std_slope"), 0.0)
+    known = without_clarity(Calibration())
     weight = np.ones(len(similarities), np.int64) if counts is None else counts
     if weight.sum() < 2:
-        return known.model_copy(update=flat)
+        return known
     mean, std = _median_and_spread_below(similarities, weight)
     std = std if std > _LEAST_STD else known.stranger_std
     unit = std / known.stranger_std
     same_mean = mean + (known.same_mean - known.stranger_mean) * unit
     places = {"stranger_mean": mean, "stranger_std": std, "same_mean": same_mean, "same_std": known.same_std * unit}
-    return known.model_copy(update={**flat, **places})
+    return known.model_copy(update=places)
 
 
 def _median_and_spread_below(values: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
@@ -120,6 +127,7 @@ class Evidence:
     stranger_mean: float = 0.0
     stranger_std: float = 1.0
     least_concentration: float = 0.0  # see `concentration`
+    sizes_in_prior: bool = True  # see `log_odds`
 
     def same_mean(self, clarity: np.ndarray | float) -> np.ndarray:
         """Mean of one character's pairs, always a little above the strangers'."""
@@ -158,9 +166,9 @@ class Evidence:
         value: average over their pairs of tracks. pairs: the effective number of these; averages say more than single
         pairs, yet pairs of the same two clusters are not independent, so the ratio counts sqrt(pairs) times. larger:
         tracks of the larger cluster. As in a Chinese restaurant process, a track belongs to a character of n tracks n
-        times as likely as to one of a single track.
+        times as likely as to one of a single track; without `sizes_in_prior` every merge has the odds of two tracks.
         """
-        prior = np.log(larger / self.concentration)
+        prior = np.log(larger / self.concentration) if self.sizes_in_prior else self.prior_log_odds
         return np.sqrt(pairs) * self.log_likelihood_ratio(value, clarity) + prior
 
     @property
@@ -179,27 +187,34 @@ def fit_evidence(
     n_tracks: int,
     calibration: Calibration,
     counts: np.ndarray | None = None,
+    *,
+    shift: bool = True,
 ) -> Evidence:
     """Fit the mixture to a title's linkable pairs.
 
     values: (pairs,) as `standardise` gives them, cannot-link pairs left out; clarity: (pairs,) or of all; with
     `counts` (as long, int) different values and how many pairs have each. The strangers stay at the calibration; one
-    character's mean is shifted, with the calibration as a prior that weighs one pair a track.
+    character's mean is shifted, with the calibration as a prior that weighs one pair a track (without `shift` it stays
+    there, too).
 
     If that puts one character's pairs of typical clarity nearer to the strangers than two of their spreads, it is the
     strangers who have moved (faces of one kind, dark footage), and calling them one character would merge the cast.
     Being most of the pairs, they are then found by their median and the spread below it.
     """
     values, clarity, weight = _thinned(values, clarity, counts)
-    evidence = _maximise(values, clarity, weight, n_tracks, Evidence(calibration))
+    evidence = Evidence(calibration)
+    if shift:
+        evidence = _maximise(values, clarity, weight, n_tracks, evidence)
+    else:
+        evidence = fit_share(values, clarity, evidence, weight)
     typical = float(separation(calibration.typical_clarity, calibration))
     if weight.sum() > 1 and typical + evidence.same_shift < _LEAST_SEPARATION:
         mean, std = _median_and_spread_below(values, weight)
         std = max(std, 1e-6)
         if mean > 0:
-            shift = max(0.0, mean + _LEAST_SEPARATION * std - typical)
+            moved_by = max(0.0, mean + _LEAST_SEPARATION * std - typical)
             widening = max(1.0, std / float(spread(calibration.typical_clarity, calibration)))
-            moved = Evidence(calibration, 0.1, shift, widening, mean, std)
+            moved = Evidence(calibration, 0.1, moved_by, widening, mean, std)
             return fit_share(values, clarity, moved, weight)
     return evidence
 

@@ -13,7 +13,13 @@ from vcn_ray.cluster.evidence import Evidence, fit_share, separation, spread
 
 
 def fuse(
-    values: np.ndarray, clarity: np.ndarray, evidence: Evidence, adapted: np.ndarray, linkable: np.ndarray
+    values: np.ndarray,
+    clarity: np.ndarray,
+    evidence: Evidence,
+    adapted: np.ndarray,
+    linkable: np.ndarray,
+    *,
+    characters_once: bool = True,
 ) -> tuple[np.ndarray, Evidence] | None:
     """Similarities of tracks by base and adapted network together, and their evidence.
 
@@ -23,8 +29,9 @@ def fuse(
 
     values: (n, n) by the base model, as `standardise` gives them; clarity: (n, n) of the pairs; evidence: of the base
     model; adapted: (n, n) cosines by the adapted network; linkable: (n, n) bool, upper triangle without cannot-link
-    pairs. Returns None where the title has too few strangers (less than one pair a track) to place them (one character
-    alone) or where the adapted network gives one answer for all: the base model's evidence then stands by itself.
+    pairs; characters_once: strangers are placed by characters, each counting once, else by tracks. Returns None where
+    the title has too few strangers (less than one pair a track) to place them (one character alone) or where the
+    adapted network gives one answer for all: the base model's evidence then stands by itself.
     """
     pair_clarity = clarity[linkable]
     same = evidence.probability(values[linkable], pair_clarity)
@@ -33,13 +40,13 @@ def fuse(
     if stranger.sum() < max(n_tracks, 1):
         return None
     # Each character counts once, however many its tracks: else a lead's pairs with the rest would place all strangers.
-    size = expected_tracks(same, linkable)
+    size = expected_tracks(same, linkable) if characters_once else np.ones(len(linkable))
     once = stranger / (size[:, None] * size[None])[linkable]
-    mean, std = _weighted(adapted[linkable], once)
+    mean, std = weighted_mean_and_std(adapted[linkable], once)
     if std < 1e-6:
         return None
     fused = ((values - evidence.stranger_mean) / evidence.stranger_std + (adapted - mean) / std) / 2
-    stranger_mean, stranger_std = _weighted(fused[linkable], once)
+    stranger_mean, stranger_std = weighted_mean_and_std(fused[linkable], once)
     # Where the base model has one character's pairs, and how it spreads them, in its own strangers' spreads.
     place = (evidence.same_mean(pair_clarity) - evidence.stranger_mean) / evidence.stranger_std
     usual = spread(pair_clarity, evidence.calibration)
@@ -64,7 +71,7 @@ def expected_tracks(same: np.ndarray, linkable: np.ndarray) -> np.ndarray:
     return 1 + mates.sum(0) + mates.sum(1)
 
 
-def _weighted(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of weighted values."""
+def weighted_mean_and_std(x: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of values (n,) by their weights (n,)."""
     mean = (weight * x).sum() / weight.sum()
     return float(mean), float(np.sqrt((weight * (x - mean) ** 2).sum() / weight.sum()))

@@ -1,7 +1,7 @@
 """The paper's own merging, to the letter (P 3.7): for comparison, see `method: paper`.
 
 With the loss as distance and a threshold from a track's own crops it either chains or hardly merges, depending on the
-scale of the outputs; docs/method.md says why. The robust default is in `evidence` and `linkage`.
+scale of the outputs; docs/method.md says why. The robust default is `evidence_clusterer`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,19 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.linkage import relabel
 from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
+
+
+class LiteralClusterer:
+    """The paper's merging of the kept tracks; it knows no cannot-links and no confidence."""
+
+    def cluster(self, title: TitleFaces) -> Clusters:
+        """Clusters of the kept tracks; the others are in none."""
+        rows, track_of_row = title.kept_crops()
+        p, log_q = title.outputs.probabilities[rows], title.outputs.log_probabilities[rows]
+        return title.clusters_of_kept(merge_literally(p, log_q, track_of_row, int(title.kept.sum())))
 
 
 def merge_literally(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from vcn_ray.calibration import Calibration
@@ -9,30 +11,52 @@ from vcn_ray.config import ModelOptions, Options
 from vcn_ray.models.catalogue import known_calibration
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
-from vcn_ray.models.user_network import localise
+from vcn_ray.models.user_network import localise, network_digest
 
 
-@lru_cache(maxsize=1)
-def _load_pack(models: ModelOptions) -> FacePack:
+def load_named(models: ModelOptions) -> FacePack:
+    """The installed pack of that name, with the user's own network in it where one is given; read and verified."""
     local = localise(models)
     return load_pack(local.pack, local.face_id_onnx, local.face_id_input)
 
 
-def pack_of(options: Options) -> FacePack:
-    """The face models, verified once in a process."""
-    return _load_pack(options.models)
+@dataclass(frozen=True)
+class FaceModels:
+    """What the options' names of face models stand for.
 
+    Holds no model itself, so that it travels to any worker; what is loaded stays in the process for the next call.
+    """
 
-def calibration_of(options: Options) -> Calibration | None:
-    """What is known of the face-ID network; None where nothing is."""
-    return options.cluster.calibration or known_calibration(pack_of(options).face_id_digest)
+    load: Callable[[ModelOptions], FacePack] = load_named  # a function of a module, the same in every process
+
+    def pack(self, options: Options) -> FacePack:
+        """Detector and face-ID network; raises `ModelError` where they are not installed or not what they should be."""
+        return _loaded(self.load, options.models)
+
+    def base_network(self, options: Options) -> FaceIdNetwork:
+        """The base network, converted once in a process; nobody may train it."""
+        return _base_network(self.load, options.models)
+
+    def calibration(self, options: Options) -> Calibration | None:
+        """What is known of the face-ID network; None where nothing is."""
+        return options.cluster.calibration or known_calibration(self.pack(options).face_id_digest)
+
+    def face_id_parts(self, options: Options) -> list[str]:
+        """Digest of the face-ID network's weights, and what pixels it takes: what embeddings depend on."""
+        own = options.models.face_id_onnx
+        return [network_digest(own) if own else self.pack(options).face_id_digest, options.models.face_id_input]
 
 
 @lru_cache(maxsize=1)
-def _load_network(models: ModelOptions) -> FaceIdNetwork:
-    return _load_pack(models).face_id()
+def _loaded(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> FacePack:
+    return load(models)
 
 
-def base_network(options: Options) -> FaceIdNetwork:
-    """The base network, converted once in a process; nobody may train it."""
-    return _load_network(options.models)
+@lru_cache(maxsize=1)
+def _base_network(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> FaceIdNetwork:
+    return _loaded(load, models).face_id()
+
+
+def pack_of(options: Options) -> FacePack:
+    """`FaceModels.pack` of the models that are installed."""
+    return FaceModels().pack(options)

@@ -15,18 +15,62 @@ import numpy as np
 import torch
 
 from vcn_ray.adapt.workers import ALONE, Workers
+from vcn_ray.cluster.clusterer import Clusterer
+from vcn_ray.cluster.clusterers import find_clusterer
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import Options
 from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
 from vcn_ray.pipeline.iteration import AdaptingTitle, Report, Start, changed_tracks, count_clusters
 from vcn_ray.pipeline.layout import step_of
 from vcn_ray.pipeline.title_crops import choose_crops
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.track_splits import settle_tracks
 from vcn_ray.storage.store import Store
 
 
+def most_confident_iteration(history: Sequence[Clustering]) -> int:
+    """Which iteration's clustering is delivered: the one whose tracks are on average surest of their characters.
+
+    Adaptation does not pay on every title; where it has made the title less sure of itself, the base model's clusters
+    or an earlier iteration's stand. The last one among equals, and where confidence is not known.
+    """
+    means = [float(c.confidence[c.labels >= 0].mean()) if (c.labels >= 0).any() else 0.0 for c in history]
+    if np.isnan(means).any():
+        return len(history) - 1
+    return max(range(len(means)), key=lambda number: (means[number], number))
+
+
+def training_groups(clustering: Clustering, number: int) -> np.ndarray:
+    """Which tracks train together in an iteration, after the clustering of the one before; (tracks,) int64, -1: none.
+
+    In the first iteration each trains with itself alone, all of them (S 8).
+    """
+    return np.arange(len(clustering.labels)) if number == 1 else clustering.group
+
+
+@dataclass(frozen=True)
+class LoopParts:
+    """What the loop is made of beside networks and options; the defaults are the product's.
+
+    No digest tells other parts than these: what they make belongs into a store of its own.
+    """
+
+    clusterer: Clusterer | None = None  # None: the one that the option `merging` names
+    deliver: Callable[[Sequence[Clustering]], int] = most_confident_iteration  # which iteration's clusters count
+    training_groups: Callable[[Clustering, int], np.ndarray] = training_groups
+    #: Within an iteration the state is stored after an epoch when so many seconds have passed since it last was: what a
+    #: death may cost. Storing each epoch would take longer than training a head for one.
+    store_every_s: float = 30.0
+
+
 def adapt_and_cluster(
-    store: Store, options: Options, *, device: str, threads: int, report: Report, workers: Workers = ALONE
+    work: TitleWork,
+    *,
+    device: str,
+    threads: int,
+    report: Report,
+    workers: Workers = ALONE,
+    parts: LoopParts = LoopParts(),
 ) -> None:
     """Iterate adaptation and clustering until the clusters stop changing (S Alg. 1); each iteration is stored.
 
@@ -36,22 +80,24 @@ def adapt_and_cluster(
     and reports, and the clusters are those that one worker alone would find, but for the last bits of sums.
     """
     torch.set_num_threads(threads)
-    inputs = iterations_digest(store, options, device, threads, workers.count)
+    store, options = work.store, work.options
+    clusterer = parts.clusterer or find_clusterer(options.cluster.merging)
+    inputs = iterations_digest(work, device, threads, workers.count)
     if workers.rank == 0 and not store.is_done("adapt", adaptation_digest(inputs, options)):
         store.begin("adapt")  # what is written from here on is no longer what an older marker vouches for
-    crops = settle_tracks(store, options, choose_crops(store, options), device, inputs, workers)
+    crops = settle_tracks(work, choose_crops(work), device, inputs, workers)
     if not len(crops):
         if workers.rank == 0:
             store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0, delivered=None)
         return
 
     def make_title() -> AdaptingTitle:
-        return AdaptingTitle(store, options, crops, device, inputs, report, workers)
+        return AdaptingTitle(work, crops, device, inputs, report, workers, clusterer, parts.store_every_s)
 
     if workers.rank > 0:
         _train_along(workers, torch.device(device), len(crops.track_id), make_title)
         return
-    history = _lead(store, options, inputs, workers, torch.device(device), len(crops.track_id), make_title)
+    history = _lead(work, inputs, workers, torch.device(device), len(crops.track_id), make_title, parts.training_groups)
     for key in store.keys("adapt/"):  # left by other options; a longer run with the same ones may come again
         number = int(key.split("/")[1].partition(".")[0])
         if number >= len(history) and not store.is_done(step_of(number), inputs):
@@ -59,7 +105,7 @@ def adapt_and_cluster(
     whole = adaptation_digest(inputs, options)
     done = store.done_info("adapt", whole)
     if done is None or done["iterations"] != len(history):
-        store.mark_done("adapt", whole, iterations=len(history), delivered=most_confident_iteration(history))
+        store.mark_done("adapt", whole, iterations=len(history), delivered=parts.deliver(history))
 
 
 @dataclass(frozen=True)
@@ -78,16 +124,17 @@ class _Plan:
 
 
 def _lead(
-    store: Store,
-    options: Options,
+    work: TitleWork,
     inputs: str,
     workers: Workers,
     device: torch.device,
     n_tracks: int,
     make_title: Callable[[], AdaptingTitle],
+    groups: Callable[[Clustering, int], np.ndarray],
 ) -> list[Clustering]:
     """What the first worker does; gives all iterations."""
-    history = _stored_iterations(store, inputs, options)
+    options = work.options
+    history = _stored_iterations(work.store, inputs, options)
     title: AdaptingTitle | None = None
     start = Start.BASE
     while not _finished(history, options):
@@ -97,7 +144,7 @@ def _lead(
             title.load(start, len(history))
         number = len(history)
         if number:
-            plan = _Plan(number, start, _groups(history[-1], number)).agreed(workers, device)
+            plan = _Plan(number, start, groups(history[-1], number)).agreed(workers, device)
             history.append(title.iterate(number, plan.group_of_track, history[-1]))
         else:
             history.append(title.iterate(0, None, None))
@@ -141,26 +188,9 @@ def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clus
     return history
 
 
-def most_confident_iteration(history: Sequence[Clustering]) -> int:
-    """Which iteration's clustering is delivered: the one whose tracks are on average surest of their characters.
-
-    Adaptation does not pay on every title; where it has made the title less sure of itself, the base model's clusters
-    or an earlier iteration's stand. The last one among equals, and where confidence is not known (literal merging).
-    """
-    means = [float(c.confidence[c.labels >= 0].mean()) if (c.labels >= 0).any() else 0.0 for c in history]
-    if np.isnan(means).any():
-        return len(history) - 1
-    return max(range(len(means)), key=lambda number: (means[number], number))
-
-
 def _finished(history: list[Clustering], options: Options) -> bool:
     """Whether two adapted clusterings in a row agree, `min_iterations` done, or the limit is reached."""
     if len(history) > options.adapt.max_iterations:
         return True
     settled = len(history) > max(options.adapt.min_iterations, 2)
     return settled and changed_tracks(history[-2].labels, history[-1].labels) == 0
-
-
-def _groups(clustering: Clustering, number: int) -> np.ndarray:
-    """Which tracks train together: in the first iteration each with itself alone, all of them (S 8)."""
-    return np.arange(len(clustering.labels)) if number == 1 else clustering.group

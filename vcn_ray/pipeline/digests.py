@@ -5,31 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from vcn_ray.config import Options
-from vcn_ray.models.loading import pack_of
 from vcn_ray.models.user_network import network_digest
 from vcn_ray.pipeline.layout import ITERATIONS_VERSION, RESULTS_VERSION, VIEWS_VERSION
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store, digest
 
 
-def views_digest(store: Store, options: Options, rows: np.ndarray) -> str:
-    """What a chunk of cached views depends on."""
-    adapt = options.adapt
+def views_digest(work: TitleWork, rows: np.ndarray) -> str:
+    """What a chunk of cached views depends on; rows: (n,) of the crops table."""
+    adapt = work.options.adapt
     return digest(
         VIEWS_VERSION,
-        _tracks_digest(store),
-        _model_parts(options),
-        [options.seed, adapt.cached_global_views, adapt.cached_local_views],
+        _tracks_digest(work.store),
+        work.models.face_id_parts(work.options),
+        [work.options.seed, adapt.cached_global_views, adapt.cached_local_views],
         [adapt.quality_passes, adapt.quality_dropout],
         rows.tolist(),
     )
 
 
-def iterations_digest(store: Store, options: Options, device: str, threads: int, workers: int = 1) -> str:
+def iterations_digest(work: TitleWork, device: str, threads: int, workers: int = 1) -> str:
     """What a title's iterations depend on; sums on other devices, threads or workers differ in their last bits."""
+    options = work.options
     return digest(
         ITERATIONS_VERSION,
-        _tracks_digest(store),
-        _model_parts(options),
+        _tracks_digest(work.store),
+        work.models.face_id_parts(options),
         # How many iterations there are is no input of any one of them.
         options.adapt.model_dump(exclude={"max_iterations", "min_iterations"}),
         options.cluster.model_dump(),
@@ -47,11 +48,6 @@ def adaptation_digest(iterations: str, options: Options) -> str:
 
 def _tracks_digest(store: Store) -> str:
     return store.read_json("tracks.done.json")["digest"]
-
-
-def _model_parts(options: Options) -> list[str]:
-    own = options.models.face_id_onnx
-    return [network_digest(own) if own else pack_of(options).face_id_digest, options.models.face_id_input]
 
 
 def results_inputs(options: Options, device: str) -> str:

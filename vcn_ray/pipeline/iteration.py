@@ -16,21 +16,16 @@ from vcn_ray.adapt.cache import CachedViews, embed_chunk
 from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
 from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.adapt.workers import Workers
+from vcn_ray.cluster.clusterer import Clusterer, CropOutputs
 from vcn_ray.cluster.similarity import mean_directions, unit
-from vcn_ray.cluster.title import Clustering, CropOutputs, cluster_title
-from vcn_ray.config import Options
-from vcn_ray.models.loading import calibration_of, pack_of
+from vcn_ray.cluster.title import Clustering, cluster_title
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
 from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels, load_views
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.track_splits import read_cannot_link
 from vcn_ray.schemas import EMBEDDINGS
-from vcn_ray.storage.store import Store
 
 Report = Callable[[dict[str, Any]], None]
-
-#: Within an iteration the state is stored after an epoch when this time has passed since it last was: what a death may
-#: cost. Storing each epoch would take longer than training a head for one.
-_STORE_EVERY_S = 30.0
 
 
 class Start(IntEnum):
@@ -49,27 +44,34 @@ class AdaptingTitle:
 
     def __init__(
         self,
-        store: Store,
-        options: Options,
+        work: TitleWork,
         crops: TitleCrops,
         device: str,
         inputs: str,
         report: Report,
         workers: Workers,
+        clusterer: Clusterer,
+        store_every_s: float,
     ):
-        """Load all of it. `inputs` is the digest that the steps' markers bear; `report` as in `adapt_and_cluster`."""
-        self.store, self.options, self.crops, self.inputs, self.report = store, options, crops, inputs, report
-        self.workers = workers
+        """Load all of it.
+
+        inputs: the digest that the steps' markers bear; report: as in `adapt_and_cluster`; store_every_s: within an
+        iteration the state is stored after an epoch when so many seconds have passed since it last was.
+        """
+        self.work, self.crops, self.inputs, self.report, self.workers = work, crops, inputs, report, workers
+        self.store, self.options = work.store, work.options
+        self.clusterer, self._store_every_s = clusterer, store_every_s
         self.warning: str | None = None  # of the last iteration
         self._stored_at = time.monotonic()
+        options = work.options
         depth = resolve_depth(options.adapt, device)
         self._views: CachedViews | None = None  # what clustering takes: the first worker's alone
         if depth == "head":
-            self._views = load_views(store, options)
+            self._views = load_views(work)
             self.adaptation = Adaptation.on_cache(self._views, crops.track_of_crop, options.adapt, options.seed, device)
             return
-        pixels = load_pixels(store, crops.rows)
-        network = pack_of(options).face_id().to(device)  # of its own: it will be trained
+        pixels = load_pixels(work.store, crops.rows)
+        network = work.models.pack(options).face_id().to(device)  # of its own: it will be trained
         if workers.rank == 0:
             self._views = embed_chunk(network, pixels, crops.rows, options.adapt, options.seed, device=device)
         self.adaptation = Adaptation.on_network(
@@ -98,7 +100,7 @@ class AdaptingTitle:
                 return
             # The last one is stored with its clustering.
             if metrics.epoch + 1 < epochs_in_iteration(number, self.options.adapt) and (
-                leaving or time.monotonic() - self._stored_at >= _STORE_EVERY_S
+                leaving or time.monotonic() - self._stored_at >= self._store_every_s
             ):
                 begun = f"{step_of(number)}/epoch"
                 self.store.begin(begun)
@@ -121,8 +123,10 @@ class AdaptingTitle:
                 len(self.crops.track_id),
                 link_matrix(read_cannot_link(self.store), self.crops),
                 self.options.cluster,
-                calibration_of(self.options),
+                self.work.models.calibration(self.options),
+                clusterer=self.clusterer,
                 adapted=metrics is not None,
+                seed=self.options.seed,
             )
         self.warning = metrics.warning if metrics else None
         row = _iteration_row(number, clustering, previous, metrics)
@@ -145,7 +149,7 @@ class AdaptingTitle:
         track_id = self.crops.track_id
         with threadpool_limits(1):
             directions = mean_directions(base, self.crops.track_of_crop, len(track_id))
-        network = [pack_of(self.options).face_id_digest] * len(track_id)
+        network = [self.work.models.pack(self.options).face_id_digest] * len(track_id)
         return pa.table({"track_id": track_id, "face_id": network, "embedding": list(directions.astype(np.float32))})
 
     def _outputs(self, *, adapted: bool) -> CropOutputs:

@@ -1,4 +1,4 @@
-"""What the loop of a title works on: its crops, cached views, cannot-links and the base network."""
+"""What the loop of a title works on: its crops, cached views and cannot-links."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from vcn_ray.adapt.cache import CachedViews, concat_views, spread_crops
-from vcn_ray.config import Options
 from vcn_ray.errors import OutputError
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
-
-#: Crops of one chunk of cached views: some 30 s of one CPU.
-_CHUNK_CROPS = 64
 
 
 @dataclass(frozen=True)
@@ -29,25 +26,25 @@ class TitleCrops:
         return len(self.rows)
 
 
-def choose_crops(store: Store, options: Options) -> TitleCrops:
+def choose_crops(work: TitleWork) -> TitleCrops:
     """At most `max_crops_per_track` crops of each track."""
-    track = np.array(store.read_table("tracks/crops.parquet", ["track_id"])["track_id"].to_pylist(), np.int64)
-    rows = spread_crops(track, options.adapt.max_crops_per_track)
+    track = np.array(work.store.read_table("tracks/crops.parquet", ["track_id"])["track_id"].to_pylist(), np.int64)
+    rows = spread_crops(track, work.options.adapt.max_crops_per_track)
     track_id, position = np.unique(track[rows], return_inverse=True)
     return TitleCrops(rows, position.astype(np.int64), track_id)
 
 
-def view_chunks(store: Store, options: Options) -> list[tuple[str, np.ndarray]]:
+def view_chunks(work: TitleWork) -> list[tuple[str, np.ndarray]]:
     """Key of each chunk of cached views, and its rows of the crops table."""
-    rows = choose_crops(store, options).rows
-    pieces = [rows[i : i + _CHUNK_CROPS] for i in range(0, len(rows), _CHUNK_CROPS)]
+    rows = choose_crops(work).rows
+    pieces = [rows[i : i + work.crops_per_chunk] for i in range(0, len(rows), work.crops_per_chunk)]
     return [(f"views/{number:05d}", piece) for number, piece in enumerate(pieces)]
 
 
-def load_views(store: Store, options: Options) -> CachedViews:
+def load_views(work: TitleWork) -> CachedViews:
     """All chunks of cached views, in the order of `choose_crops`."""
-    parts = []
-    for key, rows in view_chunks(store, options):
+    store, parts = work.store, []
+    for key, rows in view_chunks(work):
         parts.append(CachedViews.from_bytes(store.read_bytes(f"{key}.safetensors")))
         if not np.array_equal(parts[-1].keys, rows):
             raise OutputError(f"{store.where(key)}.safetensors is of other crops; delete {store.where('views')}")

@@ -18,9 +18,8 @@ from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.similarity import cosine_matrix, unit
-from vcn_ray.config import Options
-from vcn_ray.models.loading import calibration_of, pack_of
 from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link, load_pixels, load_views
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
 from vcn_ray.storage.store import Store
 from vcn_ray.tracks.duplicates import cannot_links
@@ -35,16 +34,15 @@ _SPLITS_KEY, _LINKS_KEY = f"{STEP}/splits.parquet", f"{STEP}/cannot_link.parquet
 _BATCH_CROPS = 32
 
 
-def settle_tracks(
-    store: Store, options: Options, crops: TitleCrops, device: str, inputs: str, workers: Workers
-) -> TitleCrops:
+def settle_tracks(work: TitleWork, crops: TitleCrops, device: str, inputs: str, workers: Workers) -> TitleCrops:
     """The title's crops with the tracks that they have after the splits.
 
     The first worker finds and stores them, unless that has been done for the same inputs (digest of the iterations);
     the others wait for it and read what it stored, so all agree. Needs the chunks of cached views where training does.
     """
+    store = work.store
     if workers.rank == 0 and not store.is_done(STEP, inputs):
-        splits = _find_splits(store, options, crops, device)
+        splits = _find_splits(work, crops, device)
         store.begin(STEP)
         store.write_table(_SPLITS_KEY, splits, SPLITS)
         links = store.read_table("tracks/cannot_link.parquet")
@@ -97,15 +95,15 @@ def read_crops(store: Store, columns: list[str], track: int) -> pa.Table:
     return split_table(store.read_table("tracks/crops.parquet", columns, rows), store.read_table(_SPLITS_KEY))
 
 
-def _find_splits(store: Store, options: Options, crops: TitleCrops, device: str) -> pa.Table:
+def _find_splits(work: TitleWork, crops: TitleCrops, device: str) -> pa.Table:
     """As `schemas.SPLITS`, from the base model's embeddings of the crops."""
     if not len(crops):
         return SPLITS.empty_table()
-    base = _base_embeddings(store, options, crops, device)
+    store, base = work.store, _base_embeddings(work, crops, device)
     frames = store.read_table("tracks/crops.parquet", ["frame"])["frame"].to_numpy()[crops.rows]
     changes = []
     with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
-        calibration = calibration_of(options)
+        calibration = work.models.calibration(work.options)
         if calibration is None:
             links = load_cannot_link(store, crops)
             similarity = cosine_matrix(base, crops.track_of_crop, len(crops.track_id))
@@ -121,15 +119,15 @@ def _find_splits(store: Store, options: Options, crops: TitleCrops, device: str)
 
 
 @torch.no_grad()
-def _base_embeddings(store: Store, options: Options, crops: TitleCrops, device: str) -> np.ndarray:
+def _base_embeddings(work: TitleWork, crops: TitleCrops, device: str) -> np.ndarray:
     """(crops, D): the sum of each crop's unit embedding and that of its mirror image, by the base model."""
-    if resolve_depth(options.adapt, device) == "head":
-        views = load_views(store, options)
+    if resolve_depth(work.options.adapt, device) == "head":
+        views = load_views(work)
         return unit(views.plain) + unit(views.flipped)
-    network = pack_of(options).face_id().to(device)
+    network = work.models.pack(work.options).face_id().to(device)
     parts = []
     for start in range(0, len(crops), _BATCH_CROPS):
-        pixels = torch.from_numpy(load_pixels(store, crops.rows[start : start + _BATCH_CROPS])).to(device).float()
+        pixels = torch.from_numpy(load_pixels(work.store, crops.rows[start : start + _BATCH_CROPS])).to(device).float()
         both = [network.neck(network.trunk(images)).float().cpu().numpy() for images in (pixels, pixels.flip(3))]
         parts.append(unit(both[0]) + unit(both[1]))
     return np.concatenate(parts)

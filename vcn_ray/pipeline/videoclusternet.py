@@ -17,6 +17,8 @@ from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
     from vcn_ray.adapt.workers import Workers
+    from vcn_ray.models.loading import FaceModels
+    from vcn_ray.pipeline.title_work import TitleWork
     from vcn_ray.tracks.shards import Shard
     from vcn_ray.tracks.video_info import VideoInfo
 
@@ -32,15 +34,33 @@ _CROPS_PER_ROW_GROUP = 64  # crops are read back a few at a time
 
 
 class VideoClusterNet(Stages):
-    """The method of the package, on real video."""
+    """The method of the package, on real video.
+
+    Args:
+        models: what the options' names of face models stand for; they travel to the workers. None: the installed ones.
+    """
 
     views_memory_bytes = VIEWS_MEMORY_BYTES
 
-    def check(self, options: Options) -> None:
-        """Load the face models; see `Stages`."""
-        from vcn_ray.models.loading import pack_of
+    def __init__(self, models: FaceModels | None = None):
+        self._models = models
 
-        pack_of(options)
+    def _face_models(self) -> FaceModels:
+        from vcn_ray.models.loading import FaceModels
+
+        return self._models or FaceModels()
+
+    def _work(self, store: Store, options: Options) -> TitleWork:
+        from vcn_ray.pipeline.title_work import TitleWork
+
+        return TitleWork(store, options, self._face_models())
+
+    def check(self, options: Options) -> None:
+        """Find the clusterer, load the face models; see `Stages`."""
+        from vcn_ray.cluster.clusterers import find_clusterer
+
+        find_clusterer(options.cluster.merging)
+        self._face_models().pack(options)
 
     def probe(self, path: str) -> VideoInfo:
         """Read the file's packets and its first frames; see `Stages`."""
@@ -74,13 +94,12 @@ class VideoClusterNet(Stages):
         """Shots, faces, tracks and crops of one shard; see `Stages`."""
         import cv2
 
-        from vcn_ray.models.loading import pack_of
         from vcn_ray.tracks.extract import extract_shard
         from vcn_ray.tracks.shards import Shard
 
         cv2.setNumThreads(1)
         shard = Shard(task.first_frame, task.end_frame, task.starts)
-        found = extract_shard(info, shard, pack_of(options), options.tracks, on_progress=on_frames)
+        found = extract_shard(info, shard, self._face_models().pack(options), options.tracks, on_progress=on_frames)
         for name, schema in _SHARD_TABLES.items():
             store.write_table(f"{task.step}/{name}.parquet", getattr(found, name), schema)
         return dict(found.stats)
@@ -109,26 +128,26 @@ class VideoClusterNet(Stages):
         """Where the head alone is trained; see `Stages`."""
         from vcn_ray.pipeline.views import plan_view_chunks
 
-        return plan_view_chunks(store, options, device)
+        return plan_view_chunks(self._work(store, options), device)
 
     def views_left(self, store: Store, options: Options, device: str) -> tuple[int, int]:
         """See `Stages`."""
         from vcn_ray.pipeline.views import count_view_chunks
 
-        return count_view_chunks(store, options, device)
+        return count_view_chunks(self._work(store, options), device)
 
     def embed_views(self, store: Store, options: Options, key: str) -> dict[str, Any]:
         """By the base model; see `Stages`."""
         from vcn_ray.pipeline.views import embed_view_chunk
 
-        return embed_view_chunk(store, options, key, 1)
+        return embed_view_chunk(self._work(store, options), key, 1)
 
     def is_adapted(self, store: Store, options: Options, device: str) -> bool:
         """See `Stages`."""
         from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
 
         run = options.run
-        iterations = iterations_digest(store, options, device, run.threads_per_title, run.workers_per_title)
+        iterations = iterations_digest(self._work(store, options), device, run.threads_per_title, run.workers_per_title)
         return store.is_done("adapt", adaptation_digest(iterations, options))
 
     def adapt(
@@ -144,7 +163,8 @@ class VideoClusterNet(Stages):
         from vcn_ray.adapt.workers import ALONE
         from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
 
-        adapt_and_cluster(store, options, device=device, threads=threads, report=on_event, workers=workers or ALONE)
+        work = self._work(store, options)
+        adapt_and_cluster(work, device=device, threads=threads, report=on_event, workers=workers or ALONE)
 
     def finish(
         self,

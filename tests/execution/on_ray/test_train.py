@@ -175,9 +175,7 @@ def test_two_workers_of_a_title_work_as_one_and_one_that_dies_or_fails_ends_both
     assert store.keys("ray") == []
 
 
-def test_title_on_a_machine_that_is_taken_back_goes_on_elsewhere_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_title_on_a_machine_that_is_taken_back_goes_on_elsewhere_where_it_was(tmp_path: Path) -> None:
     store, undisturbed = Store(tmp_path / "work"), Store(tmp_path / "undisturbed")
     for each in (store, undisturbed):
         tiny_title.make_title(each)
@@ -193,7 +191,6 @@ def test_title_on_a_machine_that_is_taken_back_goes_on_elsewhere_where_it_was(
     epochs = [event["epoch"] for event in events if event.get("iteration") == 1 and "epoch" in event]
     assert sorted(set(epochs)) == list(range(preempted_machine.SETTINGS["first_epochs"]))
     assert len(epochs) <= preempted_machine.SETTINGS["first_epochs"] + 1, "more than the epoch in flight was repeated"
-    tiny_title.use_tiny_network(monkeypatch.setattr)
     tiny_title.adapt(undisturbed, preempted_machine.SETTINGS)
     for key in [key for key in undisturbed.keys("adapt/") if key.endswith(("clustering.json", "state.safetensors"))]:
         assert store.read_bytes(key) == undisturbed.read_bytes(key)

@@ -13,16 +13,17 @@ from vcn_ray.evaluate.baselines.tsiam_ssiam import SSIAM, TSIAM
 from vcn_ray.evaluate.baselines.vctrsf import VCTRSF
 
 
-def baselines(recognition_threshold: float) -> list[Baseline]:
+def baselines(recognition_threshold: float | None) -> list[Baseline]:
     """All methods that need not know the title's identities, simplest first.
 
     Args:
         recognition_threshold: cosine from which on the face-ID network's makers call two faces one person (-1..1), as
-            a face pack has it.
+            a face pack has it; None: without the methods that cut there.
     """
     constraints = (False, True)
+    known = () if recognition_threshold is None else (recognition_threshold,)
     return [
-        *(at_networks_threshold(recognition_threshold, cannot_link=links) for links in constraints),
+        *(at_networks_threshold(threshold, cannot_link=links) for threshold in known for links in constraints),
         *(at_fixed_threshold(cannot_link=links) for links in constraints),
         DBSCAN,
         HDBSCAN,
@@ -34,3 +35,8 @@ def baselines(recognition_threshold: float) -> list[Baseline]:
         JFRAC,
         VCTRSF,
     ]
+
+
+def find_baseline(name: str) -> Baseline:
+    """The method of that name, of those that cut at no threshold of the network's makers; else a `KeyError`."""
+    return {baseline.name: baseline for baseline in baselines(None)}[name]

@@ -1,0 +1,68 @@
+"""What finds the characters of a title: the one seam for the product's methods, the field's, and whatever comes next.
+
+A method gets all that the networks say of a title's tracks and says which tracks are one character. A new one is a
+class with `cluster`, and a line in `clusterers.CLUSTERERS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from vcn_ray.calibration import Calibration
+from vcn_ray.config import ClusterOptions
+
+
+@dataclass(frozen=True)
+class CropOutputs:
+    """What base and adapted network say of a title's n crops; `views` in k views of each."""
+
+    track_of_crop: np.ndarray  # (n,) position of the crop's track
+    base: np.ndarray  # (n, D) raw embedding by the base model, whose length tells how clear the face is
+    adapted: np.ndarray  # (n, D) student output; the base model's own before any adaptation
+    stochastic: np.ndarray  # (n, m, D) student outputs of m passes with dropout
+    views: np.ndarray  # (n, k, D) student outputs of the crop's views; k = 0 where nothing asks for them
+    probabilities: np.ndarray  # (n, D) softmax((e - c) / teacher_temperature)
+    log_probabilities: np.ndarray  # (n, D) log softmax(e / student_temperature)
+
+
+@dataclass(frozen=True)
+class TitleFaces:
+    """The tracks of a title as a clusterer gets them; every track has at least one crop."""
+
+    outputs: CropOutputs
+    kept: np.ndarray  # (tracks,) bool: passed the quality filter; the others make no characters of their own
+    cannot_link: np.ndarray  # (tracks, tracks) bool, symmetric: seen together, so two people
+    calibration: Calibration | None  # the base model's; None where it is not known
+    options: ClusterOptions
+    adapted: bool  # whether the student has been trained at all
+    seed: int = 0  # of whatever is drawn
+
+    def kept_crops(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the kept tracks' crops, (k,), and the position of each one's track among the kept ones, (k,)."""
+        rows = np.flatnonzero(self.kept[self.outputs.track_of_crop])
+        return rows, (np.cumsum(self.kept) - 1)[self.outputs.track_of_crop[rows]]
+
+    def clusters_of_kept(self, labels: np.ndarray) -> Clusters:
+        """The clusters where the kept tracks alone have labels, (kept tracks,) 0.. or -1, and confidence is unknown."""
+        whole = np.full(len(self.kept), -1, np.int64)
+        whole[self.kept] = labels
+        return Clusters(whole, np.full(len(self.kept), np.nan))
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What a clusterer found."""
+
+    labels: np.ndarray  # (tracks,) int64: 0.. without a gap, -1 for tracks of no cluster
+    confidence: np.ndarray  # (tracks,) probability of the label; NaN where it has none, and for methods that know none
+    left_out: str = "in no cluster of the method that `merging` names"  # why a kept track has no label
+
+
+class Clusterer(Protocol):
+    """A way to find a title's characters."""
+
+    def cluster(self, title: TitleFaces) -> Clusters:
+        """Which tracks are one character; the same input gives the same labels."""

@@ -1,0 +1,32 @@
+"""The clusterers by the name that the option `merging` gives them."""
+
+from __future__ import annotations
+
+from vcn_ray.cluster.baseline_clusterer import BaselineClusterer
+from vcn_ray.cluster.clusterer import Clusterer
+from vcn_ray.cluster.evidence_clusterer import EvidenceClusterer
+from vcn_ray.cluster.literal import LiteralClusterer
+from vcn_ray.errors import OptionError
+
+#: A newcomer adds a line. What is stored of a title bears the name alone: a method that changes gets another one.
+CLUSTERERS: dict[str, Clusterer] = {
+    "evidence": EvidenceClusterer(),
+    "literal": LiteralClusterer(),
+    "hac": BaselineClusterer("HAC at fixed threshold with cannot-link", {"threshold": 0.36}),
+    "dbscan": BaselineClusterer("DBSCAN", {"max_distance": 0.52, "min_samples": 1}),
+    "hdbscan": BaselineClusterer("HDBSCAN", {"min_samples": 1}),
+    "finch": BaselineClusterer("FINCH", {"partition": 2}),
+    "chinese whispers": BaselineClusterer("Chinese whispers", {"threshold": 0.44}),
+    "tsiam": BaselineClusterer("TSiam", {"threshold": 0.5}),
+    "ssiam": BaselineClusterer("SSiam", {"threshold": 0.5}),
+    "ccl": BaselineClusterer("CCL", {"threshold": 0.5}),
+    "jfrac": BaselineClusterer("JFRAC", {"threshold": 0.35}),
+    "vctrsf": BaselineClusterer("VCTRSF", {"threshold": 0.4}),
+}
+
+
+def find_clusterer(name: str) -> Clusterer:
+    """The clusterer of that name; raises `OptionError` that names all of them where there is none."""
+    if name not in CLUSTERERS:
+        raise OptionError(f"option 'merging': takes one of {', '.join(CLUSTERERS)}, not {name!r}")
+    return CLUSTERERS[name]

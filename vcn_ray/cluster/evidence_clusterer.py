@@ -1,0 +1,107 @@
+"""The product's own clusterer: average linkage cut by the title's evidence, see `evidence` and `linkage`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vcn_ray.cluster.clusterer import Clusters, TitleFaces
+from vcn_ray.cluster.confidence import assignment_probability, log_odds_of_clusters
+from vcn_ray.cluster.evidence import (
+    Evidence,
+    fit_evidence,
+    guess_calibration,
+    pair_clarity,
+    separation,
+    standardise,
+    without_clarity,
+)
+from vcn_ray.cluster.fusing import fuse
+from vcn_ray.cluster.linkage import find_characters, link_by_evidence
+from vcn_ray.cluster.similarity import cosine_matrix, directions_and_clarity
+
+UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character is near enough"
+
+#: A lone track is no character if it is less clear than such a share of the title's median and its pairs say too
+#: little (`EvidenceClusterer.least_separation`): in dark footage throughout, everybody is unclear.
+_LEAST_CLARITY = 0.7
+
+#: As `fusing.fuse`.
+Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None]
+
+
+@dataclass(frozen=True)
+class EvidenceClusterer:
+    """Clusters the kept tracks by evidence, then attaches the others to a character where the evidence suffices.
+
+    Low-quality tracks so neither make characters of their own nor blur good ones. Each field is an ingredient; without
+    it the method is what `jobs.benchmarks quality` measures the ingredient's worth against.
+    """
+
+    clarity: bool = True  # what a similarity says depends on how clear the faces are
+    shift: bool = True  # the title may move where one character's pairs lie
+    sizes_in_prior: bool = True  # a track belongs to a large character sooner than to a small one
+    number_in_prior: bool = True  # the number of characters found has a say in the prior
+    cannot_links: bool = True  # tracks that are seen together are two characters
+    least_separation: float = 0.5  # of one person's pairs from strangers, in their spreads: a lone track below is none
+    fuse: Fuse = fuse  # how base and adapted network are heard together
+
+    def cluster(self, title: TitleFaces) -> Clusters:
+        """Labels and confidence of all tracks, those included that were filtered out and then attached."""
+        outputs, kept, options = title.outputs, title.kept, title.options
+        n = len(kept)
+        cannot_link = title.cannot_link if self.cannot_links else np.zeros_like(title.cannot_link)
+        linkable = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
+        direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
+        clarities = pair_clarity(clarity[:, None], clarity[None])
+        cosine = direction @ direction.T
+        calibration = title.calibration or guess_calibration(cosine[linkable])
+        known = calibration if self.clarity else without_clarity(calibration)
+        similarity = standardise(cosine, clarities, known)
+        evidence = fit_evidence(similarity[linkable], clarities[linkable], int(kept.sum()), known, shift=self.shift)
+        if title.adapted:
+            student = cosine_matrix(outputs.adapted, outputs.track_of_crop, n)
+            fused = self.fuse(similarity, clarities, evidence, student, linkable)
+            if fused is not None:
+                similarity, evidence = fused
+        evidence = replace(evidence, sizes_in_prior=self.sizes_in_prior)
+        least = float(np.log(options.false_merge_cost))
+        labels = np.full(n, -1, np.int64)
+        part = np.ix_(kept, kept)
+        of_kept = (similarity[part], clarity[kept], cannot_link[part], evidence, least)
+        if self.number_in_prior:
+            labels[kept], evidence = find_characters(*of_kept)
+        else:
+            labels[kept] = link_by_evidence(*of_kept)
+        if options.low_quality == "attach":
+            labels = _attach(similarity, clarity, cannot_link, labels, evidence, least)
+        lone = np.flatnonzero(labels >= 0)
+        lone = lone[np.bincount(labels[lone])[labels[lone]] == 1]
+        unclear = clarity[lone] < _LEAST_CLARITY * np.median(clarity[kept])
+        labels[lone[unclear & (separation(clarity[lone], calibration) < self.least_separation)]] = -1
+        found = labels >= 0
+        labels[found] = np.unique(labels[found], return_inverse=True)[1]
+        return Clusters(labels, assignment_probability(similarity, clarity, labels, cannot_link, evidence), UNCLEAR)
+
+
+def _attach(
+    similarity: np.ndarray,
+    clarity: np.ndarray,
+    cannot_link: np.ndarray,
+    labels: np.ndarray,
+    evidence: Evidence,
+    least_log_odds: float,
+) -> np.ndarray:
+    """Labels (n,) with the tracks that have none (-1) in the character they belong to, if the evidence suffices.
+
+    Two of them that are seen together cannot both be one character; neither is then known to be.
+    """
+    rest = np.flatnonzero(labels < 0)
+    given = np.full(len(labels), -1, np.int64)
+    if len(rest) and (labels >= 0).any():
+        odds = log_odds_of_clusters(rest, similarity, clarity, labels, cannot_link, evidence)
+        given[rest] = np.where(odds.max(axis=1) > least_log_odds, odds.argmax(axis=1), -1)
+    clash = (cannot_link & (given[:, None] == given[None]) & (given >= 0)).any(axis=1)
+    return np.where((labels < 0) & ~clash, given, labels)
