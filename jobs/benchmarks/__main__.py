@@ -19,8 +19,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vcn_ray.errors import VcnError
+
+if TYPE_CHECKING:
+    from jobs.benchmarks.quality.bench import Bench
 
 
 def parser() -> argparse.ArgumentParser:
@@ -96,34 +100,37 @@ def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
     of_quality.add_argument("--num-cpus", type=int)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line and run what it asks for."""
+def main(arguments: Sequence[str] | None = None, bench: Bench | None = None) -> None:
+    """Parse the command line and run what it asks for; `bench`: another one than the bench on Ray."""
     given = parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="vcn-benchmark-") as temporary:
-            _run(given, temporary)
+            _run(given, temporary, bench)
     except VcnError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
 
 
-def _run(given: argparse.Namespace, temporary: str) -> None:
+def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None:
     """Each imports what it needs itself: a plain loop is not to carry Ray, nor its memory."""
     match given.command:
         case "quality":
+            from jobs.benchmarks.quality.bench import Bench
             from jobs.benchmarks.quality.command import Request, quality
             from vcn_ray.cli.request import given_options
 
             settings = given_options(given.set, {})
             asked = {name: value for name, value in vars(given).items() if name not in ("command", "set")}
-            if not quality(Request(**asked, given=settings)):
+            if not quality(Request(**asked, given=settings), bench or Bench()):
                 sys.exit(1)
         case "calibration":
+            from jobs.benchmarks.quality.bench import Bench
             from jobs.benchmarks.quality.calibration import calibration
             from vcn_ray.cli.request import given_options
 
             settings = given_options(given.set, {})
-            if not calibration(given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus):
+            asked_for = (given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus)
+            if not calibration(*asked_for, bench or Bench()):
                 sys.exit(1)
         case "stage1":
             from jobs.benchmarks.stage1 import stage1

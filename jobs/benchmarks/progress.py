@@ -19,7 +19,7 @@ def tell(text: str) -> None:
 
 
 @contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
+def counted(what: str, total: int, clock_s: Callable[[], float] = time.monotonic) -> Iterator[Callable[[], None]]:
     """Show how many pieces of work are done; what is given is to be called after each."""
     console = Console(stderr=True)
     if console.is_terminal:
@@ -27,13 +27,13 @@ def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
             bar = progress.add_task(what, total=total)
             yield lambda: progress.advance(bar)
         return
-    done, told = 0, time.monotonic()
+    done, told = 0, clock_s()
 
     def advance() -> None:
         nonlocal done, told
         done += 1
-        if done == total or time.monotonic() - told >= _EVERY_S:
-            told = time.monotonic()
+        if done == total or clock_s() - told >= _EVERY_S:
+            told = clock_s()
             tell(f"{what}: {done} of {total}")
 
     yield advance

@@ -7,21 +7,26 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from jobs.benchmarks.progress import tell
+from jobs.benchmarks.quality.bench import Bench
 from jobs.benchmarks.quality.cases import Case
 from jobs.benchmarks.quality.command import make_footages
 from jobs.benchmarks.quality.corruptions import KINDS
-from jobs.benchmarks.quality.held_out_calibration import labelled_pairs, typical_clarity
-from jobs.benchmarks.quality.seasons import extract, find_labelled
+from jobs.benchmarks.quality.held_out_calibration import typical_clarity
+from jobs.benchmarks.quality.seasons import find_labelled
 from jobs.benchmarks.quality.tables import Grid, print_grids
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.calibrating import ClarityBin, LabelledPairs, bins_of_clarity, fit_calibration
 from vcn_ray.config import RunOptions, make_options
 from vcn_ray.errors import OptionError, VcnError
-from vcn_ray.execution.on_ray.session import ray_session
 
 
 def calibration(
-    seasons: Sequence[str], degraded: Sequence[str], settings: Mapping[str, str], folder: str, num_cpus: int | None
+    seasons: Sequence[str],
+    degraded: Sequence[str],
+    settings: Mapping[str, str],
+    folder: str,
+    num_cpus: int | None,
+    bench: Bench,
 ) -> bool:
     """Print the fitted calibration as YAML for an options file, and how well it fits, by clarity, on stderr.
 
@@ -31,6 +36,7 @@ def calibration(
         settings: options of the product, such as another face-ID network.
         folder: of tracks, views and degraded copies; what is there is used.
         num_cpus: of the local Ray; None: all.
+        bench: what does the work.
 
     Returns whether all seasons could be used; what fails is named on stderr, and the rest goes on. Raises `VcnError`
     where a season or an option cannot be used at all, or too little is left.
@@ -42,19 +48,19 @@ def calibration(
     labelled = find_labelled(seasons)
     errors: list[str] = []
     found: dict[str, LabelledPairs] = {}
-    with ray_session(RunOptions(num_cpus=num_cpus, device="cpu")):
-        footages = make_footages(labelled, degraded, folder, errors)
+    with bench.session(RunOptions(num_cpus=num_cpus, device="cpu")):
+        footages = make_footages(labelled, degraded, folder, errors, bench)
         for number, footage in enumerate(footages, start=1):
             tell(f"tracks and views of {footage.name} ({number} of {len(footages)})")
             try:
-                case = Case(extract(footage, options, folder), "whole", "whole", truth_tracks=False)
-                found[footage.name] = labelled_pairs(case, options)
+                case = Case(bench.extract(footage, options, folder), "whole", "whole", truth_tracks=False)
+                found[footage.name] = bench.pairs(case, options)
             except VcnError as error:
                 errors.append(str(error))
     for problem in errors:
         tell(f"FAILED {problem}")
     pairs = list(found.values())
-    fitted = fit_calibration(pairs, typical_clarity(options))
+    fitted = fit_calibration(pairs, typical_clarity(options, bench.methods.models))
     print(as_yaml(fitted, list(found)), end="")
     print_grids([_grid(bins_of_clarity(pairs, fitted))], stderr=True)
     return not errors

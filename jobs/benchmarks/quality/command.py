@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-from jobs.benchmarks.progress import counted, tell
+from jobs.benchmarks.progress import tell
+from jobs.benchmarks.quality.bench import Bench
 from jobs.benchmarks.quality.cases import KINDS, Case, cases_of
 from jobs.benchmarks.quality.corruptions import KINDS as DEGRADED
 from jobs.benchmarks.quality.corruptions import Copy, degraded, make_copy
 from jobs.benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds
 from jobs.benchmarks.quality.held_out_calibration import Calibrations, calibrated, fit_on_others, needs_calibration
-from jobs.benchmarks.quality.methods import Method, choose_methods, has_settings, is_seeded
+from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.model_selection import rows_of
 from jobs.benchmarks.quality.reliability import reliability_grids, store_confidence
-from jobs.benchmarks.quality.seasons import Footage, extract, extraction_digest, find_labelled
+from jobs.benchmarks.quality.seasons import Footage, extraction_digest, find_labelled
 from jobs.benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
 from jobs.benchmarks.quality.title_tracks import TitleTracks
 from jobs.benchmarks.quality.trial import Piece, measure
@@ -25,13 +25,8 @@ from jobs.benchmarks.writable import require_file, require_folder
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.execution.on_ray.session import ray_session
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
-
-T = TypeVar("T")
-U = TypeVar("U")
-
-_ROOT = Path(__file__).parents[3]  # where workers find this package
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class Request:
 
     seasons: Sequence[str]
     folder: str  # of all that is kept: degraded copies, tracks, views; the answer where `output` is None
-    methods: Sequence[str] = ()  # see `choose_methods`
+    methods: Sequence[str] = ()  # see `KnownMethods.choose`
     given: dict[str, str] = field(default_factory=dict)  # options for all methods
     seeds: Sequence[int] = (0,)
     cases: Sequence[str] = ("whole",)
@@ -52,13 +47,13 @@ class Request:
     num_cpus: int | None = None
 
 
-def quality(request: Request) -> bool:
+def quality(request: Request, bench: Bench) -> bool:
     """Measure, store and print; returns whether all that was asked for could be measured.
 
     What fails is named on stderr, and the rest goes on. Raises `VcnError` where a season, a method, an option or a
     place to write to cannot be used at all, before any work.
     """
-    methods = choose_methods(request.methods, request.given, iterations=request.iterations)
+    methods = bench.methods.choose(request.methods, request.given, iterations=request.iterations)
     seasons = find_labelled(request.seasons)
     folds = make_folds([footage.season for footage in seasons], request.same_people)
     identities = {season.season: set(read_ground_truth(season.ground_truth).identity) for season in seasons}
@@ -71,12 +66,12 @@ def quality(request: Request) -> bool:
         require_file("--output" if request.output else "--folder", answer_file(stem, ending))
     fitting = [m for m in methods if request.calibration == "others" and needs_calibration(m)]
     errors: list[str] = []
-    with ray_session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
-        footages = make_footages(seasons, kinds, request.folder, errors)
-        cases = _cases(request, methods, footages, kinds, errors)
-        calibrations = fit_on_others(fitting, cases, folds, errors)
-        pieces = list(_pieces(request.seeds, methods, cases, kinds, fitting, calibrations))
-        outcomes = list(spread(measure, pieces, "methods on cases"))
+    with bench.session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
+        footages = make_footages(seasons, kinds, request.folder, errors, bench)
+        cases = _cases(request, methods, footages, kinds, errors, bench)
+        calibrations = fit_on_others(fitting, cases, folds, errors, bench.pairs, bench.methods.models)
+        pieces = list(_pieces(request.seeds, methods, cases, kinds, fitting, calibrations, bench.methods))
+        outcomes = list(bench.spread(partial(measure, known=bench.methods), pieces, "methods on cases"))
     for piece, outcome in zip(pieces, outcomes, strict=True):
         if isinstance(outcome, str) or outcome.error:
             errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
@@ -93,29 +88,6 @@ def quality(request: Request) -> bool:
     return not errors and not problems
 
 
-def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U | str]:
-    """Do the jobs as Ray tasks of one CPU each; results in the jobs' order, a sentence where a worker died.
-
-    `work` is a function of a module that workers can import. `what` is what is counted meanwhile.
-    """
-    import ray
-
-    path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    task = ray.remote(num_cpus=1, max_retries=0, runtime_env={"env_vars": {"PYTHONPATH": path}})(work)
-    pending = {task.options(name=f"quality {job}").remote(job): number for number, job in enumerate(jobs)}
-    results: dict[int, U | str] = {}
-    with counted(what, len(jobs)) as advance:
-        while pending:
-            done, _ = ray.wait(list(pending))
-            number = pending.pop(done[0])
-            try:
-                results[number] = ray.get(done[0])
-            except ray.exceptions.RayError as error:
-                results[number] = f"its worker died ({str(error).splitlines()[0]})"
-            advance()
-    return iter([results[number] for number in range(len(jobs))])
-
-
 def _kinds(wanted: Sequence[str]) -> list[str]:
     """The kinds of cases asked for; `OptionError` for one that does not exist."""
     known = [*KINDS, *DEGRADED]
@@ -125,7 +97,9 @@ def _kinds(wanted: Sequence[str]) -> list[str]:
     return known if "all" in wanted else list(wanted)
 
 
-def make_footages(seasons: Sequence[Footage], kinds: Sequence[str], folder: str, errors: list[str]) -> list[Footage]:
+def make_footages(
+    seasons: Sequence[Footage], kinds: Sequence[str], folder: str, errors: list[str], bench: Bench
+) -> list[Footage]:
     """The seasons, and their degraded copies of these kinds, made by Ray tasks where the cache folder lacks them.
 
     What cannot be copied goes to `errors`.
@@ -142,7 +116,7 @@ def make_footages(seasons: Sequence[Footage], kinds: Sequence[str], folder: str,
                 continue
             footages.append(found)
             copies += missing
-    for copy, problem in zip(copies, spread(make_copy, copies, "degraded copies"), strict=True):
+    for copy, problem in zip(copies, bench.spread(make_copy, copies, "degraded copies"), strict=True):
         if problem:
             errors.append(f"{copy}: {problem}")
             bad.add(copy.target)
@@ -150,7 +124,12 @@ def make_footages(seasons: Sequence[Footage], kinds: Sequence[str], folder: str,
 
 
 def _cases(
-    request: Request, methods: Sequence[Method], footages: Sequence[Footage], kinds: Sequence[str], errors: list[str]
+    request: Request,
+    methods: Sequence[Method],
+    footages: Sequence[Footage],
+    kinds: Sequence[str],
+    errors: list[str],
+    bench: Bench,
 ) -> dict[str, list[Case]]:
     """All cases by the digest of the extraction that a method needs; what cannot be extracted goes to `errors`."""
     needed = {extraction_digest(method.options(0)): method.options(0) for method in methods}
@@ -161,8 +140,8 @@ def _cases(
         truth = read_ground_truth(footage.ground_truth)
         for key, options in needed.items():
             try:
-                extracted = extract(footage, options, request.folder)
-                tracks = TitleTracks.read(Store(extracted.work), options)
+                extracted = bench.extract(footage, options, request.folder)
+                tracks = TitleTracks.read(TitleWork(Store(extracted.work), options))
             except VcnError as error:
                 errors.append(str(error))
                 continue
@@ -180,14 +159,15 @@ def _pieces(
     kinds: Sequence[str],
     fitting: Sequence[Method],
     calibrations: Calibrations,
+    known: KnownMethods,
 ) -> Iterator[Piece]:
     """Each method on each case with each seed; with one seed where the seed changes nothing.
 
     A method whose calibration is to be fitted gets the case's own, and no case that has none.
     """
     for method in methods:
-        of_method = seeds if is_seeded(method) else seeds[:1]
-        chosen_elsewhere = has_settings(method)
+        of_method = seeds if known.is_seeded(method) else seeds[:1]
+        chosen_elsewhere = known.has_settings(method)
         digest = extraction_digest(method.options(0))
         for case in cases[digest]:
             if method.every_iteration and case.track_ids is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,8 +19,9 @@ from vcn_ray.cluster.similarity import directions_and_clarity
 from vcn_ray.config import Options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.models.loading import calibration_of
+from vcn_ray.models.loading import FaceModels
 from vcn_ray.pipeline.title_crops import load_views
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 
 #: By (digest of the extraction, whose tracks, season).
@@ -32,9 +33,10 @@ def labelled_pairs(case: Case, options: Options) -> LabelledPairs:
 
     options: of the extraction that the case's tracks and views come from.
     """
-    work, truth = Store(case.of.work), read_ground_truth(case.of.footage.ground_truth)
-    tracks = title_of_case(case, TitleTracks.read(work, options), truth)
-    views, matches = load_views(work, options), tracks.match(truth)
+    work = TitleWork(Store(case.of.work), options)
+    truth = read_ground_truth(case.of.footage.ground_truth)
+    tracks = title_of_case(case, TitleTracks.read(work), truth)
+    views, matches = load_views(work), tracks.match(truth)
     track_id, track_of_crop = np.unique(tracks.crops["track_id"].to_numpy(), return_inverse=True)
     base = ((views.plain + views.flipped) / 2)[tracks.view_row]
     directions, clarity = directions_and_clarity(base, track_of_crop, len(track_id))
@@ -46,9 +48,9 @@ def labelled_pairs(case: Case, options: Options) -> LabelledPairs:
     return LabelledPairs(cosine, pair_clarity(clarity[a], clarity[b]), (who[a] == who[b]).astype(bool))
 
 
-def typical_clarity(options: Options) -> float | None:
+def typical_clarity(options: Options, models: FaceModels) -> float | None:
     """Of the face-ID network, None where nothing is known of it: what fitted calibrations are relative to."""
-    known = calibration_of(options)
+    known = models.calibration(options)
     return known.typical_clarity if known else None
 
 
@@ -63,7 +65,12 @@ def calibrated(method: Method, calibration: Calibration) -> Method:
 
 
 def fit_on_others(
-    methods: Sequence[Method], cases: Mapping[str, Sequence[Case]], folds: Folds, errors: list[str]
+    methods: Sequence[Method],
+    cases: Mapping[str, Sequence[Case]],
+    folds: Folds,
+    errors: list[str],
+    pairs_of: Callable[[Case, Options], LabelledPairs],
+    models: FaceModels,
 ) -> Calibrations:
     """For each season the calibration fitted to the whole cases, degraded ones included, of seasons of other people.
 
@@ -74,19 +81,21 @@ def fit_on_others(
         cases: by the digest of the extraction, as the bench has them.
         folds: of all seasons.
         errors: takes a sentence for each season without a calibration.
+        pairs_of: a case's pairs, under the options of its extraction.
+        models: the face models that options name.
     """
     found: dict[tuple[str, str, str], Calibration] = {}
     for digest, options in {extraction_digest(m.options(0)): m.options(0) for m in methods}.items():
         whole = [case for case in cases[digest] if case.track_ids is None]
         for tracks in dict.fromkeys(case.tracks for case in whole):
             own = [case for case in whole if case.tracks == tracks]
-            pairs = [(case.of.footage.season, labelled_pairs(case, options)) for case in own]
+            pairs = [(case.of.footage.season, pairs_of(case, options)) for case in own]
             for season in dict.fromkeys(name for name, _ in pairs):
                 others = [of_other for name, of_other in pairs if name not in folds[season]]
                 try:
                     if not others:
                         raise InputError("no season of other people; give one, or --calibration built-in")
-                    found[digest, tracks, season] = fit_calibration(others, typical_clarity(options))
+                    found[digest, tracks, season] = fit_calibration(others, typical_clarity(options, models))
                 except VcnError as error:
                     errors.append(f"calibration for {season}, {tracks} tracks, from the other seasons: {error}")
     return found

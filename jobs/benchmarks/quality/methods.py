@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from jobs.benchmarks.quality.ablations import ABLATIONS
+from vcn_ray.cluster.clusterers import find_clusterer
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines import baselines
 from vcn_ray.evaluate.baselines.hac import at_known_number, merge_tree, track_means
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
-from vcn_ray.models.loading import pack_of
+from vcn_ray.models.loading import FaceModels
 
 #: (faces, number of identities in the ground truth) -> labels (t,), one or several
 Oracle = Callable[[TrackFaces, int], list[np.ndarray]]
@@ -29,9 +30,6 @@ PRODUCT: Mapping[str, Mapping[str, str]] = {
     "base model": {"max_iterations": "0"},
     "paper": {"method": "paper"},
 }
-
-#: Every iteration up to the limit, whatever the stopping rule says (S Tab. 2).
-_ALL_ITERATIONS = {"min_iterations": "10", "max_iterations": "10"}
 
 
 @dataclass(frozen=True)
@@ -48,85 +46,95 @@ class Method:
         alone = {"device": "cpu", "threads_per_title": "1", "seed": str(seed)}
         return make_options({**dict(self.settings), **alone})
 
-
-def all_methods(given: Mapping[str, str]) -> list[Method]:
-    """Every method that has a name, under the options given for all of them."""
-    product = [Method(name, "product", tuple({**given, **settings}.items())) for name, settings in PRODUCT.items()]
-    fields_own = [Method(baseline.name, "baseline", tuple(given.items())) for baseline in _baselines(given)]
-    return [*product, *fields_own, *(Method(name, "oracle", tuple(given.items())) for name in ORACLES)]
+    def check(self) -> None:
+        """Raise `OptionError` for an option that does not exist or takes no such value."""
+        find_clusterer(self.options(0).cluster.merging)
 
 
-def choose_methods(wanted: Sequence[str], given: Mapping[str, str], *, iterations: bool = False) -> list[Method]:
-    """The methods of a command line.
+@dataclass(frozen=True)
+class KnownMethods:
+    """All that can be measured, by name: what a name stands for is found again in any process."""
 
-    Args:
-        wanted: names of `all_methods`, several in one text separated by commas, or ``NAME:option=value,option=value``
-            for the default with other options; ``ablations``: all of `ABLATIONS`; empty: all of `all_methods`.
-        given: options for all methods.
-        iterations: also the default without its stopping rule, scored after every iteration.
+    models: FaceModels = field(default_factory=FaceModels)
+    baselines: Callable[[float], Sequence[Baseline]] = baselines  # by the face-ID network's recognition threshold
+    iterations: int = 10  # of the default without its stopping rule (S Tab. 2)
 
-    Raises `OptionError` where a name or an option is unknown or a name is taken, before anything runs.
-    """
-    named = {method.name: method for method in all_methods(given)}
-    ablations = {name: Method(name, "product", tuple(given.items())) for name in ABLATIONS}
-    known = named | ablations
-    chosen: dict[str, Method] = {}
-    for text in wanted:
-        name, colon, assignments = text.partition(":")
-        if colon:
-            if not name.strip() or name == "ablations" or name in known | chosen:
-                raise OptionError(f"--methods {text}: {name!r} cannot be its name; give it one that no method has")
-            options = dict(_assignment(text, part) for part in assignments.split(",") if part.strip())
-            chosen[name] = Method(name, "product", tuple({**given, **options}.items()))
-            try:
-                chosen[name].options(0)
-            except OptionError as error:
-                raise OptionError(f"--methods {text}: {error}") from None
-            continue
-        for part in [text] if text in known else text.split(","):
-            name = part.strip()
-            if name == "ablations":
-                chosen |= ablations
+    def all(self, given: Mapping[str, str]) -> list[Method]:
+        """Every method that has a name, under the options given for all of them."""
+        product = [Method(name, "product", tuple({**given, **settings}.items())) for name, settings in PRODUCT.items()]
+        fields_own = [Method(baseline.name, "baseline", tuple(given.items())) for baseline in self._baselines(given)]
+        return [*product, *fields_own, *(Method(name, "oracle", tuple(given.items())) for name in ORACLES)]
+
+    def choose(self, wanted: Sequence[str], given: Mapping[str, str], *, iterations: bool = False) -> list[Method]:
+        """The methods of a command line.
+
+        Args:
+            wanted: names of `all`, several in one text separated by commas, or ``NAME:option=value,option=value`` for
+                the default with other options; ``ablations``: all of `ABLATIONS`; empty: all of `all`.
+            given: options for all methods.
+            iterations: also the default without its stopping rule, scored after every iteration.
+
+        Raises `OptionError` where a name or an option is unknown or a name is taken, before anything runs.
+        """
+        named = {method.name: method for method in self.all(given)}
+        ablations = {name: Method(name, "product", tuple(given.items())) for name in ABLATIONS}
+        known = named | ablations
+        chosen: dict[str, Method] = {}
+        for text in wanted:
+            name, colon, assignments = text.partition(":")
+            if colon:
+                if not name.strip() or name == "ablations" or name in known | chosen:
+                    raise OptionError(f"--methods {text}: {name!r} cannot be its name; give it one that no method has")
+                options = dict(_assignment(text, part) for part in assignments.split(",") if part.strip())
+                chosen[name] = Method(name, "product", tuple({**given, **options}.items()))
+                try:
+                    chosen[name].check()
+                except OptionError as error:
+                    raise OptionError(f"--methods {text}: {error}") from None
                 continue
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else "write NAME:option=value for the default with others."
-                raise OptionError(f"--methods: no method {name!r}; {hint} Known: {'; '.join(known)}")
-            chosen[name] = known[name]
-    found = list((chosen or named).values())
-    if iterations:
-        every = tuple({**given, **_ALL_ITERATIONS}.items())
-        found.append(Method("default, every iteration", "product", every, every_iteration=True))
-    for method in found:
-        method.options(0)
-    return found
+            for part in [text] if text in known else text.split(","):
+                name = part.strip()
+                if name == "ablations":
+                    chosen |= ablations
+                    continue
+                if name not in known:
+                    near = difflib.get_close_matches(name, known, n=1)
+                    hint = (
+                        f"did you mean {near[0]!r}?" if near else "write NAME:option=value for the default with others."
+                    )
+                    raise OptionError(f"--methods: no method {name!r}; {hint} Known: {'; '.join(known)}")
+                chosen[name] = known[name]
+        found = list((chosen or named).values())
+        if iterations:
+            limits = dict.fromkeys(("min_iterations", "max_iterations"), str(self.iterations))
+            every = tuple({**given, **limits}.items())
+            found.append(Method("default, every iteration", "product", every, every_iteration=True))
+        for method in found:
+            method.check()
+        return found
 
+    def baseline(self, method: Method) -> Baseline:
+        """The baseline that a method stands for."""
+        return next(baseline for baseline in self._baselines(dict(method.settings)) if baseline.name == method.name)
 
-def find_baseline(method: Method) -> Baseline:
-    """The baseline that a method stands for."""
-    return next(baseline for baseline in _baselines(dict(method.settings)) if baseline.name == method.name)
+    def is_seeded(self, method: Method) -> bool:
+        """Whether the seed changes anything."""
+        if method.role == "product":
+            return method.options(0).adapt.max_iterations > 0
+        return method.role == "baseline" and self.baseline(method).seeded
 
+    def has_settings(self, method: Method) -> bool:
+        """Whether its setting has to be chosen, on other seasons."""
+        return method.role == "baseline" and len(self.baseline(method).settings) > 1
 
-def is_seeded(method: Method) -> bool:
-    """Whether the seed changes anything."""
-    if method.role == "product":
-        return method.options(0).adapt.max_iterations > 0
-    return method.role == "baseline" and find_baseline(method).seeded
-
-
-def has_settings(method: Method) -> bool:
-    """Whether its setting has to be chosen, on other seasons."""
-    return method.role == "baseline" and len(find_baseline(method).settings) > 1
-
-
-def _baselines(given: Mapping[str, str]) -> Sequence[Baseline]:
-    threshold = pack_of(make_options(dict(given))).recognition_threshold
-    if threshold is None:
-        raise OptionError(
-            "option 'pack': its threshold for two pictures of one person is not known, and methods of the field need "
-            "it; use another pack"
-        )
-    return baselines(threshold)
+    def _baselines(self, given: Mapping[str, str]) -> Sequence[Baseline]:
+        threshold = self.models.pack(make_options(dict(given))).recognition_threshold
+        if threshold is None:
+            raise OptionError(
+                "option 'pack': its threshold for two pictures of one person is not known, and methods of the field "
+                "need it; use another pack"
+            )
+        return self.baselines(threshold)
 
 
 def _assignment(text: str, part: str) -> tuple[str, str]:

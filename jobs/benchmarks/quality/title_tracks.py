@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcn_ray.adapt.cache import CachedViews
-from vcn_ray.config import Options
 from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name, match_faces, match_tracks
 from vcn_ray.pipeline.title_crops import choose_crops, view_chunks
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
-from vcn_ray.storage.store import Store, digest
+from vcn_ray.storage.store import digest
 from vcn_ray.tracks.tracktable import track_table
 
 
@@ -34,13 +34,13 @@ class TitleTracks:
     view_row: np.ndarray  # (crops,) int64: place of each crop in the title's cached views
 
     @classmethod
-    def read(cls, work: Store, options: Options) -> TitleTracks:
-        """The tracks of a title's working store."""
+    def read(cls, work: TitleWork) -> TitleTracks:
+        """The tracks of a title."""
         faces, tracks, cannot_link = (
-            work.read_table(f"tracks/{name}.parquet") for name in ("faces", "tracks", "cannot_link")
+            work.store.read_table(f"tracks/{name}.parquet") for name in ("faces", "tracks", "cannot_link")
         )
-        rows = choose_crops(work, options).rows
-        crops = work.read_table("tracks/crops.parquet", rows=rows)
+        rows = choose_crops(work).rows
+        crops = work.store.read_table("tracks/crops.parquet", rows=rows)
         return cls(faces.filter(pc.is_valid(faces["track_id"])), tracks, crops, cannot_link, np.arange(len(rows)))
 
     def of_tracks(self, track_ids: Collection[int]) -> TitleTracks:
@@ -88,23 +88,24 @@ class TitleTracks:
         """What the ground truth says of each track."""
         return match_table(self.faces, truth)
 
-    def write(self, work: Store, views: CachedViews, options: Options) -> None:
-        """Make `work` the working store of a title that has these tracks.
+    def write(self, work: TitleWork, views: CachedViews) -> None:
+        """Make the store of `work` that of a title that has these tracks.
 
         views: all cached views of the title that the tracks come from; its crops there keep their views, under the
         numbers that they have in their new table.
         """
+        store = work.store
         for name, schema in (
             ("faces", STAGE1_FACES),
             ("tracks", STAGE1_TRACKS),
             ("crops", CROPS),
             ("cannot_link", CANNOT_LINK),
         ):
-            work.write_table(f"tracks/{name}.parquet", getattr(self, name), schema)
-        work.mark_done("tracks", digest(self.view_row.tolist(), self.crops["track_id"].to_pylist()))
-        for key, rows in view_chunks(work, options):
+            store.write_table(f"tracks/{name}.parquet", getattr(self, name), schema)
+        store.mark_done("tracks", digest(self.view_row.tolist(), self.crops["track_id"].to_pylist()))
+        for key, rows in view_chunks(work):
             part = {f.name: getattr(views, f.name)[self.view_row[rows]] for f in fields(views)}
-            work.write_bytes(f"{key}.safetensors", replace(views, **part | {"keys": rows}).to_bytes())
+            store.write_bytes(f"{key}.safetensors", replace(views, **part | {"keys": rows}).to_bytes())
 
 
 def match_table(faces: pa.Table, truth: GroundTruth) -> TrackMatches:

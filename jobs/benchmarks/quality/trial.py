@@ -14,19 +14,21 @@ import numpy as np
 import pyarrow.compute as pc
 import torch
 
-from jobs.benchmarks.quality.ablations import ablated
+from jobs.benchmarks.quality.ablations import parts_without
 from jobs.benchmarks.quality.cases import Case, title_of_case, write_labels
-from jobs.benchmarks.quality.methods import ORACLES, Method, find_baseline
+from jobs.benchmarks.quality.methods import ORACLES, KnownMethods, Method
 from jobs.benchmarks.quality.title_tracks import TitleTracks, match_table
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
-from vcn_ray.evaluate.baselines.problem import TrackFaces
+from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.evaluate.reliability import Reliability
 from vcn_ray.evaluate.report import evaluate_run, score_tracks
+from vcn_ray.models.loading import FaceModels
 from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
 from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
 from vcn_ray.pipeline.title_results import finish_title
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 
 #: What settings are chosen by: Unknown tracks count, as clusters of their own.
@@ -71,51 +73,55 @@ class Outcome:
     trace: str = field(default="", repr=False)  # of what no user can mend
 
 
-def measure(piece: Piece) -> Outcome:
-    """Run a method on a case; never raises for what is wrong with either."""
+def measure(piece: Piece, known: KnownMethods) -> Outcome:
+    """Run a method on a case; never raises for what is wrong with either.
+
+    known: what the method's name stands for.
+    """
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory(prefix="vcn-quality-") as folder:
-            work, truth_path = prepare_case(piece.case, piece.method.options(piece.seed), Path(folder))
+            work, truth_path = prepare_case(piece.case, piece.method.options(piece.seed), Path(folder), known.models)
             if piece.method.role == "product":
                 return Outcome(piece, tuple(_run_product(piece, work, truth_path, Path(folder))))
-            run = _run_oracle if piece.method.role == "oracle" else _run_baseline
-            return Outcome(piece, tuple(run(piece, work, truth_path)))
+            if piece.method.role == "oracle":
+                return Outcome(piece, tuple(_run_oracle(piece, work, truth_path)))
+            return Outcome(piece, tuple(_run_baseline(piece, known.baseline(piece.method), work, truth_path)))
     except VcnError as error:
         return Outcome(piece, error=str(error))
     except Exception as error:
         return Outcome(piece, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
 
 
-def prepare_case(case: Case, options: Options, folder: Path) -> tuple[Store, Path]:
-    """Working store of the case's title below `folder`, and the CSV of its labels."""
-    source, work, labels = Store(case.of.work), Store(str(folder / "work")), folder / "ground_truth.csv"
+def prepare_case(case: Case, options: Options, folder: Path, models: FaceModels) -> tuple[TitleWork, Path]:
+    """Work on the case's title in a store below `folder`, and the CSV of its labels."""
+    source, work = (TitleWork(Store(place), options, models) for place in (case.of.work, str(folder / "work")))
+    labels = folder / "ground_truth.csv"
     truth = read_ground_truth(case.of.footage.ground_truth)
     write_labels(case.labels(truth), labels)
     if case.track_ids is None and not case.truth_tracks:  # the product's own title, byte for byte
-        for key in ("tracks.done.json", *source.keys("tracks/"), *source.keys("views/")):
-            work.write_bytes(key, source.read_bytes(key))
+        for key in ("tracks.done.json", *source.store.keys("tracks/"), *source.store.keys("views/")):
+            work.store.write_bytes(key, source.store.read_bytes(key))
     else:
-        tracks = title_of_case(case, TitleTracks.read(source, options), truth)
-        tracks.write(work, load_views(source, options), options)
+        tracks = title_of_case(case, TitleTracks.read(source), truth)
+        tracks.write(work, load_views(source))
     return work, labels
 
 
-def track_faces(work: Store, options: Options) -> tuple[TrackFaces, np.ndarray]:
-    """What a baseline gets of a title, from its working store; and the tracks' ids, (t,) int64.
+def track_faces(work: TitleWork) -> tuple[TrackFaces, np.ndarray]:
+    """What a baseline gets of a title; and the tracks' ids, (t,) int64.
 
     A crop's embedding is the base model's as the product takes it: the mean of those of crop and mirror image, raw.
     """
-    crops, views = choose_crops(work, options), load_views(work, options)
+    crops, views = choose_crops(work), load_views(work)
     embeddings = ((views.plain + views.flipped) / 2).astype(np.float32)
-    return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work, crops)), crops.track_id
+    return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work.store, crops)), crops.track_id
 
 
-def _run_baseline(piece: Piece, work: Store, labels: Path) -> list[Answer]:
+def _run_baseline(piece: Piece, baseline: Baseline, work: TitleWork, labels: Path) -> list[Answer]:
     """Prepared once, then every setting: which one counts is chosen elsewhere, on other seasons."""
-    baseline = find_baseline(piece.method)
-    held_against = _HeldAgainst(work, labels)
-    faces, track_ids = track_faces(work, piece.method.options(piece.seed))
+    held_against = _HeldAgainst(work.store, labels)
+    faces, track_ids = track_faces(work)
     started = time.perf_counter()
     cut = baseline.prepare(faces, piece.seed)
     prepared_s = time.perf_counter() - started
@@ -128,10 +134,10 @@ def _run_baseline(piece: Piece, work: Store, labels: Path) -> list[Answer]:
     return answers
 
 
-def _run_oracle(piece: Piece, work: Store, labels: Path) -> list[Answer]:
+def _run_oracle(piece: Piece, work: TitleWork, labels: Path) -> list[Answer]:
     """The best of what somebody who knows the answer would choose between."""
-    held_against = _HeldAgainst(work, labels)
-    faces, track_ids = track_faces(work, piece.method.options(piece.seed))
+    held_against = _HeldAgainst(work.store, labels)
+    faces, track_ids = track_faces(work)
     started = time.perf_counter()
     candidates = ORACLES[piece.method.name](faces, held_against.identities)
     wall_s = time.perf_counter() - started
@@ -163,17 +169,16 @@ class _HeldAgainst:
         return {**self._of_tracks, **asdict(score_tracks(self._matches, clusters, titles, self.identities))}
 
 
-def _run_product(piece: Piece, work: Store, labels: Path, folder: Path) -> list[Answer]:
+def _run_product(piece: Piece, work: TitleWork, labels: Path, folder: Path) -> list[Answer]:
     """The product's own loop and the tables that a user would get."""
-    options = piece.method.options(piece.seed)
     started = time.perf_counter()
-    with ablated(piece.method.name):
-        adapt_and_cluster(work, options, device="cpu", threads=1, report=lambda _: None)
+    parts = parts_without(piece.method.name)
+    adapt_and_cluster(work, device="cpu", threads=1, report=lambda _: None, parts=parts)
     wall_s = time.perf_counter() - started
     results = Store(str(folder / "results"))
-    tracks = work.read_table("tracks/tracks.parquet").to_pylist()
+    tracks = work.store.read_table("tracks/tracks.parquet").to_pylist()
     # Only screen times depend on how long a frame lasts, and they are not looked at here.
-    finish_title(work, "case", results, {row["video"]: 1 / 25 for row in tracks})
+    finish_title(work.store, "case", results, {row["video"]: 1 / 25 for row in tracks})
     tables = [results.read_table(f"{name}.parquet") for name in ("faces", "iteration_clusters", "tracks")]
     found = evaluate_run(tables[0], labels, tables[1], tables[2])
     of_tracks = {name: getattr(found, name) for name in OF_TRACKS}

@@ -1,33 +1,32 @@
-"""Makes the programs of jobs/ importable, as they find one another when they are run; a title for their tests."""
+"""A title for the tests of the bench, and a bench that works on it in this process."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from support import tiny_title
 
-from jobs.benchmarks.quality import command, methods
+from jobs.benchmarks.quality.bench import Bench
 from jobs.benchmarks.quality.cases import write_labels
+from jobs.benchmarks.quality.methods import KnownMethods
 from jobs.benchmarks.quality.seasons import Extracted, Footage, find_labelled
 from vcn_ray.evaluate.ground_truth import GroundTruth
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.views import embed_view_chunk, plan_view_chunks
 from vcn_ray.storage.store import Store
 
 
 @pytest.fixture
-def title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extracted:
+def title(tmp_path: Path) -> Extracted:
     """`tiny_title` as a season called "tiny": twelve tracks of three people, extracted, each a shot of its own."""
-    tiny_title.use_tiny_network(monkeypatch.setattr)
-    pack = SimpleNamespace(recognition_threshold=0.3)
-    monkeypatch.setattr(methods, "pack_of", lambda options: pack)
     store = Store(str(tmp_path / "work"))
     tiny_title.make_title(store)
-    for key in plan_view_chunks(store, tiny_title.tiny_options(), "cpu"):
-        embed_view_chunk(store, tiny_title.tiny_options(), key, 1)
+    work = TitleWork(store, tiny_title.tiny_options(), tiny_title.TINY_MODELS)
+    for key in plan_view_chunks(work, "cpu"):
+        embed_view_chunk(work, key, 1)
     season = tmp_path / "tiny"
     season.mkdir()
     (season / "a.mp4").write_bytes(b"not looked at")
@@ -41,8 +40,14 @@ def title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Extracted:
 
 
 @pytest.fixture
-def in_process(title: Extracted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`quality` without Ray, and with the title wherever something is to be extracted."""
+def known() -> KnownMethods:
+    """The bench's methods on the tiny network; every iteration: two of them."""
+    return KnownMethods(tiny_title.TINY_MODELS, iterations=2)
+
+
+@pytest.fixture
+def bench(title: Extracted, known: KnownMethods) -> Bench:
+    """A bench without Ray, with the title wherever something is to be extracted."""
 
     @contextmanager
     def no_ray(options: Any) -> Iterator[None]:
@@ -54,5 +59,4 @@ def in_process(title: Extracted, monkeypatch: pytest.MonkeyPatch) -> None:
     def extract(footage: Footage, options: Any, folder: str) -> Extracted:
         return Extracted(footage, title.work)
 
-    for name, stand_in in (("ray_session", no_ray), ("spread", one_by_one), ("extract", extract)):
-        monkeypatch.setattr(command, name, stand_in)
+    return Bench(known, no_ray, one_by_one, extract)

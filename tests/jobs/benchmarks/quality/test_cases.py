@@ -1,5 +1,6 @@
 """An episode of a season as a case: what the other episode has counts in nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,14 @@ import pyarrow.compute as pc
 import pytest
 from support import tiny_title
 
-from jobs.benchmarks.quality import methods
 from jobs.benchmarks.quality.cases import Case, cases_of
-from jobs.benchmarks.quality.methods import Method
+from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.seasons import Extracted, find_labelled
 from jobs.benchmarks.quality.title_tracks import TitleTracks
 from jobs.benchmarks.quality.trial import Piece, measure
 from vcn_ray.evaluate.baselines.problem import Baseline
 from vcn_ray.evaluate.ground_truth import read_ground_truth
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 
 
@@ -42,7 +43,7 @@ def episodes(title: Extracted, tmp_path: Path) -> Extracted:
 
 @pytest.fixture
 def cases(episodes: Extracted) -> dict[str, Case]:
-    tracks = TitleTracks.read(Store(episodes.work), tiny_title.tiny_options())
+    tracks = TitleTracks.read(TitleWork(Store(episodes.work), tiny_title.tiny_options()))
     truth = read_ground_truth(episodes.footage.ground_truth)
     return {case.name: case for case in cases_of(episodes, tracks, truth, ["whole", "episodes"])}
 
@@ -58,14 +59,12 @@ def test_each_episode_has_its_own_tracks_and_labels(episodes: Extracted, cases: 
     assert len(labels["whole"]) == sum(len(labels[f"episode {name}.mp4"]) for name in "ab")
 
 
-def test_neither_tracks_nor_identities_of_the_other_episode_count(
-    cases: dict[str, Case], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_neither_tracks_nor_identities_of_the_other_episode_count(cases: dict[str, Case], known: KnownMethods) -> None:
     by_person = Baseline("by person", "made up", lambda faces, _: lambda: np.arange(faces.tracks) % 3, ({},))
-    monkeypatch.setattr(methods, "baselines", lambda threshold: [by_person])
+    only = replace(known, baselines=lambda threshold: [by_person])
 
     def scores(case: str) -> dict[str, float]:
-        outcome = measure(Piece(Method("by person", "baseline"), cases[case], 0))
+        outcome = measure(Piece(Method("by person", "baseline"), cases[case], 0), only)
         assert not outcome.error, outcome
         found = outcome.answers[0].scores
         return {name: found[name] for name in ("tracks", "false_tracks", "appearance_recall", "clusters", "pcr")}

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from jobs.benchmarks.quality.bench import spread
 from jobs.benchmarks.quality.cases import write_labels
-from jobs.benchmarks.quality.command import spread
 from jobs.benchmarks.quality.corruptions import KINDS, change, degraded, make_copy
 from jobs.benchmarks.quality.seasons import Footage
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth

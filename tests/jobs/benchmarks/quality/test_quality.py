@@ -1,6 +1,7 @@
 """The bench of quality on a title small enough to adapt in a second, in one process."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,19 @@ import pytest
 from support import tiny_title
 
 from jobs.benchmarks.__main__ import main
-from jobs.benchmarks.quality import methods
-from jobs.benchmarks.quality.ablations import ABLATIONS, ablated
+from jobs.benchmarks.quality.ablations import ABLATIONS
+from jobs.benchmarks.quality.bench import Bench
 from jobs.benchmarks.quality.cases import KINDS, Case, cases_of
 from jobs.benchmarks.quality.command import Request, quality
-from jobs.benchmarks.quality.methods import Method, choose_methods
+from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.seasons import Extracted, find_labelled
 from jobs.benchmarks.quality.title_tracks import TitleTracks, track_frames
 from jobs.benchmarks.quality.trial import Piece, measure, prepare_case, track_faces
-from vcn_ray.cluster import evidence, fusing, linkage
-from vcn_ray.cluster import title as title_module
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
-from vcn_ray.pipeline import adaptation_loop as loop
-from vcn_ray.pipeline import iteration as iterations
 from vcn_ray.pipeline.title_crops import choose_crops, load_views
+from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 
 SHORT = {
@@ -43,7 +41,12 @@ def truth(title: Extracted) -> GroundTruth:
 
 @pytest.fixture
 def tracks(title: Extracted) -> TitleTracks:
-    return TitleTracks.read(Store(title.work), tiny_title.tiny_options())
+    return TitleTracks.read(work_on(title.work))
+
+
+def work_on(place: str | Path) -> TitleWork:
+    """Work on a title as the bench has it."""
+    return TitleWork(Store(str(place)), tiny_title.tiny_options(), tiny_title.TINY_MODELS)
 
 
 def fake(name: str, label: Callable[[TrackFaces, float], np.ndarray], settings: Sequence[float] = (0.0,)) -> Baseline:
@@ -60,11 +63,10 @@ def everyone_one(faces: TrackFaces, level: float) -> np.ndarray:
 
 
 def test_some_tracks_alone_keep_their_own_views(title: Extracted, tracks: TitleTracks, tmp_path: Path) -> None:
-    whole, options = Store(title.work), tiny_title.tiny_options()
-    views, chosen = load_views(whole, options), choose_crops(whole, options)
-    part = Store(str(tmp_path / "part"))
-    tracks.of_tracks([1, 5, 7]).write(part, views, options)
-    found, crops = load_views(part, options), choose_crops(part, options)
+    whole, part = work_on(title.work), work_on(tmp_path / "part")
+    views, chosen = load_views(whole), choose_crops(whole)
+    tracks.of_tracks([1, 5, 7]).write(part, views)
+    found, crops = load_views(part), choose_crops(part)
     assert crops.track_id.tolist() == [1, 5, 7]
     for track in (1, 5, 7):
         own = chosen.track_id[chosen.track_of_crop] == track
@@ -131,18 +133,16 @@ def test_a_baseline_sees_the_case_as_the_product_does(
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("case")
     case = Case(title, "characters", "some", False, (0, 1, 4))
-    options = tiny_title.tiny_options()
-    store, _ = prepare_case(case, options, tmp_path)
-    faces, track_ids = track_faces(store, options)
+    work, _ = prepare_case(case, tiny_title.tiny_options(), tmp_path, tiny_title.TINY_MODELS)
+    faces, track_ids = track_faces(work)
     assert (track_ids.tolist(), faces.tracks) == ([0, 1, 4], 3)
     assert np.bincount(faces.track_of_crop).tolist() == [4, 4, 4]
     assert faces.cannot_link.tolist() == [[False, True, False], [True, False, False], [False, False, False]]
-    views = load_views(store, options)
+    views = load_views(work)
     np.testing.assert_array_equal(faces.embeddings, (views.plain + views.flipped) / 2)  # raw: lengths tell clarity
 
 
-@pytest.mark.usefixtures("in_process")
-def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_path: Path) -> None:
+def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_path: Path, bench: Bench) -> None:
     asked = Request(
         [str(tmp_path / "tiny")],
         str(tmp_path / "cache"),
@@ -153,7 +153,7 @@ def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_
         calibration="built-in",
         output=str(tmp_path / "table.csv"),
     )
-    assert quality(asked)
+    assert quality(asked, bench)
     rows = pq.read_table(tmp_path / "table.parquet").to_pylist()
     of_default = [row for row in rows if row["method"] == "default"]
     assert {(row["case"], row["tracks_of"], row["seed"]) for row in of_default} == {
@@ -172,23 +172,18 @@ def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_
     assert (tmp_path / "table.csv").exists()
 
 
-@pytest.mark.usefixtures("in_process")
-def test_every_iteration_is_scored(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(methods, "_ALL_ITERATIONS", {"min_iterations": "2", "max_iterations": "2"})
+def test_every_iteration_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str], bench: Bench) -> None:
     asked = Request(
         [str(tmp_path / "tiny")], str(tmp_path), ["default"], SHORT, iterations=True, calibration="built-in"
     )
-    assert quality(asked)
+    assert quality(asked, bench)
     rows = pq.read_table(tmp_path / "quality.parquet").to_pylist()
     assert [row["iteration"] for row in rows if row["iteration"] is not None] == [0, 1, 2]
     assert "default stopped after" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("in_process")
 def test_what_fails_is_named_and_the_rest_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bench: Bench
 ) -> None:
     def broken(faces: TrackFaces, level: float) -> np.ndarray:
         if faces.tracks < 12:
@@ -196,9 +191,9 @@ def test_what_fails_is_named_and_the_rest_goes_on(
         return np.arange(faces.tracks)
 
     made_up = [fake("shaky", broken), fake("steady", everyone_one)]
-    monkeypatch.setattr(methods, "baselines", lambda threshold: made_up)
+    bench = replace(bench, methods=replace(bench.methods, baselines=lambda threshold: made_up))
     asked = Request([str(tmp_path / "tiny")], str(tmp_path), ["shaky, steady"], {}, cases=("whole", "one character"))
-    assert not quality(asked)
+    assert not quality(asked, bench)
     said = capsys.readouterr().err
     assert "shaky on tiny, one character, detected tracks" in said
     assert "too few" in said
@@ -214,34 +209,32 @@ def test_what_fails_is_named_and_the_rest_goes_on(
     assert steady["whole"]["bcubed_f_all"] == pytest.approx(0.5)  # three of four: precision 1/3, recall 1
 
 
-@pytest.mark.usefixtures("title")
-def test_noise_is_unknown_and_bounds_know_the_answer(title: Extracted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_noise_is_unknown_and_bounds_know_the_answer(title: Extracted, known: KnownMethods) -> None:
     nobody = fake("nobody", lambda faces, level: np.full(faces.tracks, -1))
-    monkeypatch.setattr(methods, "baselines", lambda threshold: [nobody])
+    known = replace(known, baselines=lambda threshold: [nobody])
     case = Case(title, "whole", "whole", False)
-    (answer,) = measure(Piece(Method("nobody", "baseline"), case, 0)).answers
+    (answer,) = measure(Piece(Method("nobody", "baseline"), case, 0), known).answers
     assert (answer.scores["unknown"], answer.scores["wcp"]) == (12, None)
-    (best,) = measure(Piece(Method("HAC at best threshold", "oracle"), case, 0)).answers
-    (number,) = measure(Piece(Method("HAC at known number", "oracle"), case, 0)).answers
+    (best,) = measure(Piece(Method("HAC at best threshold", "oracle"), case, 0), known).answers
+    (number,) = measure(Piece(Method("HAC at known number", "oracle"), case, 0), known).answers
     assert number.scores["clusters"] == 3
     assert best.scores["bcubed_f_all"] >= number.scores["bcubed_f_all"]
 
 
-@pytest.mark.usefixtures("title")
-def test_methods_by_name() -> None:
-    known = choose_methods([], {})
-    assert [method.name for method in known][:3] == ["default", "base model", "paper"]
-    assert {method.role for method in known} == {"product", "baseline", "oracle"}
-    assert {method.name for method in choose_methods(["default", "ablations"], {})} == {"default", *ABLATIONS}
-    chosen = choose_methods(["paper, FINCH", "mine:max_iterations=3,seed=1"], {"depth": "head"})
+def test_methods_by_name(known: KnownMethods) -> None:
+    every = known.choose([], {})
+    assert [method.name for method in every][:3] == ["default", "base model", "paper"]
+    assert {method.role for method in every} == {"product", "baseline", "oracle"}
+    assert {method.name for method in known.choose(["default", "ablations"], {})} == {"default", *ABLATIONS}
+    chosen = known.choose(["paper, FINCH", "mine:max_iterations=3,seed=1"], {"depth": "head"})
     assert [method.name for method in chosen] == ["paper", "FINCH", "mine"]
     assert chosen[2].options(0).adapt.max_iterations == 3
     assert chosen[0].options(0).method == "paper"
     assert all(method.options(0).adapt.depth == "head" for method in chosen)
     with pytest.raises(OptionError, match="did you mean 'DBSCAN'"):
-        choose_methods(["DBSCANN"], {})
+        known.choose(["DBSCANN"], {})
     with pytest.raises(OptionError, match="max_iteration"):
-        choose_methods(["mine:max_iteration=3"], {})
+        known.choose(["mine:max_iteration=3"], {})
 
 
 def test_a_season_needs_videos_and_labels(tmp_path: Path) -> None:
@@ -256,31 +249,18 @@ def test_a_season_needs_videos_and_labels(tmp_path: Path) -> None:
         find_labelled([str(tmp_path / "a" / "same"), str(tmp_path / "b" / "same")])
 
 
-@pytest.mark.usefixtures("in_process")
 def test_the_command_ends_with_1_where_something_failed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bench: Bench
 ) -> None:
     def broken(faces: TrackFaces, level: float) -> np.ndarray:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(methods, "baselines", lambda threshold: [fake("good", everyone_one), fake("bad", broken)])
+    made_up = [fake("good", everyone_one), fake("bad", broken)]
+    bench = replace(bench, methods=replace(bench.methods, baselines=lambda threshold: made_up))
     line = ["quality", str(tmp_path / "tiny"), "--folder", str(tmp_path), "--methods"]
-    main([*line, "good"])
+    main([*line, "good"], bench)
     for methods_given, code in ((["good,bad"], 1), (["ugly"], 2), (["good", "--cases", "half-size"], 2)):
         with pytest.raises(SystemExit) as ended:
-            main([*line, *methods_given])
+            main([*line, *methods_given], bench)
         assert ended.value.code == code
     assert "no kind of case 'half-size'" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ABLATIONS)
-def test_an_ablation_holds_within_its_bounds_only(name: str, title: Extracted, tmp_path: Path) -> None:
-    """Each changes some function of the product while it lasts, runs through, and leaves all as it was."""
-    modules = (title_module, fusing, linkage, evidence, loop, iterations, evidence.Evidence)
-    before = [dict(vars(module)) for module in modules]
-    with ablated(name):
-        assert [dict(vars(module)) for module in modules] != before
-    assert [dict(vars(module)) for module in modules] == before
-    method = Method(name, "product", (("max_iterations", "2"), ("first_epochs", "2"), ("later_epochs", "2")))
-    outcome = measure(Piece(method, Case(title, "whole", "whole", False), 0))
-    assert not outcome.error

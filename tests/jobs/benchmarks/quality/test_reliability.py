@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from jobs.benchmarks.quality.cases import Case
 from jobs.benchmarks.quality.folds import make_folds
-from jobs.benchmarks.quality.methods import Method
+from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.model_selection import Row, rows_of
 from jobs.benchmarks.quality.reliability import CONFIDENCE, reliability_grids, store_confidence
 from jobs.benchmarks.quality.seasons import Extracted, Footage
@@ -46,8 +46,8 @@ def test_every_judged_track_is_kept(tmp_path: Path) -> None:
     assert found == [("one", 0.5, False), ("two", 0.25, True), ("two", 1.0, True)]
 
 
-def test_the_product_tells_its_confidence_of_every_clustered_true_track(title: Extracted) -> None:
+def test_the_product_tells_its_confidence_of_every_clustered_true_track(title: Extracted, known: KnownMethods) -> None:
     method = Method("base model", "product", (("max_iterations", "0"),))
-    (answer,) = measure(Piece(method, Case(title, "whole", "whole", False), 0)).answers
+    (answer,) = measure(Piece(method, Case(title, "whole", "whole", False), 0), known).answers
     assert answer.reliability is not None
     assert len(answer.reliability.judged) == 12 - answer.scores["unknown"]
