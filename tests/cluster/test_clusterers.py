@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from vcn_ray.cluster.baseline_clusterer import BaselineClusterer
 from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces
-from vcn_ray.cluster.clusterers import CLUSTERERS, find_clusterer
+from vcn_ray.cluster.clusterers.baseline import BaselineClusterer
+from vcn_ray.cluster.clusterers.table import CLUSTERERS, find_clusterer
 from vcn_ray.config import ClusterOptions
 from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines import find_baseline

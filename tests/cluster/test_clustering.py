@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.clusterers.literal import merge_literally
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, standardise
 from vcn_ray.cluster.linkage import find_characters, link_by_evidence, relabel
-from vcn_ray.cluster.literal import merge_literally
 from vcn_ray.cluster.matching import gaussian_matches
 from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
 

@@ -5,7 +5,7 @@ import pytest
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterer import CropOutputs
-from vcn_ray.cluster.clusterers import find_clusterer
+from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.cluster.evidence import fit_evidence, guess_calibration, standardise
 from vcn_ray.cluster.fusing import fuse
 from vcn_ray.cluster.title import cluster_title

@@ -19,7 +19,7 @@ from support import PROGRAM_ENVIRONMENT, tiny_title
 from support.tiny_title import IDENTITIES, TINY_MODELS, TRACKS, tiny_options, tiny_work
 
 from vcn_ray.adapt.workers import Workers
-from vcn_ray.cluster.clusterers import CLUSTERERS
+from vcn_ray.cluster.clusterers.table import CLUSTERERS
 from vcn_ray.cluster.linkage import relabel
 from vcn_ray.cluster.similarity import track_means
 from vcn_ray.errors import OptionError

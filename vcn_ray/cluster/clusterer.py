@@ -1,7 +1,7 @@
 """What finds the characters of a title: the one seam for the product's methods, the field's, and whatever comes next.
 
 A method gets all that the networks say of a title's tracks and says which tracks are one character. A new one is a
-class with `cluster`, and a line in `clusterers.CLUSTERERS`.
+class with `cluster`, and a line in `clusterers.table.CLUSTERERS`.
 """
 
 from __future__ import annotations

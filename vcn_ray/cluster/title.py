@@ -51,7 +51,7 @@ def cluster_title(
         cannot_link: (n_tracks, n_tracks) bool, symmetric.
         options: of quality, filter and matching; the clusterer sees them, too.
         calibration: the base model's; None where it is not known.
-        clusterer: finds the characters; `clusterers.find_clusterer` gives the one that the options name.
+        clusterer: finds the characters; `clusterers.table.find_clusterer` gives the one that the options name.
         adapted: whether the student has been trained at all; before, the base model stands alone.
         seed: of what the clusterer draws.
     """

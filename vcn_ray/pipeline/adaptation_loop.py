@@ -16,7 +16,7 @@ import torch
 
 from vcn_ray.adapt.workers import ALONE, Workers
 from vcn_ray.cluster.clusterer import Clusterer
-from vcn_ray.cluster.clusterers import find_clusterer
+from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import Options
 from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest

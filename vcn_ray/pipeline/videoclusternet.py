@@ -57,7 +57,7 @@ class VideoClusterNet(Stages):
 
     def check(self, options: Options) -> None:
         """Find the clusterer, load the face models; see `Stages`."""
-        from vcn_ray.cluster.clusterers import find_clusterer
+        from vcn_ray.cluster.clusterers.table import find_clusterer
 
         find_clusterer(options.cluster.merging)
         self._face_models().pack(options)

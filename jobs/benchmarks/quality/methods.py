@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from jobs.benchmarks.quality.ablations import ABLATIONS
-from vcn_ray.cluster.clusterers import find_clusterer
+from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines import baselines

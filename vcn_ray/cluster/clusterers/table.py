@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from vcn_ray.cluster.baseline_clusterer import BaselineClusterer
 from vcn_ray.cluster.clusterer import Clusterer
-from vcn_ray.cluster.evidence_clusterer import EvidenceClusterer
-from vcn_ray.cluster.literal import LiteralClusterer
+from vcn_ray.cluster.clusterers.baseline import BaselineClusterer
+from vcn_ray.cluster.clusterers.evidence import EvidenceClusterer
+from vcn_ray.cluster.clusterers.literal import LiteralClusterer
 from vcn_ray.errors import OptionError
 
 #: A newcomer adds a line. What is stored of a title bears the name alone: a method that changes gets another one.

@@ -1,0 +1,1 @@
+"""Ways to find the characters of a title, by name in `table`."""
