@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vcn_ray.cluster.clusterers.table import CLUSTERERS
 from vcn_ray.execution.factory import EXECUTORS
 from vcn_ray.export.exporters import EXPORTERS
 from vcn_ray.models.catalogue import PACKS
@@ -19,6 +20,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
 TABLES = {
     "A face detector": [DETECTORS, PACKS],
     "A face-ID pack": [PACKS],
+    "A clustering method": [CLUSTERERS],
     "An exporter": [EXPORTERS],
     "An executor": [EXECUTORS],
 }

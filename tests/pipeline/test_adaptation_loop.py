@@ -294,7 +294,7 @@ def test_nothing_is_done_twice(title):
     _run(title)
     before = {key: Path(title.where(key)).stat().st_mtime_ns for key in title.keys("")}
     news = []
-    _run(title, report=news.append)
+    _run(title, on_event=news.append)
     changed = {key for key, when in before.items() if Path(title.where(key)).stat().st_mtime_ns != when}
     assert not changed
     assert news == []

@@ -94,7 +94,7 @@ def tiny_options(settings: dict[str, Any] | None = None) -> Options:
 def adapt(
     store: Store,
     settings: dict[str, Any] | None = None,
-    report: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_event: Callable[[dict[str, Any]], None] = lambda _: None,
     workers: Workers = ALONE,
     parts: LoopParts | None = None,
 ) -> None:
@@ -103,7 +103,7 @@ def adapt(
     if workers.rank == 0:
         for key in plan_view_chunks(work, "cpu"):
             embed_view_chunk(work, key, 1)
-    adapt_and_cluster(work, device="cpu", threads=1, report=report, workers=workers, parts=parts or LoopParts())
+    adapt_and_cluster(work, device="cpu", threads=1, on_event=on_event, workers=workers, parts=parts or LoopParts())
 
 
 def _main(rank: int, count: int, rendezvous: str, store: str, settings: dict[str, Any]) -> None:

@@ -22,9 +22,7 @@ class Clustering:
     """Clusters of a title's tracks: labels 0.. or -1 for Unknown, and what led to them."""
 
     labels: np.ndarray  # (tracks,) int64
-    confidence: (
-        np.ndarray
-    )  # (tracks,) probability of the label; NaN for Unknown tracks and where the clusterer knows none
+    confidence: np.ndarray  # (tracks,) probability of the label; NaN: Unknown, or the clusterer knows none
     reason: list[str | None]  # (tracks) why Unknown; None where clustered
     quality: np.ndarray  # (tracks,) 0..1
     kept: np.ndarray  # (tracks,) bool: passed the quality filter

@@ -1,4 +1,4 @@
-"""The work on a title after its tracks are known: cached views, iterations of adaptation and clustering, results.
+"""The loop of a title: iterations of adaptation and clustering, until nothing changes.
 
 Plain Python on the title's store, for whoever calls it: Ray's workers, one process, a test. Each step is stored with a
 marker that bears the digest of all that it depends on; what is marked is not done again, so a title resumes after any
@@ -20,8 +20,9 @@ from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import Options
 from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
-from vcn_ray.pipeline.iteration import AdaptingTitle, Report, Start, changed_tracks, count_clusters
+from vcn_ray.pipeline.iteration import AdaptingTitle, Start, changed_tracks, count_clusters
 from vcn_ray.pipeline.layout import step_of
+from vcn_ray.pipeline.stages import OnEvent
 from vcn_ray.pipeline.title_crops import choose_crops
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.track_splits import settle_tracks
@@ -68,13 +69,13 @@ def adapt_and_cluster(
     *,
     device: str,
     threads: int,
-    report: Report,
+    on_event: OnEvent,
     workers: Workers = ALONE,
     parts: LoopParts = LoopParts(),
 ) -> None:
     """Iterate adaptation and clustering until the clusters stop changing (S Alg. 1); each iteration is stored.
 
-    Iteration 0 is the base model; tracks in which it finds two people are cut before it. `report` gets {"iteration",
+    Iteration 0 is the base model; tracks in which it finds two people are cut before it. `on_event` gets {"iteration",
     "epoch", ...} after every epoch and {"iteration", "clusters"} after every iteration. Needs the chunks that
     `plan_view_chunks` names. Where several `workers` share the title, each of them calls this; the first alone writes
     and reports, and the clusters are those that one worker alone would find, but for the last bits of sums.
@@ -92,7 +93,7 @@ def adapt_and_cluster(
         return
 
     def make_title() -> AdaptingTitle:
-        return AdaptingTitle(work, crops, device, inputs, report, workers, clusterer, parts.store_every_s)
+        return AdaptingTitle(work, crops, device, inputs, on_event, workers, clusterer, parts.store_every_s)
 
     if workers.rank > 0:
         _train_along(workers, torch.device(device), len(crops.track_id), make_title)
@@ -148,7 +149,7 @@ def _lead(
             history.append(title.iterate(number, plan.group_of_track, history[-1]))
         else:
             history.append(title.iterate(0, None, None))
-        title.report({"iteration": number, "clusters": count_clusters(history[-1]), "warning": title.warning})
+        title.on_event({"iteration": number, "clusters": count_clusters(history[-1]), "warning": title.warning})
     _Plan(0, start, np.zeros(n_tracks, np.int64)).agreed(workers, device)
     return history
 

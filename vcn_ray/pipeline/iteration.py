@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -20,12 +19,11 @@ from vcn_ray.cluster.clusterer import Clusterer, CropOutputs
 from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.cluster.title import Clustering, cluster_title
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
+from vcn_ray.pipeline.stages import OnEvent
 from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels, load_views
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.track_splits import read_cannot_link
 from vcn_ray.schemas import EMBEDDINGS
-
-Report = Callable[[dict[str, Any]], None]
 
 
 class Start(IntEnum):
@@ -48,17 +46,17 @@ class AdaptingTitle:
         crops: TitleCrops,
         device: str,
         inputs: str,
-        report: Report,
+        on_event: OnEvent,
         workers: Workers,
         clusterer: Clusterer,
         store_every_s: float,
     ):
         """Load all of it.
 
-        inputs: the digest that the steps' markers bear; report: as in `adapt_and_cluster`; store_every_s: within an
+        inputs: the digest that the steps' markers bear; on_event: as in `adapt_and_cluster`; store_every_s: within an
         iteration the state is stored after an epoch when so many seconds have passed since it last was.
         """
-        self.work, self.crops, self.inputs, self.report, self.workers = work, crops, inputs, report, workers
+        self.work, self.crops, self.inputs, self.on_event, self.workers = work, crops, inputs, on_event, workers
         self.store, self.options = work.store, work.options
         self.clusterer, self._store_every_s = clusterer, store_every_s
         self.warning: str | None = None  # of the last iteration
@@ -107,7 +105,7 @@ class AdaptingTitle:
                 self.store.write_bytes(f"{begun}.safetensors", self.adaptation.state_bytes())
                 self.store.mark_done(begun, self.inputs)
                 self._stored_at = time.monotonic()
-            self.report({"iteration": number, "epoch": metrics.epoch, "loss": metrics.mean_loss})
+            self.on_event({"iteration": number, "epoch": metrics.epoch, "loss": metrics.mean_loss})
 
         return self.adaptation.finetune(number, group_of_track, on_epoch, self.workers)
 

@@ -164,7 +164,7 @@ class VideoClusterNet(Stages):
         from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
 
         work = self._work(store, options)
-        adapt_and_cluster(work, device=device, threads=threads, report=on_event, workers=workers or ALONE)
+        adapt_and_cluster(work, device=device, threads=threads, on_event=on_event, workers=workers or ALONE)
 
     def finish(
         self,

@@ -173,7 +173,7 @@ def _run_product(piece: Piece, work: TitleWork, labels: Path, folder: Path) -> l
     """The product's own loop and the tables that a user would get."""
     started = time.perf_counter()
     parts = parts_without(piece.method.name)
-    adapt_and_cluster(work, device="cpu", threads=1, report=lambda _: None, parts=parts)
+    adapt_and_cluster(work, device="cpu", threads=1, on_event=lambda _: None, parts=parts)
     wall_s = time.perf_counter() - started
     results = Store(str(folder / "results"))
     tracks = work.store.read_table("tracks/tracks.parquet").to_pylist()
