@@ -30,7 +30,7 @@ from vcn_ray.pipeline.iteration import changed_tracks
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
 from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
 from vcn_ray.pipeline.title_results import finish_title
-from vcn_ray.pipeline.videoclusternet import Stages
+from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.pipeline.views import plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
 from vcn_ray.storage.store import Store
@@ -361,7 +361,7 @@ def test_a_clusterer_of_ones_own_is_a_class_and_a_line(title, monkeypatch):
 
 
 def test_face_models_that_were_given_reach_every_stage(title):
-    stages, options = Stages(TINY_MODELS), tiny_options({"max_iterations": 0})
+    stages, options = VideoClusterNet(TINY_MODELS), tiny_options({"max_iterations": 0})
     stages.check(options)
     keys = stages.view_chunks(title, options, "cpu")
     assert stages.views_left(title, options, "cpu") == (1, 1)
@@ -374,4 +374,4 @@ def test_face_models_that_were_given_reach_every_stage(title):
 
 def test_a_merging_that_does_not_exist_is_told_before_any_work():
     with pytest.raises(OptionError, match=r"'merging'.*evidence, literal"):
-        Stages(TINY_MODELS).check(tiny_options({"merging": "glue"}))
+        VideoClusterNet(TINY_MODELS).check(tiny_options({"merging": "glue"}))
