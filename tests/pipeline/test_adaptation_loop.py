@@ -333,7 +333,8 @@ def test_a_baseline_of_the_field_can_take_the_place_of_the_products_merging(titl
         load_cannot_link(title, crops)[np.ix_(kept, kept)],
     )
     labels = np.array(content[0]["labels"])
-    assert labels[kept].tolist() == at_fixed_threshold(cannot_link=True).prepare(faces, 0)(threshold=0.36).tolist()
+    cut = at_fixed_threshold(cannot_link=True).prepare(faces, 0)
+    assert labels[kept].tolist() == cut(**CLUSTERERS["hac"].setting).tolist()
     assert len(set(labels)) > 1
     assert set(labels[~kept]) <= {-1}
     assert content[0]["confidence"] == [None] * TRACKS
