@@ -47,6 +47,10 @@ class FaceModels:
         return [network_digest(own) if own else self.pack(options).face_id_digest, options.models.face_id_input]
 
 
+#: What the names stand for where nothing else is said.
+INSTALLED = FaceModels()
+
+
 @lru_cache(maxsize=1)
 def _loaded(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> FacePack:
     return load(models)
@@ -55,8 +59,3 @@ def _loaded(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> F
 @lru_cache(maxsize=1)
 def _base_network(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> FaceIdNetwork:
     return _loaded(load, models).face_id()
-
-
-def pack_of(options: Options) -> FacePack:
-    """`FaceModels.pack` of the models that are installed."""
-    return FaceModels().pack(options)

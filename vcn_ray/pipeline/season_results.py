@@ -19,7 +19,7 @@ from vcn_ray.export.season_page import (
     write_season_page,
 )
 from vcn_ray.export.tables import write_season_tables
-from vcn_ray.models.loading import pack_of
+from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.pipeline.cast import SeasonCast, make_cast
 from vcn_ray.pipeline.title_results import ENTRY_KEY, PICTURE_BUDGET_BYTES, versions
 from vcn_ray.pipeline.track_splits import read_crops
@@ -29,7 +29,12 @@ _READS_AT_ONCE = 8
 
 
 def write_season(
-    out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
+    out: Store,
+    slugs: Sequence[str],
+    options: Options,
+    errors: Sequence[Mapping[str, Any]],
+    seconds: float,
+    models: FaceModels = INSTALLED,
 ) -> None:
     """Match the season's cast, write its tables and its page.
 
@@ -39,6 +44,7 @@ def write_season(
         options: of the run.
         errors: of the titles that are not: title or input, error.
         seconds: wall time of the run.
+        models: what the options' names of face models stand for.
     """
     titles = [out.child("titles", slug) for slug in slugs]
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # in an object store each read takes a while
@@ -47,7 +53,7 @@ def write_season(
     names = [entry.title for entry in done]
     cast = make_cast(out, list(zip(names, titles, strict=True)), options.cluster)
     write_season_tables(out, [(title, cast.of_title(name)) for name, title in zip(names, titles, strict=True)])
-    pack = pack_of(options)
+    pack = models.pack(options)
     report = SeasonReport(
         name=out.name,
         entries=[*done, *(failed_entry(error.get("title") or error["input"], error["error"], []) for error in errors)],

@@ -18,11 +18,12 @@ from vcn_ray.export.season_page import (
 )
 from vcn_ray.export.tables import write_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
-from vcn_ray.models.loading import pack_of
+from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.pipeline.layout import step_of
 from vcn_ray.pipeline.track_splits import read_tracks
 from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
+from vcn_ray.tracks.video_info import VideoInfo
 from vcn_ray.version import __version__
 
 ENTRY_KEY = "season_entry.json"  # what the season's page says of a title, kept with its work
@@ -67,7 +68,13 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
 
 
 def write_title(
-    results: Store, work: Store, options: Options, title: str, infos: Sequence[Any], seconds: Mapping[str, float]
+    results: Store,
+    work: Store,
+    options: Options,
+    title: str,
+    infos: Sequence[VideoInfo],
+    seconds: Mapping[str, float],
+    models: FaceModels = INSTALLED,
 ) -> dict[str, int]:
     """Write a title's page from the tables that lie in its folder.
 
@@ -76,13 +83,14 @@ def write_title(
         work: its working store, which keeps what the season's page will say of it, and `show_evaluation` needs.
         options: of the run.
         title: its id.
-        infos: `VideoInfo` of its videos, in order.
+        infos: of its videos, in order.
         seconds: wall time of each stage.
+        models: what the options' names of face models stand for.
 
     Returns:
         Counts: tracks, unknown, characters, faces.
     """
-    pack = pack_of(options)
+    pack = models.pack(options)
     facts = {
         "title": title,
         "videos": [

@@ -179,7 +179,7 @@ class VideoClusterNet(Stages):
         from vcn_ray.pipeline.title_results import finish_title, write_title
 
         finish_title(store, title, results, {info.name: 1 / info.fps for info in infos})
-        return write_title(results, store, options, title, infos, seconds)
+        return write_title(results, store, options, title, infos, seconds, self._face_models())
 
     def finish_season(
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
@@ -187,4 +187,4 @@ class VideoClusterNet(Stages):
         """Cast, tables, page; see `Stages`."""
         from vcn_ray.pipeline.season_results import write_season
 
-        write_season(out, slugs, options, errors, seconds)
+        write_season(out, slugs, options, errors, seconds, self._face_models())

@@ -126,6 +126,8 @@ def plan_season(
                     for step in steps
                 }
                 state.plan_shards(steps, infos)
+                if not state.work.is_done(RESULTS, state.results_digest):
+                    stages.check(state.options)
                 planned.append(state)
             except VcnError as error:
                 failing.append((state.title.id, str(error)))
