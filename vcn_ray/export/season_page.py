@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from vcn_ray.export.charts import span_text
+from vcn_ray.export.doubtful_tracks import count_doubtful
 from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.render import render_page
-from vcn_ray.export.review import count_doubtful
 from vcn_ray.export.title_page import TitleReport
 from vcn_ray.storage.store import Store
 

@@ -19,9 +19,9 @@ from vcn_ray.export.charts import (
     reliability_curve,
     time_ticks,
 )
+from vcn_ray.export.doubtful_tracks import DOUBTFUL_BELOW, find_doubtful
 from vcn_ray.export.pictures import ICON, SAMPLE, THUMB, Pictures
 from vcn_ray.export.render import render_page
-from vcn_ray.export.review import DOUBTFUL_BELOW, find_doubtful
 from vcn_ray.export.thumbs import Thumb, thumb_of, unknown_groups, when
 from vcn_ray.storage.store import Store
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from vcn_ray.export.doubtful_tracks import MOST_SHOWN, count_doubtful, find_doubtful
 from vcn_ray.export.pictures import THUMB, Pictures
-from vcn_ray.export.review import MOST_SHOWN, count_doubtful, find_doubtful
 from vcn_ray.export.title_page import title_page
 
 
