@@ -84,7 +84,7 @@ class EventLog(NullMonitor):
         self._add("moved", title, "", state=state)
 
     def landed(self, title: str, stage: str, step: str, stats: Mapping[str, Any]) -> None:
-        """Log a piece with its numbers."""
+        """Log a task with its numbers."""
         self._add("landed", title, stage, step=step, **{name: _short(value) for name, value in stats.items()})
 
     def epoch(self, title: str, iteration: int, epoch: int, loss: float) -> None:

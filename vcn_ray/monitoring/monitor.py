@@ -34,13 +34,13 @@ class Monitor(Protocol):
         """The title is now in this one of `STATES`."""
 
     def landed(self, title: str, stage: str, step: str, stats: Mapping[str, float]) -> None:
-        """A piece of a stage is done: a shard, a chunk of views; `stats` are numbers on its work."""
+        """A task of a stage is done: a shard, a chunk of views; `stats` are numbers on its work."""
 
     def epoch(self, title: str, iteration: int, epoch: int, loss: float) -> None:
         """An epoch of adaptation is done."""
 
     def retried(self, title: str, stage: str, why: str) -> None:
-        """A piece of work is done again, since its worker died or was lost."""
+        """A task is done again, since its worker died or was lost."""
 
     def failed(self, title: str, stage: str, sentence: str) -> None:
         """The title has failed; the others go on."""

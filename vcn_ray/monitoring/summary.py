@@ -97,7 +97,7 @@ class Summary(NullMonitor):
             self._states[title] = state
 
     def landed(self, title: str, stage: str, step: str, stats: Mapping[str, Any]) -> None:
-        """Add a piece."""
+        """Add a task."""
         started, ended = float(stats.get("started", 0.0)), float(stats.get("ended", 0.0))
         seconds = ended - started
         with self._lock:
