@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 from support.command_line import write_season_file, write_video
 from support.finished_season import labels_csv, write_finished_season
@@ -25,16 +23,6 @@ ROOT = Path(__file__).parent.parent
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
-def _write_video(path: Path) -> None:
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(30):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="bgr24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two videos, labels, and a finished season."""
@@ -45,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     status.moved("s01e01", "done")
     status.close("finished")
     for name in ("s01e01.mp4", "s01e02.mp4"):
-        _write_video(folder / name)
+        write_video(folder / name)
     (folder / "labels.csv").write_text(labels_csv())
     return folder
 
@@ -98,6 +86,16 @@ def test_run_gives_the_season_that_it_was_asked_for(folder: Path, asked: list[di
     (call,) = asked
     assert (call["titles"], call["options"].seed, call["part"].from_s) == (["One"], 3, 1)
     assert isinstance(call["executor"], LocalExecutor)
+
+
+def test_who_does_the_work_is_said_once_and_by_a_name_that_there_is(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="no executor is called 'slurm'; there are: ray, local"):
+        vcn_ray.run("s01e01.mp4", tmp_path / "out", executor="slurm")
+    with pytest.raises(OptionError, match="give one"):
+        vcn_ray.run("s01e01.mp4", tmp_path / "out", local=True, executor="ray")
+    with pytest.raises(OptionError, match="'merging'"):
+        vcn_ray.plan("s01e01.mp4", tmp_path / "out", options={"merging": "glue"})
+    assert not (tmp_path / "out").exists()
 
 
 def test_plan_tells_what_would_run_and_writes_nothing(folder: Path) -> None:

@@ -38,7 +38,7 @@ def run(
     from_s: float = 0.0,
     to_s: float | None = None,
     local: bool = False,
-    executor: Executor | None = None,
+    executor: str | Executor | None = None,
 ) -> SeasonResult:
     """Find the characters of videos; what an earlier run into the same folder has done is not done again.
 
@@ -49,8 +49,8 @@ def run(
         options: as of `vcn_ray.config.make_options`, or settings by name, such as ``{"sample_every_frames": 6}``.
         from_s: leave out what comes before, in seconds of each video.
         to_s: leave out what comes after.
-        local: do everything in this process, for debugging.
-        executor: who does the work, where it is neither this process nor Ray.
+        local: do everything in this process, for debugging; as ``executor="local"``.
+        executor: who does the work: a name of `vcn_ray.execution.factory.EXECUTORS`, or one of your own; None: Ray.
 
     Returns:
         What was found: titles, cast, tables. A title that failed has an `error`, and the others are done.
@@ -58,18 +58,23 @@ def run(
     Raises:
         vcn_ray.errors.VcnError: nothing could be done; the message says what to do.
     """
+    from vcn_ray.errors import OptionError
     from vcn_ray.execution.factory import make_executor
     from vcn_ray.inputs.titles import TimeRange
     from vcn_ray.season.run import run_season
     from vcn_ray.storage.store import Store
 
+    if local and executor is not None:
+        raise OptionError("local and executor both say who does the work: give one")
+    given = "local" if local else executor or "ray"
+    worker = make_executor(given) if isinstance(given, str) else given
     season, for_all, own = _asked_for(videos, title, options)
     run_season(
         season,
         Store(out),
         for_all,
         part=TimeRange(from_s, to_s),
-        executor=executor or make_executor(local=local),
+        executor=worker,
         title_options=own,
     )
     return load(out)

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    whole = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    whole = argparse.ArgumentParser(
+        prog="python -m jobs.benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = whole.add_subparsers(dest="command", required=True)
     _quality_parser(commands.add_parser("quality", help="any methods on labelled seasons, settings chosen on others"))
     of_network = commands.add_parser("calibration", help="fit the option `calibration` to labelled seasons")

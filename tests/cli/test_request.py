@@ -27,6 +27,8 @@ from support.command_line import cli, complaints, write_season_file, write_video
         (["--out", "~nosuchuser/out"], "--out ~nosuchuser/out: "),
         (["--set", "face_id_onnx=~nosuchuser/x.onnx"], "~nosuchuser/x.onnx: "),
         (["--method", "paperr"], "paperr"),
+        (["--set", "merging=glue"], "'merging': takes one of evidence, literal"),
+        (["--executor", "ray"], "give one"),
         (["--s3-endpoint", "minio:9000"], "--s3-endpoint minio:9000: write it as http://HOST:PORT"),
         (["--out", "gs://bucket/out"], "--out gs://bucket/out: write s3://BUCKET/PREFIX, or a folder"),
         (["--out", "s3:/bucket/out"], "--out s3:/bucket/out: write s3://BUCKET/PREFIX, or a folder"),

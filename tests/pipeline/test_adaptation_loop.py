@@ -29,7 +29,7 @@ from vcn_ray.pipeline.adaptation_loop import LoopParts
 from vcn_ray.pipeline.iteration import changed_tracks
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
 from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
-from vcn_ray.pipeline.title_results import finish_title
+from vcn_ray.pipeline.title_outputs import finish_title
 from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.pipeline.views import plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS

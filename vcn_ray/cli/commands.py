@@ -27,7 +27,6 @@ from vcn_ray.cli.request import (
     Request,
     folder,
     given_options,
-    place_and_name,
     read_config,
     read_part,
     use_s3_endpoint,
@@ -85,6 +84,9 @@ def run(
     ] = "0",
     to: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Leave out what comes after.")] = None,
     local: Local = False,
+    executor: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Who does the work: ray, local.  [default: ray]")
+    ] = None,
     num_cpus: NumCpus = None,
     address: Annotated[
         str | None,
@@ -127,7 +129,7 @@ def run(
             config=read_config(config) if config is not None else {},
             given=given_options(set_ or [], flags),
             part=read_part(from_, to),
-            local=local,
+            executor=_executor(executor, local),
         )
         outcome = None if dry_run else _run(request)
         if dry_run:
@@ -156,7 +158,9 @@ def demo(
         if season is None:
             say(f"rendering two episodes into {clips}")
             season = render_demo(clips)
-        outcome = _run(Request([str(video) for video in season.videos], out, "demo", given=given, local=local))
+        outcome = _run(
+            Request([str(video) for video in season.videos], out, "demo", given=given, executor=_executor(None, local))
+        )
         if not outcome.failed:
             _evaluate(out, season.ground_truth)
             say(f"open {outcome.out.where('index.html')}")
@@ -207,13 +211,13 @@ def export(
     """Write results in a format that other programs read."""
     with explained():
         import vcn_ray
-        from vcn_ray.export.exporters import export_season, exporter_of
+        from vcn_ray.export.exporters import export_season, exporter_of, place_and_name
         from vcn_ray.export.finished_season import part_of
 
         use_s3_endpoint(s3_endpoint)
         exporter_of(to)  # a wrong one is told before anything is read
         season = vcn_ray.load(folder("DIR", directory))
-        place, name = place_and_name(out, f"{Path(season.out).resolve().name}.{to}")
+        place, name = place_and_name(_file("--out", out or "."), f"{Path(season.out).resolve().name}.{to}")
         say(f"wrote {export_season(part_of(season, title, character), to, place, name)}")
 
 
@@ -291,13 +295,25 @@ def main() -> None:
     app(prog_name="vcn-ray")
 
 
+def _file(flag: str, path: str) -> str:
+    """As `folder`; a '/' at the end stays, which tells a folder from a file."""
+    return folder(flag, path) + "/" * (path.endswith("/") and not path.startswith("s3://"))
+
+
+def _executor(name: str | None, local: bool) -> str:
+    """The executor's name; `OptionError` where two are asked for."""
+    if local and name not in (None, "local"):
+        raise OptionError(f"--local and --executor {name} both say who does the work: give one")
+    return "local" if local else name or "ray"
+
+
 def _run(request: Request) -> SeasonOutcome:
     from vcn_ray.execution.factory import make_executor
     from vcn_ray.season.run import run_season
 
     arguments = request.arguments()
     with run_monitor() as monitor:
-        outcome = run_season(**arguments, executor=make_executor(local=request.local), monitor=monitor)
+        outcome = run_season(**arguments, executor=make_executor(request.executor), monitor=monitor)
     print_outcome(outcome)
     return outcome
 

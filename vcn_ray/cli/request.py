@@ -6,13 +6,10 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vcn_ray.cli.printing import complain
 from vcn_ray.errors import InputError, OptionError
-
-if TYPE_CHECKING:
-    from vcn_ray.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Request:
     config: dict[str, Any] = field(default_factory=dict)
     given: dict[str, Any] = field(default_factory=dict)
     part: tuple[float, float | None] = (0.0, None)
-    local: bool = False
+    executor: str = "ray"
 
     def arguments(self) -> dict[str, Any]:
         """Of `run_season` and `plan_season`. Complains about inputs that are no video."""
@@ -57,25 +54,6 @@ def folder(flag: str, url: str) -> str:
         return str(Path(url).expanduser())
     except RuntimeError as error:  # ~name of nobody
         raise OptionError(f"{flag} {url}: {error}; write the whole path") from None
-
-
-def place_and_name(out: str | None, default_name: str) -> tuple[Store, str]:
-    """Where a single file goes: the folder that it is in, and its name there.
-
-    Args:
-        out: of --out: the file, or the folder, ending in '/' or there already, for one of the default name; None: the
-            folder that we are in.
-        default_name: of the file.
-    """
-    from vcn_ray.storage.store import Store
-
-    url = folder("--out", out or ".")
-    if (out is not None and out.endswith("/")) or (not url.startswith("s3://") and Path(url).is_dir()):
-        return Store(url), default_name
-    parent, _, name = url.rpartition("/")
-    if parent == "s3:/":
-        raise OptionError(f"--out {url}: write s3://BUCKET/KEY")
-    return Store(parent or ("/" if url.startswith("/") else ".")), name
 
 
 def use_s3_endpoint(url: str | None) -> None:

@@ -51,9 +51,9 @@ class RunContext:
 
 
 class Executor(ABC):
-    """Does the work of one run. Each method blocks; rows of tasks come back with their error, if any."""
+    """Does the work of a run at a time. Each method blocks; rows of tasks come back with their error, if any."""
 
-    #: Which titles may adapt now; there from `open` on.
+    #: Which titles may adapt now; there from `start` on.
     scheduler: TitleScheduler
 
     #: Whether several titles may be taken on side by side, each from a thread of its own.
@@ -118,7 +118,7 @@ class AdaptationTask:
 
 
 class Trainer(Protocol):
-    """Whoever runs a title's adaptation on Ray: `on_ray.train.adapt_on_ray`, or a stand-in."""
+    """Whoever runs a title's adaptation on Ray: `on_ray.train.adapt_on_ray`, or another in its place."""
 
     def __call__(self, adaptation: AdaptationTask, resources: Resources, event_actor: Any) -> None:
         """Adapt and cluster; blocks until it is over, also while there is no room. Raises `TitleError`.

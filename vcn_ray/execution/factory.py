@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vcn_ray.errors import OptionError
 from vcn_ray.execution.base import Executor
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.execution.on_ray.executor import RayExecutor
@@ -15,6 +16,8 @@ EXECUTORS: dict[str, Callable[[], Executor]] = {
 }
 
 
-def make_executor(*, local: bool) -> Executor:
-    """This process where `local` is asked for, else Ray."""
-    return EXECUTORS["local" if local else "ray"]()
+def make_executor(name: str) -> Executor:
+    """A new executor of this name; raises `OptionError` that names all of them where there is none."""
+    if name not in EXECUTORS:
+        raise OptionError(f"no executor is called {name!r}; there are: {', '.join(EXECUTORS)}")
+    return EXECUTORS[name]()

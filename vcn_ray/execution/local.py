@@ -8,15 +8,13 @@ from contextlib import contextmanager
 
 from vcn_ray.config import RunOptions
 from vcn_ray.execution.attempts import run_here
-from vcn_ray.execution.base import Executor, Resources, RunContext, Took
-from vcn_ray.execution.parallel import in_threads
+from vcn_ray.execution.base import Executor, RunContext, Took
+from vcn_ray.execution.parallel import LOOKS_AT_ONCE, in_threads
 from vcn_ray.execution.stage_monitor import ShownViews, shown_adaptation
-from vcn_ray.execution.title_scheduler import TitleScheduler
+from vcn_ray.execution.title_scheduler import Resources, TitleScheduler
 from vcn_ray.execution.worker_events import EventReceiver
 from vcn_ray.pipeline.tasks import TaskRow, Tasks, view_rows
 from vcn_ray.pipeline.title_state import TitleState
-
-_PROBES_AT_ONCE = 8  # each takes milliseconds, or a while in an object store
 
 
 class LocalExecutor(Executor):
@@ -94,4 +92,4 @@ def device_here(options: RunOptions) -> str:
 
 def probe_here(rows: Sequence[TaskRow], tasks: Tasks, run_id: str) -> Iterator[TaskRow]:
     """Look at videos in threads of this process, several at once."""
-    return in_threads(lambda row: next(run_here([row], tasks.probe, run_id)), rows, _PROBES_AT_ONCE)
+    return in_threads(lambda row: next(run_here([row], tasks.probe, run_id)), rows, LOOKS_AT_ONCE)

@@ -10,12 +10,15 @@ from typing import TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
+#: Looks at stores and files from here at once; each takes milliseconds, or a while in an object store.
+LOOKS_AT_ONCE = 8
+
 
 def in_threads(function: Callable[[T], U], items: Iterable[T], at_once: int) -> Iterator[U]:
     """What the function gives for each item, as it comes, called for so many at a time.
 
-    An executor would wait for what is under way when it is interrupted: a look at a film in an object store takes
-    minutes. What a call raises is raised here when all others are done.
+    A ThreadPoolExecutor would wait for what is under way when it is interrupted: a look at a film in an object store
+    takes minutes. What a call raises is raised here when all others are done.
     """
     todo: queue.SimpleQueue[T] = queue.SimpleQueue()
     left = 0

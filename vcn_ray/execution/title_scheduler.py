@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Resources:
-    """What a title's adaptation asks for, when nothing is being extracted."""
+    """What a title's adaptation asks for; a scheduler is told what it asks for when nothing is being extracted."""
 
     workers: int = 1  # processes that share the title
     cpus: float = 1.0  # of each worker

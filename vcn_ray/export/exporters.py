@@ -9,6 +9,7 @@ from pathlib import Path
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import write_appearances
 from vcn_ray.export.finished_season import FinishedSeason
+from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
 
 #: Writes a season to a file of this path, or, where a format is several files, into a folder that it makes there.
@@ -59,3 +60,21 @@ def export_season(season: FinishedSeason, format_name: str, out: Store, name: st
         else:
             out.write_file(name, made)
     return out.where(name)
+
+
+def place_and_name(path: str, default_name: str) -> tuple[Store, str]:
+    """Where an export goes: the folder that it is in, and its name there.
+
+    Args:
+        path: of the file, or of a folder, ending in '/' or there already, for one of the default name; or a URL.
+        default_name: of the file.
+
+    Raises:
+        OptionError: a URL that names no object.
+    """
+    if path.endswith("/") or (not is_object_url(path) and Path(path).is_dir()):
+        return Store(path), default_name
+    parent, _, name = path.rpartition("/")
+    if parent == "s3:/":
+        raise OptionError(f"{path}: write s3://BUCKET/KEY")
+    return Store(parent or ("/" if path.startswith("/") else ".")), name

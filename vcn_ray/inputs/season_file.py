@@ -21,6 +21,7 @@ from typing import Any, Literal, cast
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.config import make_options, option_names
 from vcn_ray.errors import InputError, OptionError, VcnError
 from vcn_ray.inputs.discovery import distinct_names, expand, identity, without_repetition
@@ -184,7 +185,7 @@ def _line(root: yaml.Node, place: tuple[str | int, ...]) -> int:
 
 def _check_options(url: str, key: str, options: dict[str, Any], *, of_title: bool) -> None:
     try:
-        make_options(options)
+        find_clusterer(make_options(options).cluster.merging)
         groups = option_names()
         spread = next((name for name in options if groups[name] == "run"), None)
         if of_title and spread is not None:

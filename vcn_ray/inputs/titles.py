@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import InputError
 
@@ -55,13 +56,17 @@ class Season:
         What is said later counts: defaults, `config` (a file of options), the season's settings, a title's, `given` (on
         the command line). `OptionError` where an option does not exist or cannot have the value.
         """
+
+        def made(settings: dict[str, Any]) -> Options:
+            options = make_options(settings)
+            find_clusterer(options.cluster.merging)
+            return options
+
         for_all = {**(config or {}), **self.settings}
         own = {
-            title.id: make_options({**for_all, **title.settings, **(given or {})})
-            for title in self.titles
-            if title.settings
+            title.id: made({**for_all, **title.settings, **(given or {})}) for title in self.titles if title.settings
         }
-        return make_options({**for_all, **(given or {})}), own
+        return made({**for_all, **(given or {})}), own
 
 
 def slug(title_id: str) -> str:

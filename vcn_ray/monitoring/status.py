@@ -52,7 +52,7 @@ class StageStatus:
 
 @dataclass
 class TitleStatus:
-    """Where a title is: its state, of `progress.STATES`, the stage under way, if one is, and what went wrong."""
+    """Where a title is: its state, of `monitor.STATES`, the stage under way, if one is, and what went wrong."""
 
     title: str
     state: str = "queued"

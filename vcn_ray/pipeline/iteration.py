@@ -37,7 +37,7 @@ class Start(IntEnum):
 class AdaptingTitle:
     """A title's crops, views, networks and optimiser in one of its workers.
 
-    The first worker (rank 0) alone stores, reports and clusters.
+    The first worker (rank 0) alone stores, tells and clusters.
     """
 
     def __init__(

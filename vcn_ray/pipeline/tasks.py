@@ -45,9 +45,7 @@ class Tasks:
         store = Store(row["work"])
         if store.is_done(row["step"], row["digest"]):
             return {}
-        probe_and_store(
-            self.stages, Store(row["work"]), ProbeTask(row["url"], row["name"], row["video"], row["digest"])
-        )
+        probe_and_store(self.stages, store, ProbeTask(row["url"], row["name"], row["video"], row["digest"]))
         return {}
 
     def extract(self, row: TaskRow, on_event: OnEvent) -> TaskRow:

@@ -176,7 +176,7 @@ class VideoClusterNet(Stages):
         seconds: Mapping[str, float],
     ) -> dict[str, int]:
         """Tables, then the page that shows them; see `Stages`."""
-        from vcn_ray.pipeline.title_results import finish_title, write_title
+        from vcn_ray.pipeline.title_outputs import finish_title, write_title
 
         finish_title(store, title, results, {info.name: 1 / info.fps for info in infos})
         return write_title(results, store, options, title, infos, seconds, self._face_models())
@@ -185,6 +185,6 @@ class VideoClusterNet(Stages):
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
     ) -> None:
         """Cast, tables, page; see `Stages`."""
-        from vcn_ray.pipeline.season_results import write_season
+        from vcn_ray.pipeline.season_outputs import write_season
 
         write_season(out, slugs, options, errors, seconds, self._face_models())

@@ -30,28 +30,28 @@ _SHARDS_SAMPLED = 20  # markers of a title that are read to tell the rate
 
 @dataclass(frozen=True)
 class PlanRow:
-    """A stage of a title: pieces of it that are done, of how many; None where that is not known beforehand."""
+    """A stage of a title: tasks of it that are done, of how many; None where that is not known beforehand."""
 
     title: str
     stage: str
     done: int
-    pieces: int | None
+    tasks: int | None
     why: str = ""  # what has changed, where it was done before; or what is wrong with the title
     cpu_s: float | None = None  # CPU time that it will take, by what was measured here; None: nothing was
 
     @property
     def is_done(self) -> bool:
         """Whether nothing of it is left."""
-        return self.pieces is not None and self.done >= self.pieces and not self.why
+        return self.tasks is not None and self.done >= self.tasks and not self.why
 
     @property
     def state(self) -> str:
         """Done, to do, or to do again, in words."""
         if self.is_done:
             return "done"
-        if self.pieces is None:
+        if self.tasks is None:
             return "to do"
-        return f"to do {self.pieces - self.done} of {self.pieces}"
+        return f"to do {self.tasks - self.done} of {self.tasks}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def plan_season(
 ) -> Plan:
     """What `run_season` would do with the same arguments, see there."""
     stages, overrides = stages or VideoClusterNet(), title_options or {}
-    with make_executor(local=options.run.address is None).device(options.run) as device:
+    with make_executor("local" if options.run.address is None else "ray").device(options.run) as device:
         states = []
         for place, title in enumerate(season.titles):
             own = overrides.get(title.id, options)
@@ -117,15 +117,15 @@ def plan_season(
         planned = []
         for state in states:
             try:
-                steps = state.probes()
-                missing = {step.key for step in state.missing_probes(steps)}
+                probes = state.probes()
+                missing = {probe.key for probe in state.missing_probes(probes)}
                 infos = {
-                    step.key: stages.probe(step.url)
-                    if step.key in missing
-                    else stored_info(stages, state.work, step.key)
-                    for step in steps
+                    probe.key: stages.probe(probe.url)
+                    if probe.key in missing
+                    else stored_info(stages, state.work, probe.key)
+                    for probe in probes
                 }
-                state.plan_shards(steps, infos)
+                state.plan_shards(probes, infos)
                 if not state.work.is_done(RESULTS, state.results_digest):
                     stages.check(state.options)
                 planned.append(state)

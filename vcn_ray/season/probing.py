@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vcn_ray.execution.base import Executor
-from vcn_ray.execution.parallel import side_by_side
+from vcn_ray.execution.parallel import LOOKS_AT_ONCE, side_by_side
 from vcn_ray.monitoring.monitor import Monitor
 from vcn_ray.pipeline.tasks import TaskRow, probe_rows
 from vcn_ray.pipeline.title_state import ProbeTask, TitleState
 from vcn_ray.season.outcome import Ledger
-
-#: Looks at stores and files from here at once; each takes milliseconds, or a while in an object store.
-LOOKS_AT_ONCE = 8
 
 
 class Probing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pyarrow.compute as pc
 
@@ -219,6 +219,10 @@ class Cast(Sequence[CastMember]):
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The table `cast` as pandas'."""
         return self._rows.to_pandas(columns)
+
+    def where(self, **values: Any) -> Rows[CastMember]:
+        """The members whose columns have these values, as `Rows.where`."""
+        return self._rows.where(**values)
 
     def __len__(self) -> int:
         return len(self._rows)

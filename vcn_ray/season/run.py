@@ -17,7 +17,7 @@ from vcn_ray.config import Options
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.execution.base import Executor, RunContext
 from vcn_ray.execution.factory import make_executor
-from vcn_ray.execution.parallel import side_by_side
+from vcn_ray.execution.parallel import LOOKS_AT_ONCE, side_by_side
 from vcn_ray.execution.worker_events import tell_landed
 from vcn_ray.inputs.titles import Season, TimeRange
 from vcn_ray.models.user_network import publish
@@ -30,7 +30,7 @@ from vcn_ray.pipeline.title_state import TitleState, VideoState
 from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.season.manifest import title_record, write_season_record
 from vcn_ray.season.outcome import ERROR_LOG, INTERRUPTED, Ledger, SeasonOutcome
-from vcn_ray.season.probing import LOOKS_AT_ONCE, Probing
+from vcn_ray.season.probing import Probing
 from vcn_ray.season.run_monitors import watched
 from vcn_ray.season.title_run import TitleRun
 from vcn_ray.storage.lock import Lock, only_run_in
@@ -69,7 +69,7 @@ def run_season(
     """
     options = _with_absolute_paths(options)
     monitor = monitor or NullMonitor()
-    executor, stages = executor or make_executor(local=False), stages or VideoClusterNet()
+    executor, stages = executor or make_executor("ray"), stages or VideoClusterNet()
     with (
         only_run_in(out, monitor.say) as lock,
         executor.device(options.run) as device,

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
-from vcn_ray.export.exporters import export_season, exporter_of
+from vcn_ray.export.exporters import export_season, exporter_of, place_and_name
 from vcn_ray.export.finished_season import part_of
 from vcn_ray.export.notebook import MOST_ROWS, card
 from vcn_ray.export.render import several
@@ -48,13 +48,13 @@ class SeasonResult(SeasonTables):
         path: str | os.PathLike[str],
         *,
         title: str | None = None,
-        character: str | None = None,
+        character: str | int | None = None,
     ) -> str:
         """Write it in a format that other programs read; path or URL of what was written.
 
         Args:
             to: the format, see `export.exporters.EXPORTERS`.
-            path: file to write, or its ``s3://`` URL; replaced if it is there.
+            path: file to write, replaced if it is there; or a folder, for one named as the results are; or a URL.
             title: this title alone.
             character: this one alone: a name, a number of the cast, or Unknown.
 
@@ -63,8 +63,9 @@ class SeasonResult(SeasonTables):
             OutputError: the place cannot be written.
         """
         exporter_of(to)  # a wrong one is told before anything is read
-        folder, slash, name = os.fspath(path).rpartition("/")
-        return export_season(part_of(self, title, character), to, Store(folder + slash or "."), name)
+        place, name = place_and_name(os.fspath(path), f"{Store(self.out).name}.{to}")
+        whom = None if character is None else str(character)
+        return export_season(part_of(self, title, whom), to, place, name)
 
     @property
     def clusters(self) -> Rows[Character]:

@@ -1,4 +1,4 @@
-"""The course of a title from its last shard to its results."""
+"""The way of a title from its last shard to its results."""
 
 from __future__ import annotations
 

@@ -139,12 +139,12 @@ def _judged_frames(
 
 
 class _Progress:
-    """Reports frames in batches, and what is missing to the whole at the end."""
+    """Tells of frames in batches, and what is missing to the whole at the end."""
 
-    def __init__(self, report: Callable[[int], None] | None):
-        self._report = report
+    def __init__(self, on_frames: Callable[[int], None] | None):
+        self._on_frames = on_frames
         self._pending = 0
-        self._reported = 0
+        self._told = 0
 
     def step(self) -> None:
         self._pending += 1
@@ -152,11 +152,11 @@ class _Progress:
             self._flush()
 
     def finish(self, total: int) -> None:
-        self._pending = total - self._reported
+        self._pending = total - self._told
         self._flush()
 
     def _flush(self) -> None:
-        if self._report is not None and self._pending:
-            self._report(self._pending)
-        self._reported += self._pending
+        if self._on_frames is not None and self._pending:
+            self._on_frames(self._pending)
+        self._told += self._pending
         self._pending = 0

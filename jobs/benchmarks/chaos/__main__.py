@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -98,13 +98,20 @@ def disturbed_run(
     *,
     most_kills: int,
     mean_wait_s: float,
+    start_command: Callable[[Sequence[str], Path, Path, Sequence[str]], Command] = Command,
+    family_of: Callable[[int], dict[int, str]] = victims.family,
+    pause_s: float = _PAUSE_S,
 ) -> Run:
-    """Run a season in this folder, disturbing it, until its command succeeds or never will."""
+    """Run a season in this folder, disturbing it, until its command succeeds or never will.
+
+    `start_command` starts the command on videos, with the folder of results, the file for its output and more
+    arguments; `family_of` gives the processes that one has started; `pause_s` is before it is given again.
+    """
     run, out = Run(place.name), folder / "out"
     snapshots: list[dict[str, Marker]] = []
     started, failures = time.monotonic(), 0
     while True:
-        command = Command(videos, out, folder / f"run-{len(run.exit_codes)}.log", [*options, *place.arguments])
+        command = start_command(videos, out, folder / f"run-{len(run.exit_codes)}.log", [*options, *place.arguments])
         family: dict[int, str] = {}
         killed_before, began = len(run.kills), time.monotonic()
         code = None
@@ -117,7 +124,7 @@ def disturbed_run(
                 break
             kind = rng.choice(place.kinds)
             snapshot, stages = markers(out), stages_under_way(command.said())
-            family |= victims.family(command.pid)
+            family |= family_of(command.pid)
             victim = place.strike(kind, command.pid, rng)
             if victim is not None:
                 snapshots.append(snapshot)
@@ -134,7 +141,7 @@ def disturbed_run(
             run.recovered = False
         if code == 0 or not run.recovered:
             break
-        time.sleep(_PAUSE_S)
+        time.sleep(pause_s)
     run.repeated = sorted(repeated(snapshots, markers(out)))
     run.seconds = round(time.monotonic() - started, 1)
     return run
@@ -221,7 +228,11 @@ def show(runs: Sequence[Run]) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = argparse.ArgumentParser(
+        prog="python -m jobs.benchmarks.chaos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("videos", nargs="*", metavar="VIDEO", help="as `vcn-ray run` takes them")
     command.add_argument("--demo", action="store_true", help="the demo season instead of videos")
     command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")

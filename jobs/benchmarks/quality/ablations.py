@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from vcn_ray.cluster.clusterers.evidence import EvidenceClusterer
+from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
 from vcn_ray.cluster.evidence import Evidence
 from vcn_ray.cluster.fusing import fuse, weighted_mean_and_std
 from vcn_ray.cluster.title import Clustering

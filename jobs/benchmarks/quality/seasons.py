@@ -26,7 +26,7 @@ class Footage:
     """Videos with ground truth: a season as it was given, or a degraded copy of one."""
 
     season: str  # name of the folder that was given: what is left out together, copies included
-    degraded: str  # kind of `degrade.KINDS`; "" for the season itself
+    degraded: str  # kind of `corruptions.KINDS`; "" for the season itself
     videos: tuple[str, ...]
     ground_truth: str  # path of the CSV
 

@@ -91,7 +91,7 @@ def simulate(work: Sequence[TitleWork], cpus: int, gpus: int, folder: Path) -> d
     videos.mkdir(parents=True, exist_ok=True)
     events.touch()
     for number in range(len(work)):
-        (videos / f"{sleeping_stages.title_name(number)}.mp4").write_text("a stand-in")
+        (videos / f"{sleeping_stages.title_name(number)}.mp4").write_text("no video")
     options = make_options({"device": "cuda" if gpus else "cpu", "threads_per_title": 1, "window_s": 1})
     with pretended_ray(cpus, gpus), Watch(every_s=1.0) as watch:
         started = time.time()
@@ -203,7 +203,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command = argparse.ArgumentParser(
+        prog="python -m jobs.benchmarks.simulation",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("--titles", type=int, default=200)
     command.add_argument("--shards", type=int, default=40, help="of each title")
     command.add_argument("--shard-s", type=float, default=0.95, help="mean seconds of a shard")

@@ -13,7 +13,7 @@ from typing import Any
 from jobs.benchmarks.simulation.schedule import TitleWork
 from vcn_ray.config import Options
 from vcn_ray.execution.base import AdaptationTask
-from vcn_ray.execution.on_ray.train import Resources
+from vcn_ray.execution.title_scheduler import Resources
 from vcn_ray.pipeline.stages import Event, OnEvent, ShardTask, Stages
 from vcn_ray.storage.store import Store
 

@@ -20,7 +20,11 @@ from vcn_ray.storage.store import Store
 
 def _run(season: Path, out: Path, stages: CountingStages, *, local: bool = False) -> SeasonOutcome:
     return run_season(
-        find_season([season]), Store(out), make_options(), executor=make_executor(local=local), stages=stages
+        find_season([season]),
+        Store(out),
+        make_options(),
+        executor=make_executor("local" if local else "ray"),
+        stages=stages,
     )
 
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from vcn_ray.execution.on_ray import prometheus as metrics
 from vcn_ray.execution.on_ray.prometheus import METRICS, Metric, Metrics
 
 
@@ -44,12 +43,11 @@ class _Recorder:
 def recorder(monkeypatch: pytest.MonkeyPatch) -> _Recorder:
     recorder = _Recorder()
     monkeypatch.setattr("ray.is_initialized", lambda: True)
-    monkeypatch.setattr(metrics, "_export", recorder.make)
     return recorder
 
 
 def test_what_was_done_is_counted_once(recorder: _Recorder) -> None:
-    told = Metrics("run", every_s=0.01)
+    told = Metrics("run", every_s=0.01, export=recorder.make)
     shard = {"started": 10.0, "ended": 12.0, "frames_decoded": 60.0, "frames_detected": 30.0, "faces": 0}
     told.landed("a", "tracks", "shards/a/0", shard)
     told.landed("a", "tracks", "shards/a/1", shard)
@@ -75,7 +73,7 @@ def test_what_was_done_is_counted_once(recorder: _Recorder) -> None:
 
 
 def test_titles_that_fail_plan_no_more_frames(recorder: _Recorder) -> None:
-    told = Metrics("run", every_s=60)
+    told = Metrics("run", every_s=60, export=recorder.make)
     for title in ("a", "b"):
         told.moved(title, "tracks")
         told.start(title, "tracks", 100, "frames", done=20)
@@ -90,11 +88,8 @@ def test_titles_that_fail_plan_no_more_frames(recorder: _Recorder) -> None:
 
 
 @pytest.mark.parametrize("kept_s", [60.0, 0.0])
-def test_a_title_is_named_only_while_it_adapts_and_shortly_after(
-    recorder: _Recorder, monkeypatch: pytest.MonkeyPatch, kept_s: float
-) -> None:
-    monkeypatch.setattr(metrics, "_KEPT_S", kept_s - 1e-6)
-    told = Metrics("run", every_s=60)
+def test_a_title_is_named_only_while_it_adapts_and_shortly_after(recorder: _Recorder, kept_s: float) -> None:
+    told = Metrics("run", every_s=60, kept_s=kept_s - 1e-6, export=recorder.make)
     for title in ("over", "on"):
         told.moved(title, "adapt")
         told.epoch(title, 2, 0, 0.25)
@@ -114,8 +109,7 @@ def test_a_ray_that_takes_no_metrics_does_not_stop_the_run(
         raise RuntimeError("no agent")
 
     monkeypatch.setattr("ray.is_initialized", lambda: True)
-    monkeypatch.setattr(metrics, "_export", broken)
-    told = Metrics("run", every_s=60)
+    told = Metrics("run", every_s=60, export=broken)
     told.epoch("a", 1, 0, 0.5)
     told.close()
     assert "no agent" in caplog.text
@@ -126,7 +120,7 @@ def test_nothing_is_told_and_nothing_lost_before_ray_is_up(
 ) -> None:
     up = False
     monkeypatch.setattr("ray.is_initialized", lambda: up)
-    told = Metrics("run", every_s=0.01)
+    told = Metrics("run", every_s=0.01, export=recorder.make)
     told.epoch("a", 1, 0, 0.5)
     time.sleep(0.05)
     assert not recorder.counts

@@ -1,4 +1,4 @@
-"""What follows when a title's run on Ray has ended early: who is to blame decides, and how often."""
+"""What follows when a title's run on Ray has ended early: what ended it decides, and how often it did."""
 
 import pytest
 

@@ -12,7 +12,7 @@ from onnx.helper import make_node
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.onnx.graph import read_network
-from vcn_ray.models.onnx.torch import OnnxModule
+from vcn_ray.models.onnx.modules import OnnxModule
 
 _F = onnx.TensorProto.FLOAT
 

@@ -1,7 +1,7 @@
 """The paper's own merging, to the letter (P 3.7): for comparison, see `method: paper`.
 
 With the loss as distance and a threshold from a track's own crops it either chains or hardly merges, depending on the
-scale of the outputs; docs/method.md says why. The robust default is `evidence_clusterer`.
+scale of the outputs; docs/method.md says why. The robust default is `evidence_linkage`.
 """
 
 from __future__ import annotations

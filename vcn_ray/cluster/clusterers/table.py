@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vcn_ray.cluster.clusterer import Clusterer
 from vcn_ray.cluster.clusterers.baseline import BaselineClusterer
-from vcn_ray.cluster.clusterers.evidence import EvidenceClusterer
+from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
 from vcn_ray.cluster.clusterers.literal import LiteralClusterer
 from vcn_ray.errors import OptionError
 

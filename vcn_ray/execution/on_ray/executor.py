@@ -37,7 +37,6 @@ class RayExecutor(Executor):
 
     def __init__(self, trainer: Trainer = adapt_on_ray):
         self._trainer = trainer
-        self._started = False
 
     def device(self, options: RunOptions) -> AbstractContextManager[str]:
         """What the Ray in use offers where the option is "auto", else this process's answer."""
@@ -47,6 +46,7 @@ class RayExecutor(Executor):
     def open(self, context: RunContext) -> Iterator[None]:
         """A Ray that was started for the run is stopped at the end."""
         self._run, self._gpu = context, context.device == "cuda"
+        self._started = False  # one executor may do run after run
         self._closed = threading.Event()
         with ExitStack() as self._stack:
             try:

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -118,9 +118,23 @@ class Metrics(NullMonitor):
     event, for Ray knows no counter at 0.
     """
 
-    def __init__(self, run_id: str, every_s: float = 5.0):
+    def __init__(
+        self,
+        run_id: str,
+        every_s: float = 5.0,
+        kept_s: float = _KEPT_S,
+        export: Callable[[Metric], Any] | None = None,
+    ):
+        """Begin to tell.
+
+        Args:
+            run_id: of the run.
+            every_s: how often.
+            kept_s: a title's loss stays so long after its adaptation.
+            export: gives Ray's counterpart of a metric; None: `ray.util.metrics`.
+        """
         self._run = run_id[:8]
-        self._every_s = every_s
+        self._every_s, self._kept_s, self._export = every_s, kept_s, export or _export
         self._counts: defaultdict[tuple[Metric, Tags], float] = defaultdict(float)  # since they were last told
         self._times: deque[tuple[str, float]] = deque(maxlen=_MOST_WAITING)  # (stage, seconds of a step)
         self._states: dict[str, str] = {}
@@ -204,7 +218,7 @@ class Metrics(NullMonitor):
             return
         try:
             if not self._exported:
-                self._exported = {metric: _export(metric) for metric in METRICS}
+                self._exported = {metric: self._export(metric) for metric in METRICS}
             with self._lock:
                 counts, self._counts = self._counts, defaultdict(float)
                 times, self._times = self._times, deque(maxlen=_MOST_WAITING)
@@ -225,7 +239,7 @@ class Metrics(NullMonitor):
 
     def _gauges(self) -> dict[tuple[Metric, Tags], float]:
         """All gauges as they stand; with the lock held."""
-        for title in [title for title, when in self._left.items() if time.monotonic() - when > _KEPT_S]:
+        for title in [title for title, when in self._left.items() if time.monotonic() - when > self._kept_s]:
             del self._left[title], self._adapting[title]
         states = Counter(self._states.values())
         gauges: dict[tuple[Metric, Tags], float] = {(TITLES, (("state", state),)): states[state] for state in STATES}

@@ -82,7 +82,7 @@ class Place:
         return "the command"
 
 
-def use_commands(monkeypatch: pytest.MonkeyPatch, codes: list[int | None]) -> None:
+def commands(codes: list[int | None]) -> type:
     """Commands that end as given, one code a question; None: still running."""
 
     class Command:
@@ -97,26 +97,33 @@ def use_commands(monkeypatch: pytest.MonkeyPatch, codes: list[int | None]) -> No
         def said(self) -> str:
             return "a: tracks begins (1 frames)"
 
-    monkeypatch.setattr(chaos, "Command", Command)
-    monkeypatch.setattr(chaos, "_PAUSE_S", 0.0)
-    monkeypatch.setattr(victims, "family", lambda pid: {})
+    return Command
 
 
-def disturb(folder: Path, most_kills: int) -> chaos.Run:
-    return chaos.disturbed_run(Place(), ["v"], folder, [], random.Random(0), most_kills=most_kills, mean_wait_s=1.0)
+def disturb(folder: Path, most_kills: int, codes: list[int | None]) -> chaos.Run:
+    return chaos.disturbed_run(
+        Place(),
+        ["v"],
+        folder,
+        [],
+        random.Random(0),
+        most_kills=most_kills,
+        mean_wait_s=1.0,
+        start_command=commands(codes),
+        family_of=lambda pid: {},
+        pause_s=0.0,
+    )
 
 
-def test_a_killed_command_is_given_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_commands(monkeypatch, [None, -9, None, -9, 0])
-    run = disturb(tmp_path, 2)
+def test_a_killed_command_is_given_again(tmp_path: Path) -> None:
+    run = disturb(tmp_path, 2, [None, -9, None, -9, 0])
     assert run.exit_codes == [-9, -9, 0]
     assert [(kill.kind, kill.stages) for kill in run.kills] == [("driver", ["tracks"])] * 2
     assert run.recovered
 
 
-def test_a_command_that_always_fails_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    use_commands(monkeypatch, [None, -9] + [3] * 50)
-    run = disturb(tmp_path, 1)
+def test_a_command_that_always_fails_is_given_up(tmp_path: Path) -> None:
+    run = disturb(tmp_path, 1, [None, -9] + [3] * 50)
     assert not run.recovered
     assert run.exit_codes == [-9] + [3] * chaos._MOST_FAILURES
 

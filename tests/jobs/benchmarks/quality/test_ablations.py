@@ -12,7 +12,7 @@ from jobs.benchmarks.quality.seasons import Extracted
 from jobs.benchmarks.quality.trial import Piece, measure
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces
-from vcn_ray.cluster.clusterers.evidence import EvidenceClusterer
+from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import ClusterOptions
 from vcn_ray.pipeline.adaptation_loop import LoopParts, most_confident_iteration, training_groups

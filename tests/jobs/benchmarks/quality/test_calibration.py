@@ -24,7 +24,7 @@ from jobs.benchmarks.quality.seasons import Extracted, Footage, extraction_diges
 from vcn_ray.calibration import Calibration
 from vcn_ray.cli.request import read_config
 from vcn_ray.cluster.calibrating import LabelledPairs
-from vcn_ray.cluster.clusterers.evidence import EvidenceClusterer
+from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
 from vcn_ray.cluster.evidence import one_person, strangers
 from vcn_ray.cluster.fusing import fuse
 from vcn_ray.config import Options, make_options

@@ -1,4 +1,4 @@
-"""The product's own clusterer: average linkage cut by the title's evidence, see `evidence` and `linkage`."""
+"""The default: average linkage cut by the title's evidence, see `cluster.evidence` and `cluster.linkage`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from vcn_ray.export.season_page import (
 from vcn_ray.export.tables import write_season_tables
 from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.pipeline.cast import SeasonCast, make_cast
-from vcn_ray.pipeline.title_results import ENTRY_KEY, PICTURE_BUDGET_BYTES, versions
+from vcn_ray.pipeline.title_outputs import ENTRY_KEY, PICTURE_BUDGET_BYTES, versions
 from vcn_ray.pipeline.track_splits import read_crops
 from vcn_ray.storage.store import Store
 

@@ -1,4 +1,4 @@
-"""The pages of a run: one per title from the tables in its folder, one for the season."""
+"""What a title delivers: its tables, and the page that shows them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ import pyarrow as pa
 
 from vcn_ray.cluster.characters import TrackLabels, title_tables
 from vcn_ray.config import Options
-from vcn_ray.export.season_page import (
-    season_entry,
-)
+from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
 from vcn_ray.models.loading import INSTALLED, FaceModels
