@@ -20,7 +20,7 @@ from jobs.benchmarks.quality.reliability import reliability_grids, store_confide
 from jobs.benchmarks.quality.seasons import Footage, extraction_digest, find_labelled
 from jobs.benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
 from jobs.benchmarks.quality.title_tracks import TitleTracks
-from jobs.benchmarks.quality.trial import Piece, measure
+from jobs.benchmarks.quality.trial import Trial, measure
 from jobs.benchmarks.writable import require_file, require_folder
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError, VcnError
@@ -70,11 +70,11 @@ def quality(request: Request, bench: Bench) -> bool:
         footages = make_footages(seasons, kinds, request.folder, errors, bench)
         cases = _cases(request, methods, footages, kinds, errors, bench)
         calibrations = fit_on_others(fitting, cases, folds, errors, bench.pairs, bench.methods.models)
-        pieces = list(_pieces(request.seeds, methods, cases, kinds, fitting, calibrations, bench.methods))
-        outcomes = list(bench.spread(partial(measure, known=bench.methods), pieces, "methods on cases"))
-    for piece, outcome in zip(pieces, outcomes, strict=True):
+        trials = list(_trials(request.seeds, methods, cases, kinds, fitting, calibrations, bench.methods))
+        outcomes = list(bench.spread(partial(measure, known=bench.methods), trials, "methods on cases"))
+    for trial, outcome in zip(trials, outcomes, strict=True):
         if isinstance(outcome, str) or outcome.error:
-            errors.append(f"{piece}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
+            errors.append(f"{trial}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
     rows, problems = rows_of((outcome for outcome in outcomes if not isinstance(outcome, str)), folds)
     rows = [row for row in rows if row["kind"] in kinds]
     store_rows(rows, stem)
@@ -152,7 +152,7 @@ def _cases(
     return cases
 
 
-def _pieces(
+def _trials(
     seeds: Sequence[int],
     methods: Sequence[Method],
     cases: Mapping[str, Sequence[Case]],
@@ -160,7 +160,7 @@ def _pieces(
     fitting: Sequence[Method],
     calibrations: Calibrations,
     known: KnownMethods,
-) -> Iterator[Piece]:
+) -> Iterator[Trial]:
     """Each method on each case with each seed; with one seed where the seed changes nothing.
 
     A method whose calibration is to be fitted gets the case's own, and no case that has none.
@@ -181,7 +181,7 @@ def _pieces(
                     continue
                 ready = calibrated(method, calibration)
             for seed in of_method:
-                yield Piece(ready, case, seed)
+                yield Trial(ready, case, seed)
 
 
 def _note(request: Request, methods: Sequence[Method], kinds: Sequence[str], folds: Folds) -> str:

@@ -45,16 +45,16 @@ def rows_of(outcomes: Iterable[Outcome], folds: Folds) -> tuple[list[Row], list[
     rows: list[Row] = []
     problems: dict[str, None] = {}
     for outcome in outcomes:
-        piece, season = outcome.piece, outcome.piece.case.of.footage.season
-        if piece.method.role == "product" or len(outcome.answers) == 1:
+        trial, season = outcome.trial, outcome.trial.case.of.footage.season
+        if trial.method.role == "product" or len(outcome.answers) == 1:
             rows += [_row(outcome, answer) for answer in outcome.answers]
             continue
         best = max(outcome.answers, key=lambda answer: answer.scores[MEASURE] or 0.0)
-        rows.append(_row(outcome, best) | {"method": piece.method.name + IN_HINDSIGHT, "role": "oracle"})
-        setting = choose_setting(choosing[piece.method.name, piece.case.tracks], folds[season])
+        rows.append(_row(outcome, best) | {"method": trial.method.name + IN_HINDSIGHT, "role": "oracle"})
+        setting = choose_setting(choosing[trial.method.name, trial.case.tracks], folds[season])
         if setting is None:
             problems[
-                f"{piece.method.name} on {season}: no season of other people to choose its setting on; give one"
+                f"{trial.method.name} on {season}: no season of other people to choose its setting on; give one"
             ] = None
             continue
         rows.append(_row(outcome, next(answer for answer in outcome.answers if answer.setting == setting)))
@@ -76,9 +76,9 @@ def _scores_to_choose_by(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], d
     """By method and whose tracks, season and setting: the mean `MEASURE` over seeds on the season's whole case."""
     found: dict[tuple[str, str], dict[str, dict[Setting, list[float]]]] = defaultdict(lambda: defaultdict(dict))
     for outcome in outcomes:
-        piece = outcome.piece
-        if piece.method.role == "baseline" and piece.case.kind == "whole":
-            of_season = found[piece.method.name, piece.case.tracks][piece.case.of.footage.season]
+        trial = outcome.trial
+        if trial.method.role == "baseline" and trial.case.kind == "whole":
+            of_season = found[trial.method.name, trial.case.tracks][trial.case.of.footage.season]
             for answer in outcome.answers:
                 of_season.setdefault(answer.setting, []).append(answer.scores[MEASURE] or 0.0)
     return {
@@ -91,19 +91,19 @@ def _scores_to_choose_by(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], d
 
 
 def _row(outcome: Outcome, answer: Answer) -> Row:
-    piece = outcome.piece
-    footage = piece.case.of.footage
-    settings = dict(answer.setting or piece.method.settings)
+    trial = outcome.trial
+    footage = trial.case.of.footage
+    settings = dict(answer.setting or trial.method.settings)
     return {
         "season": footage.season,
         "degraded": footage.degraded,
-        "kind": piece.case.kind,
-        "case": piece.case.name,
-        "tracks_of": piece.case.tracks,
-        "method": piece.method.name,
-        "role": piece.method.role,
+        "kind": trial.case.kind,
+        "case": trial.case.name,
+        "tracks_of": trial.case.tracks,
+        "method": trial.method.name,
+        "role": trial.method.role,
         "setting": ", ".join(f"{name}={value}" for name, value in settings.items()),
-        "seed": piece.seed,
+        "seed": trial.seed,
         "iteration": answer.iteration,
         "iterations": answer.iterations,
         "wall_s": answer.wall_s,

@@ -1,4 +1,4 @@
-"""One piece of the bench: one method on one case with one seed, in a title's store of its own."""
+"""One trial of the bench: one method on one case with one seed, in a title's store of its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OF_TRACKS = ("tracks", "false_tracks", "appearance_recall")
 
 
 @dataclass(frozen=True)
-class Piece:
+class Trial:
     """A method on a case with a seed."""
 
     method: Method
@@ -65,15 +65,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a piece: answers, one a setting or iteration, or an error."""
+    """What came of a trial: answers, one a setting or iteration, or an error."""
 
-    piece: Piece
+    trial: Trial
     answers: tuple[Answer, ...] = ()
     error: str = ""
     trace: str = field(default="", repr=False)  # of what no user can mend
 
 
-def measure(piece: Piece, known: KnownMethods) -> Outcome:
+def measure(trial: Trial, known: KnownMethods) -> Outcome:
     """Run a method on a case; never raises for what is wrong with either.
 
     known: what the method's name stands for.
@@ -81,16 +81,16 @@ def measure(piece: Piece, known: KnownMethods) -> Outcome:
     torch.set_num_threads(1)
     try:
         with tempfile.TemporaryDirectory(prefix="vcn-quality-") as folder:
-            work, truth_path = prepare_case(piece.case, piece.method.options(piece.seed), Path(folder), known.models)
-            if piece.method.role == "product":
-                return Outcome(piece, tuple(_run_product(piece, work, truth_path, Path(folder))))
-            if piece.method.role == "oracle":
-                return Outcome(piece, tuple(_run_oracle(piece, work, truth_path)))
-            return Outcome(piece, tuple(_run_baseline(piece, known.baseline(piece.method), work, truth_path)))
+            work, truth_path = prepare_case(trial.case, trial.method.options(trial.seed), Path(folder), known.models)
+            if trial.method.role == "product":
+                return Outcome(trial, tuple(_run_product(trial, work, truth_path, Path(folder))))
+            if trial.method.role == "oracle":
+                return Outcome(trial, tuple(_run_oracle(trial, work, truth_path)))
+            return Outcome(trial, tuple(_run_baseline(trial, known.baseline(trial.method), work, truth_path)))
     except VcnError as error:
-        return Outcome(piece, error=str(error))
+        return Outcome(trial, error=str(error))
     except Exception as error:
-        return Outcome(piece, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        return Outcome(trial, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
 
 
 def prepare_case(case: Case, options: Options, folder: Path, models: FaceModels) -> tuple[TitleWork, Path]:
@@ -118,12 +118,12 @@ def track_faces(work: TitleWork) -> tuple[TrackFaces, np.ndarray]:
     return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work.store, crops)), crops.track_id
 
 
-def _run_baseline(piece: Piece, baseline: Baseline, work: TitleWork, labels: Path) -> list[Answer]:
+def _run_baseline(trial: Trial, baseline: Baseline, work: TitleWork, labels: Path) -> list[Answer]:
     """Prepared once, then every setting: which one counts is chosen elsewhere, on other seasons."""
     held_against = _HeldAgainst(work.store, labels)
     faces, track_ids = track_faces(work)
     started = time.perf_counter()
-    cut = baseline.prepare(faces, piece.seed)
+    cut = baseline.prepare(faces, trial.seed)
     prepared_s = time.perf_counter() - started
     answers = []
     for setting in baseline.settings:
@@ -134,12 +134,12 @@ def _run_baseline(piece: Piece, baseline: Baseline, work: TitleWork, labels: Pat
     return answers
 
 
-def _run_oracle(piece: Piece, work: TitleWork, labels: Path) -> list[Answer]:
+def _run_oracle(trial: Trial, work: TitleWork, labels: Path) -> list[Answer]:
     """The best of what somebody who knows the answer would choose between."""
     held_against = _HeldAgainst(work.store, labels)
     faces, track_ids = track_faces(work)
     started = time.perf_counter()
-    candidates = ORACLES[piece.method.name](faces, held_against.identities)
+    candidates = ORACLES[trial.method.name](faces, held_against.identities)
     wall_s = time.perf_counter() - started
     answers = [Answer(held_against.score(track_ids, found), wall_s) for found in candidates]
     return [max(answers, key=lambda answer: answer.scores[MEASURE] or 0.0)]
@@ -169,10 +169,10 @@ class _HeldAgainst:
         return {**self._of_tracks, **asdict(score_tracks(self._matches, clusters, titles, self.identities))}
 
 
-def _run_product(piece: Piece, work: TitleWork, labels: Path, folder: Path) -> list[Answer]:
+def _run_product(trial: Trial, work: TitleWork, labels: Path, folder: Path) -> list[Answer]:
     """The product's own loop and the tables that a user would get."""
     started = time.perf_counter()
-    parts = parts_without(piece.method.name)
+    parts = parts_without(trial.method.name)
     adapt_and_cluster(work, device="cpu", threads=1, on_event=lambda _: None, parts=parts)
     wall_s = time.perf_counter() - started
     results = Store(str(folder / "results"))
@@ -184,7 +184,7 @@ def _run_product(piece: Piece, work: TitleWork, labels: Path, folder: Path) -> l
     of_tracks = {name: getattr(found, name) for name in OF_TRACKS}
     done = max(found.iterations, default=0)
     answers = [Answer({**of_tracks, **asdict(found.scores)}, wall_s, iterations=done, reliability=found.reliability)]
-    if piece.method.every_iteration:
+    if trial.method.every_iteration:
         answers = [
             Answer({**of_tracks, **asdict(scores)}, wall_s, iteration=n, iterations=done)
             for n, scores in sorted(found.iterations.items())

@@ -28,7 +28,7 @@ from rich.table import Table
 
 from jobs.benchmarks.processes import Watch
 from jobs.benchmarks.simulation import schedule, sleeping_stages
-from jobs.benchmarks.simulation.schedule import Machine, TitleWork, both_s, draw_work, list_schedule, lower_bounds
+from jobs.benchmarks.simulation.schedule import Machine, TitleSeconds, both_s, draw_work, list_schedule, lower_bounds
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.execution.on_ray.executor import RayExecutor
@@ -85,7 +85,7 @@ def pretended_ray(cpus: int, gpus: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def simulate(work: Sequence[TitleWork], cpus: int, gpus: int, folder: Path) -> dict[str, Any]:
+def simulate(work: Sequence[TitleSeconds], cpus: int, gpus: int, folder: Path) -> dict[str, Any]:
     """Run the titles through the driver on a pretended Ray; gives what was measured, beside the schedules."""
     videos, events = folder / "videos", folder / "events.jsonl"
     videos.mkdir(parents=True, exist_ok=True)

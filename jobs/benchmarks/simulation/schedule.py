@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class TitleWork:
+class TitleSeconds:
     """Seconds of a title's pieces: shards, then chunks of views, each on one CPU; then its adaptation."""
 
     shards: tuple[float, ...]
@@ -43,7 +43,7 @@ class Schedule:
 
 def draw_work(
     titles: int, shards: int, shard_s: float, views: int, view_s: float, adapt_s: float, *, spread: float, seed: int
-) -> list[TitleWork]:
+) -> list[TitleSeconds]:
     """Seconds of every piece, log-normal around the means given; `spread` is the deviation of their logarithm.
 
     A title's seconds depend on the seed and its number alone.
@@ -56,11 +56,11 @@ def draw_work(
     for title in range(titles):
         rng = np.random.default_rng([seed, title])
         pieces, chunks = draw(rng, shard_s, shards), draw(rng, view_s, views)
-        work.append(TitleWork(pieces, chunks, draw(rng, adapt_s, 1)[0]))
+        work.append(TitleSeconds(pieces, chunks, draw(rng, adapt_s, 1)[0]))
     return work
 
 
-def lower_bounds(work: Sequence[TitleWork], machine: Machine) -> dict[str, float]:
+def lower_bounds(work: Sequence[TitleSeconds], machine: Machine) -> dict[str, float]:
     """Seconds that no schedule can go below, each with its reason; the largest one counts.
 
     "CPUs", "GPUs": all work of the kind, on all of them at once; for GPUs also what must come before the first can
@@ -79,7 +79,7 @@ def lower_bounds(work: Sequence[TitleWork], machine: Machine) -> dict[str, float
     return {"CPUs": cpu_s / machine.cpus, "GPUs": gpus_s, "longest title": longest}
 
 
-def list_schedule(work: Sequence[TitleWork], machine: Machine) -> Schedule:
+def list_schedule(work: Sequence[TitleSeconds], machine: Machine) -> Schedule:
     """The greedy schedule: whenever something is free, the first title's furthest piece that fits begins at once.
 
     Adaptations go before views, views before shards, and within each the titles in order.

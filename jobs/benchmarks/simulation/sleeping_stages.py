@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.benchmarks.simulation.schedule import TitleWork
+from jobs.benchmarks.simulation.schedule import TitleSeconds
 from vcn_ray.config import Options
 from vcn_ray.execution.base import AdaptationTask
 from vcn_ray.execution.title_scheduler import Resources
@@ -54,7 +54,7 @@ class SleepingVideo:
 
 
 @dataclass(frozen=True)
-class Piece:
+class SleepingShard:
     """A shard: one frame."""
 
     first_frame: int
@@ -74,7 +74,7 @@ class SleepingStages(Stages):
         """As little as anything."""
         return _MEMORY_BYTES
 
-    def __init__(self, work: Sequence[TitleWork], events: Path):
+    def __init__(self, work: Sequence[TitleSeconds], events: Path):
         self._work = {title_name(number): title for number, title in enumerate(work)}
         self._events = str(events)
 
@@ -102,9 +102,9 @@ class SleepingStages(Stages):
         """The inverse of `to_json`."""
         return SleepingVideo(**content | {"warnings": tuple(content["warnings"])})
 
-    def shards(self, info: SleepingVideo, window_s: float) -> list[Piece]:
+    def shards(self, info: SleepingVideo, window_s: float) -> list[SleepingShard]:
         """One a frame, whatever the window."""
-        return [Piece(frame, frame + 1) for frame in range(info.frames)]
+        return [SleepingShard(frame, frame + 1) for frame in range(info.frames)]
 
     def shard_memory_bytes(self, info: SleepingVideo, options: Options) -> int:
         """Next to nothing: memory is not to hold back CPUs that are not there."""

@@ -9,7 +9,7 @@ from jobs.benchmarks.quality.ablations import ABLATIONS, last_iteration, parts_w
 from jobs.benchmarks.quality.cases import Case
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.seasons import Extracted
-from jobs.benchmarks.quality.trial import Piece, measure
+from jobs.benchmarks.quality.trial import Trial, measure
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces
 from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
@@ -65,5 +65,5 @@ def test_the_last_iteration_counts_and_tracks_train_by_themselves_where_that_is_
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_each_runs_through(name: str, title: Extracted, known: KnownMethods) -> None:
     method = Method(name, "product", (("max_iterations", "2"), ("first_epochs", "2"), ("later_epochs", "2")))
-    outcome = measure(Piece(method, Case(title, "whole", "whole", False), 0), known)
+    outcome = measure(Trial(method, Case(title, "whole", "whole", False), 0), known)
     assert not outcome.error

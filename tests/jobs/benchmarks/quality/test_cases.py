@@ -12,7 +12,7 @@ from jobs.benchmarks.quality.cases import Case, cases_of
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.seasons import Extracted, find_labelled
 from jobs.benchmarks.quality.title_tracks import TitleTracks
-from jobs.benchmarks.quality.trial import Piece, measure
+from jobs.benchmarks.quality.trial import Trial, measure
 from vcn_ray.evaluate.baselines.problem import Baseline
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.pipeline.title_work import TitleWork
@@ -64,7 +64,7 @@ def test_neither_tracks_nor_identities_of_the_other_episode_count(cases: dict[st
     only = replace(known, baselines=lambda threshold: [by_person])
 
     def scores(case: str) -> dict[str, float]:
-        outcome = measure(Piece(Method("by person", "baseline"), cases[case], 0), only)
+        outcome = measure(Trial(Method("by person", "baseline"), cases[case], 0), only)
         assert not outcome.error, outcome
         found = outcome.answers[0].scores
         return {name: found[name] for name in ("tracks", "false_tracks", "appearance_recall", "clusters", "pcr")}

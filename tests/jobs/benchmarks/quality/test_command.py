@@ -111,9 +111,9 @@ def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock = iter(range(0, 1000, 25))  # seconds, a look each
-    with progress.counted("pieces", 8, lambda: next(clock)) as advance:
+    with progress.counted("trials", 8, lambda: next(clock)) as advance:
         for _ in range(8):
             advance()
     told = capsys.readouterr().err.splitlines()
-    assert told[-1] == "pieces: 8 of 8"
+    assert told[-1] == "trials: 8 of 8"
     assert 2 <= len(told) < 8

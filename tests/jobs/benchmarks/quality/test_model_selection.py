@@ -12,7 +12,7 @@ from jobs.benchmarks.quality.methods import IN_HINDSIGHT, Method
 from jobs.benchmarks.quality.model_selection import Row, choose_setting, rows_of
 from jobs.benchmarks.quality.seasons import Extracted, Footage
 from jobs.benchmarks.quality.tables import QUALITY, summaries
-from jobs.benchmarks.quality.trial import Answer, Outcome, Piece
+from jobs.benchmarks.quality.trial import Answer, Outcome, Trial
 from vcn_ray.errors import OptionError
 
 METHOD = Method("some method", "baseline")
@@ -26,11 +26,11 @@ def outcome(season: str, scores: list[float], *, seed: int = 0, degraded: str = 
     answers = [
         Answer({**others, "bcubed_f_all": score}, 0.1, setting) for score, setting in zip(scores, SETTINGS, strict=True)
     ]
-    return Outcome(Piece(METHOD, case, seed), tuple(answers))
+    return Outcome(Trial(METHOD, case, seed), tuple(answers))
 
 
 def rows_and_problems(outcomes: list[Outcome], *same_people: str) -> tuple[list[Row], list[str]]:
-    return rows_of(outcomes, make_folds([o.piece.case.of.footage.season for o in outcomes], same_people))
+    return rows_of(outcomes, make_folds([o.trial.case.of.footage.season for o in outcomes], same_people))
 
 
 def chosen(outcomes: list[Outcome], *same_people: str) -> dict[str, set[str]]:
@@ -123,7 +123,7 @@ def test_bounds_are_marked_and_a_lone_season_has_no_choice() -> None:
 
 def test_a_method_that_failed_somewhere_is_shown_with_how_many_seasons_its_mean_has() -> None:
     outcomes = [outcome("one", [0.5] * 3), outcome("two", [0.7] * 3)]
-    failed = replace(outcomes[1], piece=replace(outcomes[1].piece, method=Method("other", "product")))
+    failed = replace(outcomes[1], trial=replace(outcomes[1].trial, method=Method("other", "product")))
     (grid,) = summaries(rows_and_problems([*outcomes, failed])[0])
     lines = {line[0]: line for line in grid.rows}
     assert lines["some method"][3] == "0.600"

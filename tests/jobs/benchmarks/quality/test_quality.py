@@ -17,7 +17,7 @@ from jobs.benchmarks.quality.command import Request, quality
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.seasons import Extracted, find_labelled
 from jobs.benchmarks.quality.title_tracks import TitleTracks, track_frames
-from jobs.benchmarks.quality.trial import Piece, measure, prepare_case, track_faces
+from jobs.benchmarks.quality.trial import Trial, measure, prepare_case, track_faces
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
@@ -213,10 +213,10 @@ def test_noise_is_unknown_and_bounds_know_the_answer(title: Extracted, known: Kn
     nobody = fake("nobody", lambda faces, level: np.full(faces.tracks, -1))
     known = replace(known, baselines=lambda threshold: [nobody])
     case = Case(title, "whole", "whole", False)
-    (answer,) = measure(Piece(Method("nobody", "baseline"), case, 0), known).answers
+    (answer,) = measure(Trial(Method("nobody", "baseline"), case, 0), known).answers
     assert (answer.scores["unknown"], answer.scores["wcp"]) == (12, None)
-    (best,) = measure(Piece(Method("HAC at best threshold", "oracle"), case, 0), known).answers
-    (number,) = measure(Piece(Method("HAC at known number", "oracle"), case, 0), known).answers
+    (best,) = measure(Trial(Method("HAC at best threshold", "oracle"), case, 0), known).answers
+    (number,) = measure(Trial(Method("HAC at known number", "oracle"), case, 0), known).answers
     assert number.scores["clusters"] == 3
     assert best.scores["bcubed_f_all"] >= number.scores["bcubed_f_all"]
 

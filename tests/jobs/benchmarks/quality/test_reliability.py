@@ -11,7 +11,7 @@ from jobs.benchmarks.quality.model_selection import Row, rows_of
 from jobs.benchmarks.quality.reliability import CONFIDENCE, reliability_grids, store_confidence
 from jobs.benchmarks.quality.seasons import Extracted, Footage
 from jobs.benchmarks.quality.tables import QUALITY
-from jobs.benchmarks.quality.trial import Answer, Outcome, Piece, measure
+from jobs.benchmarks.quality.trial import Answer, Outcome, Trial, measure
 from vcn_ray.evaluate.reliability import Reliability
 
 
@@ -24,7 +24,7 @@ def rows(**confident: list[tuple[float, bool]]) -> list[Row]:
         answer = Answer(
             dict.fromkeys(QUALITY.names[12:], 1), 0.1, reliability=Reliability(tuple(judged)) if judged else None
         )
-        outcomes.append(Outcome(Piece(method, case, 0), (answer,)))
+        outcomes.append(Outcome(Trial(method, case, 0), (answer,)))
     return rows_of(outcomes, make_folds([*confident, "silent"]))[0]
 
 
@@ -48,6 +48,6 @@ def test_every_judged_track_is_kept(tmp_path: Path) -> None:
 
 def test_the_product_tells_its_confidence_of_every_clustered_true_track(title: Extracted, known: KnownMethods) -> None:
     method = Method("base model", "product", (("max_iterations", "0"),))
-    (answer,) = measure(Piece(method, Case(title, "whole", "whole", False), 0), known).answers
+    (answer,) = measure(Trial(method, Case(title, "whole", "whole", False), 0), known).answers
     assert answer.reliability is not None
     assert len(answer.reliability.judged) == 12 - answer.scores["unknown"]

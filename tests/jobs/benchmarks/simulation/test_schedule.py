@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.benchmarks.simulation.schedule import (
     Machine,
-    TitleWork,
+    TitleSeconds,
     both_s,
     covered,
     draw_work,
@@ -18,7 +18,7 @@ from jobs.benchmarks.simulation.schedule import (
 
 SECONDS = st.integers(1, 20).map(float)
 TITLES = st.builds(
-    TitleWork,
+    TitleSeconds,
     st.lists(SECONDS, min_size=1, max_size=5).map(tuple),
     st.lists(SECONDS, max_size=3).map(tuple),
     SECONDS,
@@ -32,7 +32,7 @@ def under_way(spans: list[tuple[float, float]], at: float) -> int:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(TITLES, min_size=1, max_size=6), MACHINES, st.randoms(use_true_random=False))
-def test_no_schedule_beats_the_bounds(work: list[TitleWork], machine: Machine, random: Any) -> None:
+def test_no_schedule_beats_the_bounds(work: list[TitleSeconds], machine: Machine, random: Any) -> None:
     bound = max(lower_bounds(work, machine).values())
     assert bound <= list_schedule(work, machine).wall_s + 1e-9
     shuffled = random.sample(work, len(work))  # another order is another real schedule
@@ -41,7 +41,7 @@ def test_no_schedule_beats_the_bounds(work: list[TitleWork], machine: Machine, r
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(TITLES, min_size=1, max_size=6), MACHINES)
-def test_the_greedy_schedule_is_possible(work: list[TitleWork], machine: Machine) -> None:
+def test_the_greedy_schedule_is_possible(work: list[TitleSeconds], machine: Machine) -> None:
     schedule = list_schedule(work, machine)
     adaptations = list(zip(schedule.adapt_starts, schedule.ends, strict=True))
     for title, (start, end) in zip(work, adaptations, strict=True):
@@ -54,7 +54,7 @@ def test_the_greedy_schedule_is_possible(work: list[TitleWork], machine: Machine
 
 
 def test_one_cpu_does_everything_in_series() -> None:
-    work = [TitleWork((3.0, 2.0), (1.0,), 4.0), TitleWork((1.0,), (), 2.0)]
+    work = [TitleSeconds((3.0, 2.0), (1.0,), 4.0), TitleSeconds((1.0,), (), 2.0)]
     schedule = list_schedule(work, Machine(cpus=1, gpus=0))
     assert schedule.wall_s == 13.0
     assert schedule.ends == (10.0, 13.0)  # the first title goes to its end before the second begins
@@ -62,7 +62,7 @@ def test_one_cpu_does_everything_in_series() -> None:
 
 
 def test_gpus_run_beside_extraction() -> None:
-    work = [TitleWork((1.0,), (), 5.0), TitleWork((1.0,), (), 5.0)]
+    work = [TitleSeconds((1.0,), (), 5.0), TitleSeconds((1.0,), (), 5.0)]
     assert list_schedule(work, Machine(cpus=4, gpus=1)).ends == (6.0, 11.0)
     assert lower_bounds(work, Machine(4, 1))["GPUs"] == 11.0
 
