@@ -13,24 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support import PROGRAM_ENVIRONMENT, tiny_title
-from support.tiny_title import IDENTITIES, TINY_MODELS, TRACKS, tiny_options, tiny_work
+from support.tiny_title import IDENTITIES, TRACKS, tiny_work
 
 from vcn_ray.adapt.workers import Workers
-from vcn_ray.cluster.clusterers.table import CLUSTERERS
-from vcn_ray.cluster.linkage import relabel
-from vcn_ray.cluster.similarity import track_means
-from vcn_ray.errors import OptionError
-from vcn_ray.evaluate.baselines.hac import at_fixed_threshold
-from vcn_ray.evaluate.baselines.problem import TrackFaces
 from vcn_ray.pipeline.adaptation_loop import LoopParts
-from vcn_ray.pipeline.iteration import changed_tracks
-from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
-from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
 from vcn_ray.pipeline.title_outputs import finish_title
-from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.pipeline.views import plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
 from vcn_ray.storage.store import Store
@@ -57,10 +45,6 @@ def _bytes(store, keys):
     return {key: store.read_bytes(key) for key in keys}
 
 
-def _clusterings(store):
-    return _bytes(store, [key for key in store.keys("adapt/") if key.endswith("clustering.json")])
-
-
 def test_people_are_found_and_every_table_keeps_its_schema(title, tmp_path):
     _run(title)
     results = _results(title, tmp_path, "out")
@@ -82,13 +66,13 @@ def test_base_model_is_iteration_zero_and_loss_is_known_after_it(title, tmp_path
 
 def test_it_stops_when_two_adapted_clusterings_agree(title):
     _run(title, {"max_iterations": 10})
-    steps = list(_clusterings(title).values())
+    steps = list(tiny_title.clusterings(title).values())
     assert 3 <= len(steps) < 11
 
 
 def test_limit_of_iterations_is_kept_and_zero_means_the_base_model(title):
     _run(title, {"max_iterations": 0})
-    assert len(_clusterings(title)) == 1
+    assert len(tiny_title.clusterings(title)) == 1
 
 
 def test_the_surest_iteration_is_delivered_and_the_table_says_which(title, tmp_path):
@@ -170,7 +154,7 @@ def test_a_run_that_dies_after_any_epoch_resumes_to_the_same_bytes(title, tmp_pa
         again = 0 if stored == "between iterations" else min(epoch + 1, 2)  # the last is stored with its clustering
         trained = [event.get("epoch") for event in news if event["iteration"] == iteration]
         assert trained == [*range(again, 3), None]
-        assert _clusterings(resumed) == _clusterings(whole)
+        assert tiny_title.clusterings(resumed) == tiny_title.clusterings(whole)
         state = "adapt/02/state.safetensors"
         assert resumed.read_bytes(state) == whole.read_bytes(state)
         assert not [key for key in resumed.keys("adapt/") if "epoch" in key]
@@ -198,7 +182,7 @@ def _loopback():
 
 
 def _labels(store):
-    return [json.loads(content)["labels"] for content in _clusterings(store).values()]
+    return [json.loads(content)["labels"] for content in tiny_title.clusterings(store).values()]
 
 
 @pytest.mark.parametrize("settings", [{}, {"depth": "tail"}], ids=str)
@@ -240,7 +224,7 @@ def test_several_workers_find_the_clusters_that_one_finds_also_after_a_death(tit
     news, failures = run(title)
     assert not failures
     assert [event["epoch"] for event in news[0] if event["iteration"] == 2 and "epoch" in event] == [1]
-    assert _clusterings(title) == _clusterings(undisturbed)
+    assert tiny_title.clusterings(title) == tiny_title.clusterings(undisturbed)
     assert title.read_json("adapt.done.json")["digest"] != alone.read_json("adapt.done.json")["digest"]
 
 
@@ -261,7 +245,7 @@ def test_two_processes_over_gloo_find_the_clusters_that_one_finds(title, tmp_pat
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors.decode()
     assert _labels(title) == _labels(alone)
-    first, second = (json.loads(list(_clusterings(store).values())[-1]) for store in (title, alone))
+    first, second = (json.loads(list(tiny_title.clusterings(store).values())[-1]) for store in (title, alone))
     assert np.allclose(first["quality"], second["quality"], atol=1e-4)
 
 
@@ -269,25 +253,10 @@ def test_in_an_object_store_the_bytes_are_the_same(title, s3_bucket):
     there = _copy(title, f"{s3_bucket}/season/titles/a/work")
     for store in (title, there):
         _run(store, {"max_iterations": 2})
-    assert _clusterings(there) == _clusterings(title)
+    assert tiny_title.clusterings(there) == tiny_title.clusterings(title)
     state = "adapt/02/state.safetensors"
     assert there.read_bytes(state) == title.read_bytes(state)
     assert there.keys("adapt/") == title.keys("adapt/")
-
-
-@given(
-    st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 3)), max_size=12).map(
-        lambda pairs: np.array(pairs, np.int64).reshape(-1, 2)
-    )
-)
-def test_changed_tracks_are_those_whose_company_changed(labels):
-    before, after = labels.T
-
-    def together(values):
-        return (values[:, None] == values[None]) & (values >= 0)[:, None]
-
-    expected = (together(before) != together(after)).any(axis=1).sum()
-    assert changed_tracks(before, after) == expected
 
 
 def test_nothing_is_done_twice(title):
@@ -317,62 +286,3 @@ def test_a_title_without_crops_has_no_characters_and_no_error(title, tmp_path):
     results = _results(title, tmp_path, "out")
     assert results.read_table("clusters.parquet").num_rows == 0
     assert set(results.read_table("tracks.parquet")["status"].to_pylist()) == {"unknown"}
-
-
-def test_a_baseline_of_the_field_can_take_the_place_of_the_products_merging(title):
-    _run(title, {"merging": "hac"})
-    content = [json.loads(stored) for stored in _clusterings(title).values()]
-    assert len(content) == 3  # two adapted clusterings that agree: adaptation changes nothing for it
-    work = tiny_work(title)
-    crops, views = choose_crops(work), load_views(work)
-    kept = np.array(content[0]["kept"])
-    rows = kept[crops.track_of_crop]
-    faces = TrackFaces(
-        ((views.plain + views.flipped) / 2)[rows],
-        np.unique(crops.track_of_crop[rows], return_inverse=True)[1],
-        load_cannot_link(title, crops)[np.ix_(kept, kept)],
-    )
-    labels = np.array(content[0]["labels"])
-    cut = at_fixed_threshold(cannot_link=True).prepare(faces, 0)
-    assert labels[kept].tolist() == cut(**CLUSTERERS["hac"].setting).tolist()
-    assert len(set(labels)) > 1
-    assert set(labels[~kept]) <= {-1}
-    assert content[0]["confidence"] == [None] * TRACKS
-
-
-class _ByColour:
-    """Tracks are one character where the strongest output of their crops is the same."""
-
-    def cluster(self, faces):
-        rows, track = faces.kept_crops()
-        strongest = track_means(faces.outputs.adapted[rows], track, int(faces.kept.sum())).argmax(axis=1)
-        return faces.clusters_of_kept(relabel(strongest))
-
-
-def test_a_clusterer_of_ones_own_is_a_class_and_a_line(title, monkeypatch):
-    monkeypatch.setitem(CLUSTERERS, "by colour", _ByColour())
-    _run(title, {"merging": "by colour", "max_iterations": 1})
-    first, second = (json.loads(stored) for stored in _clusterings(title).values())
-    kept = np.array(first["kept"])
-    labels = np.array(first["labels"])[kept]
-    assert labels.tolist() == relabel(labels).tolist()
-    assert len(set(labels)) > 1
-    assert len(second["labels"]) == TRACKS
-    assert title.read_json("adapt.done.json")["delivered"] == 1  # without confidence the last one counts
-
-
-def test_face_models_that_were_given_reach_every_stage(title):
-    stages, options = VideoClusterNet(TINY_MODELS), tiny_options({"max_iterations": 0})
-    stages.check(options)
-    keys = stages.view_chunks(title, options, "cpu")
-    assert stages.views_left(title, options, "cpu") == (1, 1)
-    stages.embed_views(title, options, keys[0])
-    assert stages.views_left(title, options, "cpu") == (0, 1)
-    stages.adapt(title, options, "cpu", options.run.threads_per_title, lambda _: None)
-    assert stages.is_adapted(title, options, "cpu")
-    assert set(title.read_table(EMBEDDINGS_KEY)["face_id"].to_pylist()) == {"tiny"}
-
-
-def test_a_merging_that_does_not_exist_is_told_before_any_work():
-    with pytest.raises(OptionError, match=r"'merging'.*evidence, literal"):
-        VideoClusterNet(TINY_MODELS).check(tiny_options({"merging": "glue"}))

@@ -48,8 +48,10 @@ class TinyNetwork(torch.nn.Module):
 
 
 def tiny_pack(models: ModelOptions) -> Any:
-    """As far as a `FacePack` as adaptation and the bench look at it; whatever models are asked for."""
-    return SimpleNamespace(face_id_digest="tiny", face_id=TinyNetwork, recognition_threshold=0.3)
+    """As far as a `FacePack` as adaptation, pages and the bench look at it; whatever models are asked for."""
+    return SimpleNamespace(
+        name="tiny pack", licence="none", face_id_digest="tiny", face_id=TinyNetwork, recognition_threshold=0.3
+    )
 
 
 #: The tiny network in place of the installed ones.
@@ -104,6 +106,11 @@ def adapt(
         for key in plan_view_chunks(work, "cpu"):
             embed_view_chunk(work, key, 1)
     adapt_and_cluster(work, device="cpu", threads=1, on_event=on_event, workers=workers, parts=parts or LoopParts())
+
+
+def clusterings(store: Store) -> dict[str, bytes]:
+    """What is stored of each iteration's clustering, by key, in order."""
+    return {key: store.read_bytes(key) for key in store.keys("adapt/") if key.endswith("clustering.json")}
 
 
 def _main(rank: int, count: int, rendezvous: str, store: str, settings: dict[str, Any]) -> None:

@@ -25,6 +25,8 @@ from vcn_ray.cli.printing import (
 )
 from vcn_ray.cli.request import (
     Request,
+    executor_name,
+    file_or_folder,
     folder,
     given_options,
     read_config,
@@ -32,6 +34,7 @@ from vcn_ray.cli.request import (
     use_s3_endpoint,
 )
 from vcn_ray.errors import ModelError, OptionError
+from vcn_ray.execution.factory import make_executor
 
 if TYPE_CHECKING:
     from vcn_ray.season.outcome import SeasonOutcome
@@ -129,7 +132,7 @@ def run(
             config=read_config(config) if config is not None else {},
             given=given_options(set_ or [], flags),
             part=read_part(from_, to),
-            executor=_executor(executor, local),
+            executor=executor_name(executor, local),
         )
         outcome = None if dry_run else _run(request)
         if dry_run:
@@ -159,7 +162,9 @@ def demo(
             say(f"rendering two episodes into {clips}")
             season = render_demo(clips)
         outcome = _run(
-            Request([str(video) for video in season.videos], out, "demo", given=given, executor=_executor(None, local))
+            Request(
+                [str(video) for video in season.videos], out, "demo", given=given, executor=executor_name(None, local)
+            )
         )
         if not outcome.failed:
             _evaluate(out, season.ground_truth)
@@ -217,7 +222,7 @@ def export(
         use_s3_endpoint(s3_endpoint)
         exporter_of(to)  # a wrong one is told before anything is read
         season = vcn_ray.load(folder("DIR", directory))
-        place, name = place_and_name(_file("--out", out or "."), f"{Path(season.out).resolve().name}.{to}")
+        place, name = place_and_name(file_or_folder("--out", out or "."), f"{Path(season.out).resolve().name}.{to}")
         say(f"wrote {export_season(part_of(season, title, character), to, place, name)}")
 
 
@@ -295,20 +300,7 @@ def main() -> None:
     app(prog_name="vcn-ray")
 
 
-def _file(flag: str, path: str) -> str:
-    """As `folder`; a '/' at the end stays, which tells a folder from a file."""
-    return folder(flag, path) + "/" * (path.endswith("/") and not path.startswith("s3://"))
-
-
-def _executor(name: str | None, local: bool) -> str:
-    """The executor's name; `OptionError` where two are asked for."""
-    if local and name not in (None, "local"):
-        raise OptionError(f"--local and --executor {name} both say who does the work: give one")
-    return "local" if local else name or "ray"
-
-
 def _run(request: Request) -> SeasonOutcome:
-    from vcn_ray.execution.factory import make_executor
     from vcn_ray.season.run import run_season
 
     arguments = request.arguments()

@@ -56,6 +56,18 @@ def folder(flag: str, url: str) -> str:
         raise OptionError(f"{flag} {url}: {error}; write the whole path") from None
 
 
+def file_or_folder(flag: str, path: str) -> str:
+    """As `folder`; a '/' at the end stays, which tells a folder from a file."""
+    return folder(flag, path) + "/" * (path.endswith("/") and not path.startswith("s3://"))
+
+
+def executor_name(name: str | None, local: bool) -> str:
+    """The executor's name; `OptionError` where two are asked for."""
+    if local and name not in (None, "local"):
+        raise OptionError(f"--local and --executor {name} both say who does the work: give one")
+    return "local" if local else name or "ray"
+
+
 def use_s3_endpoint(url: str | None) -> None:
     """From now on ``s3://`` URLs are of this server; None leaves it at what the environment says."""
     if url is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 #: Where a title is in the season, in order; a title that failed stays there.
 STATES = ("queued", "tracks", "views", "waiting", "adapt", "results", "done", "failed")
@@ -18,8 +17,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 3 * 86400 else f"{seconds / 86400:.0f} days"
 
 
-class Monitor(Protocol):
-    """Told by the season what goes on. Methods may be called from several threads and must not raise."""
+class Monitor:
+    """Told by the season what goes on; what a subclass leaves out is nothing to it.
+
+    Methods may be called from several threads and must not raise.
+    """
 
     def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
         """A stage of a title begins; `done` of its `total` units were there from an earlier run."""
@@ -49,38 +51,11 @@ class Monitor(Protocol):
         """A sentence worth reading now."""
 
 
-class NullMonitor:
+class NullMonitor(Monitor):
     """Says nothing: for programs, and to inherit from."""
 
-    def start(self, title: str, stage: str, total: int, unit: str, done: int = 0) -> None:
-        """Nothing."""
 
-    def update(self, title: str, stage: str, done: int, total: int | None = None, note: str = "") -> None:
-        """Nothing."""
-
-    def end(self, title: str, stage: str, note: str = "") -> None:
-        """Nothing."""
-
-    def moved(self, title: str, state: str) -> None:
-        """Nothing."""
-
-    def landed(self, title: str, stage: str, step: str, stats: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def epoch(self, title: str, iteration: int, epoch: int, loss: float) -> None:
-        """Nothing."""
-
-    def retried(self, title: str, stage: str, why: str) -> None:
-        """Nothing."""
-
-    def failed(self, title: str, stage: str, sentence: str) -> None:
-        """Nothing."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-
-class MonitorGroup:
+class MonitorGroup(Monitor):
     """Passes what it is told on to several monitors: a terminal, metrics, a status file, a log."""
 
     def __init__(self, *monitors: Monitor):
