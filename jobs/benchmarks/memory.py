@@ -21,6 +21,7 @@ from rich.table import Table
 
 from vcn_ray.config import make_options
 from vcn_ray.errors import InputError
+from vcn_ray.pipeline.stages import ShardTask
 from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.storage.store import Store
 
@@ -132,7 +133,8 @@ def _work(video: str) -> dict[str, Any]:
         started = time.perf_counter()
         for number, shard in enumerate(stages.shards(info, options.run.window_s)):
             steps.append(f"shards/{number:05d}")
-            stages.extract(store, steps[-1], info, shard.first_frame, shard.end_frame, options, lambda _: None)
+            task = ShardTask(steps[-1], shard.first_frame, shard.end_frame, starts=False)
+            stages.extract(store, task, info, options, lambda _: None)
             peaks.append(peak_mib())
         seconds = time.perf_counter() - started
         stages.assemble(store, [(info, steps)], options)

@@ -1,5 +1,8 @@
 """The benchmarks' command line, and the long files that memory is measured on."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -66,3 +69,12 @@ def test_peak_memory_is_of_this_process() -> None:
     held = np.ones(80 * 2**20, np.uint8)
     assert memory.peak_mib() >= before
     assert memory.peak_mib() * 2**20 > held.nbytes
+
+
+def test_stage_1_is_measured_in_a_process_of_its_own(clip: Path) -> None:
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "jobs.benchmarks.memory", str(clip)], capture_output=True, text=True, check=True
+    )
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["frames"] == 12
+    assert 0 < found["probed_mib"] <= found["extracted_mib"] <= found["joined_mib"]
