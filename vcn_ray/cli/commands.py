@@ -34,7 +34,6 @@ from vcn_ray.cli.request import (
     use_s3_endpoint,
 )
 from vcn_ray.errors import ModelError, OptionError
-from vcn_ray.execution.factory import make_executor
 
 if TYPE_CHECKING:
     from vcn_ray.season.outcome import SeasonOutcome
@@ -301,6 +300,7 @@ def main() -> None:
 
 
 def _run(request: Request) -> SeasonOutcome:
+    from vcn_ray.execution.factory import make_executor
     from vcn_ray.season.run import run_season
 
     arguments = request.arguments()
