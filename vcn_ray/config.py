@@ -183,8 +183,8 @@ class ClusterOptions(_Group):
     )
     calibration: Calibration | None = Field(
         None,
-        description="what is known of the face-ID network, as `jobs.benchmarks calibration` prints it; default: "
-        "that of the pack, or, for a network of your own, what the title itself lets guess",
+        description="what is known of the face-ID network, as `python -m jobs.benchmarks calibration` prints it; "
+        "default: that of the pack, or, for a network of your own, what the title itself lets guess",
     )
 
     @field_validator("calibration", mode="before")

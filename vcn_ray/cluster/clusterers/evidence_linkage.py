@@ -37,7 +37,7 @@ class EvidenceClusterer:
     """Clusters the kept tracks by evidence, then attaches the others to a character where the evidence suffices.
 
     Low-quality tracks so neither make characters of their own nor blur good ones. Each field is an ingredient; without
-    it the method is what `jobs.benchmarks quality` measures the ingredient's worth against.
+    it the method is what `python -m jobs.benchmarks quality` measures the ingredient's worth against.
     """
 
     clarity: bool = True  # what a similarity says depends on how clear the faces are

@@ -10,7 +10,8 @@ from vcn_ray.errors import OptionError
 
 #: A newcomer adds a line. What is stored of a title bears the name alone: a method that changes gets another one. The
 #: settings of the field's methods are those of highest mean B-cubed F on three labelled seasons (*tiny*, *dinner* and
-#: *campaign*; SFace's embeddings, seed 0), a start for footage like theirs; `jobs.benchmarks quality` finds others.
+#: *campaign*; SFace's embeddings, seed 0), a start for footage like theirs; `python -m jobs.benchmarks quality`
+#: finds others.
 CLUSTERERS: dict[str, Clusterer] = {
     "evidence": EvidenceClusterer(),
     "literal": LiteralClusterer(),
