@@ -188,9 +188,11 @@ def test_title_on_a_machine_that_is_taken_back_goes_on_elsewhere_where_it_was(tm
     assert run.returncode == 0, run.stderr.decode()
     events = json.loads(run.stdout.decode().splitlines()[-1])
     assert ["machine" in event["retry"] for event in events if "retry" in event] == [True]
-    epochs = [event["epoch"] for event in events if event.get("iteration") == 1 and "epoch" in event]
-    assert sorted(set(epochs)) == list(range(preempted_machine.SETTINGS["first_epochs"]))
-    assert len(epochs) <= preempted_machine.SETTINGS["first_epochs"] + 1, "more than the epoch in flight was repeated"
+    epochs = [int(line) for line in preempted_machine.epochs_file(store).read_text().split()]
+    each_once = list(range(preempted_machine.SETTINGS["first_epochs"]))
+    # A machine can go in the moment between an epoch's state and its mention.
+    assert len(set(each_once) - set(epochs)) <= 1
+    assert len(epochs) <= len(each_once) + 1, "more than the epoch in flight was repeated"
     tiny_title.adapt(undisturbed, preempted_machine.SETTINGS)
     for key in [key for key in undisturbed.keys("adapt/") if key.endswith(("clustering.json", "state.safetensors"))]:
         assert store.read_bytes(key) == undisturbed.read_bytes(key)
