@@ -17,13 +17,14 @@ FLOORS = [
     {"calibration", "schemas", "errors", "version"},
     {"evaluate", "storage"},
     {"config", "export"},
-    {"cluster", "adapt", "models", "inputs", "monitoring"},
+    {"cluster", "adapt", "models", "inputs", "identify", "corrections", "monitoring"},
     {"tracks", "demo"},
     {"pipeline"},
     {"execution"},
+    {"curation"},
     {"season"},
     {"__init__"},
-    {"cli", "__main__", "jobs"},
+    {"cli", "review", "__main__", "jobs"},
 ]
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "jobs").rglob("*.py")])
 

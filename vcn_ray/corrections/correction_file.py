@@ -1,0 +1,200 @@
+"""``corrections.yaml`` in the folder of the results: made to be read, kept in git, and changed by several people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, TrackAnchor, check
+from vcn_ray.errors import InputError
+from vcn_ray.storage.compare_and_swap import change_object
+from vcn_ray.storage.store import Store, digest
+
+CORRECTIONS_KEY = "corrections.yaml"
+
+#: Of what the file holds; another one is a later version's.
+_FORMAT = 1
+
+_HEADER = """\
+# What people said of this season's cast. `vcn-ray apply` brings it into tables, pages and exports; `vcn-ray run` holds
+# its clustering to it. An entry can be taken out by hand, whole. Later entries go before earlier ones.
+# It holds names of people: treat it as personal data.
+"""
+
+
+def read_corrections(out: Store) -> list[Correction]:
+    """All corrections of a season, in order; none where there is no file.
+
+    Raises `InputError` naming the file and the entry that is not as it should be.
+    """
+    return _parsed(out, out.read_bytes(CORRECTIONS_KEY)) if out.exists(CORRECTIONS_KEY) else []
+
+
+def edit_corrections(out: Store, change: Callable[[list[Correction]], Sequence[Correction]]) -> list[Correction]:
+    """Change a season's corrections; what two people say at once is all kept.
+
+    Args:
+        out: the season's store.
+        change: makes the new list of the present one; called again where somebody else wrote meanwhile.
+
+    Returns:
+        The list as written.
+
+    Raises:
+        InputError: the file is not as it should be; it stays as it is.
+        OutputError: it cannot be written.
+    """
+    written: list[Correction] = []
+
+    def changed(content: bytes | None) -> bytes:
+        nonlocal written
+        written = list(change([] if content is None else _parsed(out, content)))
+        for correction in written:
+            check(correction)
+        return to_yaml(written).encode()
+
+    change_object(out, CORRECTIONS_KEY, changed)
+    return written
+
+
+def corrections_digest(corrections: Sequence[Correction]) -> str | None:
+    """Of what is said, not of who said it when; None where nothing is."""
+    return digest([_entry(c) | {"id": "", "by": "", "at": ""} for c in corrections]) if corrections else None
+
+
+def to_yaml(corrections: Sequence[Correction]) -> str:
+    """The file's text: one line a track, so that a diff is readable."""
+    content = {"format": _FORMAT, "corrections": [_entry(correction) for correction in corrections]}
+    return _HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**30)
+
+
+class _Line(dict[str, Any]):
+    """A mapping that is written in one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes `_Line` in one line."""
+
+
+_Dumper.add_representer(_Line, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, True))
+
+
+def _entry(correction: Correction) -> dict[str, Any]:
+    kind = correction.kind
+    entry: dict[str, Any] = {"what": kind.value}
+    for key, value in (
+        ("name", correction.name),
+        ("number", correction.number),
+        ("confidence", correction.confidence),
+    ):
+        if value is not None:
+            entry[key] = value
+    entry |= {"by": correction.by, "at": correction.at, "id": correction.id}
+    entry["tracks"] = [_line(track) for track in correction.tracks]
+    if kind in OTHERS_KEY:
+        entry[OTHERS_KEY[kind]] = [_line(track) for track in correction.others]
+    return entry
+
+
+def _line(anchor: TrackAnchor) -> _Line:
+    return _Line(
+        file=anchor.file,
+        time_s=anchor.time_s,
+        video=anchor.video,
+        frames=list(anchor.frames),
+        boxes=[list(box) for box in anchor.boxes],
+    )
+
+
+def _parsed(out: Store, content: bytes) -> list[Correction]:
+    where = out.where(CORRECTIONS_KEY)
+    try:
+        loaded = yaml.load(content.decode(), Loader=_Loader)  # noqa: S506  # a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{where} is not YAML: {' '.join(str(error).split())}; mend it, or take back a change"
+        ) from None
+    if loaded is None:
+        return []
+    if not isinstance(loaded, dict) or not isinstance(loaded.get("corrections"), list):
+        raise InputError(f"{where}: 'format: {_FORMAT}' and a list 'corrections' are expected; mend it")
+    if loaded.get("format") != _FORMAT:
+        raise InputError(
+            f"{where}: it is of format {loaded.get('format')}, this version reads {_FORMAT}; update vcn-ray"
+        )
+    found: list[Correction] = []
+    for number, entry in enumerate(loaded["corrections"], 1):
+        try:
+            correction = _correction(entry)
+            check(correction)
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise InputError(f"{where}, entry {number}: {what}; mend it, or take the entry out") from None
+        found.append(correction)
+    ids = [correction.id for correction in found]
+    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
+    if twice:
+        raise InputError(f"{where}: several entries have the id {twice[0]}; take all but one out")
+    return found
+
+
+class _Loader(yaml.SafeLoader):
+    """A SafeLoader that leaves times as the text they are."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _correction(entry: Any) -> Correction:
+    if not isinstance(entry, Mapping):
+        raise ValueError("it is not a mapping")
+    known = [kind.value for kind in Kind]
+    if entry["what"] not in known:
+        raise ValueError(f"'what' is {entry['what']!r}; it can be {', '.join(known)}")
+    kind = Kind(entry["what"])
+    allowed = {"what", "name", "number", "confidence", "by", "at", "id", "tracks", OTHERS_KEY.get(kind, "tracks")}
+    if unknown := sorted(set(entry) - allowed, key=str):
+        raise ValueError(f"{unknown[0]!r} is no key of a '{kind}'")
+    return Correction(
+        id=_text(entry, "id"),
+        kind=kind,
+        tracks=_anchors(entry, "tracks"),
+        others=_anchors(entry, OTHERS_KEY[kind]) if kind in OTHERS_KEY else (),
+        name=None if entry.get("name") is None else " ".join(_text(entry, "name").split()),
+        number=None if entry.get("number") is None else int(entry["number"]),
+        confidence=None if entry.get("confidence") is None else float(entry["confidence"]),
+        by=_text(entry, "by"),
+        at=_text(entry, "at"),
+    )
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    value = entry[key]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)  # somebody whose name YAML takes for a number
+    if not isinstance(value, str):
+        raise ValueError(f"{key!r} is {value!r}, not a text")
+    return value
+
+
+def _anchors(entry: Mapping[str, Any], key: str) -> tuple[TrackAnchor, ...]:
+    given = entry[key]
+    if not isinstance(given, list):
+        raise ValueError(f"{key!r} is not a list of tracks")
+    anchors = []
+    for line in given:
+        first, last = map(int, line["frames"])
+        boxes = tuple((int(frame), float(x), float(y), float(w), float(h)) for frame, x, y, w, h in line["boxes"])
+        if not boxes:
+            raise ValueError(f"a track under {key!r} has no 'boxes'")
+        anchors.append(
+            TrackAnchor(
+                str(line["video"]), (first, last), boxes, str(line.get("file", "")), float(line.get("time_s", 0))
+            )
+        )
+    return tuple(anchors)

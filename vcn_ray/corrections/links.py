@@ -1,0 +1,127 @@
+"""What a later run's clustering is held to: tracks that people said are one, or two, or nobody.
+
+Other than `applying`, this knows nothing of what clustering found: only what was said counts, so that what was found
+once does not bind what will be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcn_ray.corrections.anchoring import TrackPlaces
+from vcn_ray.corrections.correction import Correction, Kind
+from vcn_ray.corrections.found_tracks import SeenWith
+
+
+@dataclass(frozen=True)
+class SaidOfTracks:
+    """What people said of n tracks."""
+
+    together: np.ndarray  # (n,) int64: tracks of one number, from 0, are one person; -1: nothing said
+    apart: np.ndarray  # (pairs, 2) int64 rows: two people
+    left_out: np.ndarray  # (n,) bool: no face, or nobody in particular
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nothing was said."""
+        return not (self.together >= 0).any() and not len(self.apart) and not self.left_out.any()
+
+
+def said_of_tracks(
+    count: int, places: TrackPlaces, seen_with: SeenWith, corrections: Iterable[Correction]
+) -> SaidOfTracks:
+    """What people's corrections say of tracks, later ones going before; a gallery's guesses bind nobody.
+
+    Args:
+        count: tracks.
+        places: where they are.
+        seen_with: pairs of these are two people, whatever was said.
+        corrections: in order; tracks that are gone are passed over.
+    """
+    groups = _Groups(count, seen_with)
+    for correction in corrections:
+        if not correction.is_said_by_a_person:
+            continue
+        tracks = list(dict.fromkeys(row for anchor in correction.tracks for row in places.rows(anchor)))
+        others = list(dict.fromkeys(row for anchor in correction.others for row in places.rows(anchor)))
+        if tracks and (others or not correction.others):
+            groups.follow(correction, tracks, others)
+    return groups.said()
+
+
+class _Groups:
+    """Tracks in groups that are one person each; a track goes by its group's number."""
+
+    def __init__(self, count: int, seen_with: SeenWith):
+        self._group = np.arange(count)
+        self._fresh = count
+        self._seen_with = seen_with
+        self._names: dict[int, str] = {}
+        self._apart: list[tuple[int, int]] = []
+        self._left_out = np.zeros(count, bool)
+
+    def follow(self, correction: Correction, tracks: list[int], others: list[int]) -> None:
+        kind = correction.kind
+        if kind in (Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET):
+            self._leave(tracks)
+            self._left_out[tracks] = True
+            return
+        if kind is not Kind.DIFFERENT:
+            self._left_out[tracks] = False
+        if kind in (Kind.NAME, Kind.UNNAME):
+            group = self._join(tracks)
+            self._names.pop(group, None)
+            if kind is Kind.NAME:
+                same = [g for g, name in self._names.items() if name == correction.name]
+                members = np.flatnonzero(np.isin(self._group, [group, *same]))
+                self._names[self._join(members.tolist())] = str(correction.name)
+        elif kind is Kind.MERGE:
+            self._join([*tracks, *others])
+        elif kind is Kind.MOVE:
+            rest = [row for row in others if row not in tracks] or others
+            self._leave([row for row in tracks if row not in rest])
+            self._join([*rest, *tracks])
+        elif kind is Kind.SPLIT:
+            self._leave(tracks)
+            self._join(tracks)
+        elif kind is Kind.DIFFERENT:
+            self._leave([row for row in tracks if self._group[row] in self._group[others]])
+        if kind in (Kind.SPLIT, Kind.DIFFERENT):
+            self._apart += [(row, other) for row in tracks for other in others]
+
+    def said(self) -> SaidOfTracks:
+        """All of it: pairs that have become one person since, or nobody, are left out."""
+        people = [int(np.flatnonzero(self._group == group)[0]) for group in self._names if (self._group == group).any()]
+        pairs = [*self._apart, *((a, b) for place, a in enumerate(people) for b in people[:place])]
+        out = self._left_out
+        # A group's tracks share what was said of each: one pair for two groups is enough.
+        kept: dict[tuple[int, int], tuple[int, int]] = {}
+        for a, b in pairs:
+            one, other = sorted((int(self._group[a]), int(self._group[b])))
+            if one != other and not out[a] and not out[b]:
+                kept.setdefault((one, other), (min(a, b), max(a, b)))
+        _, together, sizes = np.unique(self._group, return_inverse=True, return_counts=True)
+        together = np.where((sizes[together] > 1) & ~out, together, -1)
+        numbers = np.unique(together[together >= 0])
+        together = np.where(together >= 0, np.searchsorted(numbers, together), -1)
+        return SaidOfTracks(together, np.array(sorted(kept.values()), np.int64).reshape(-1, 2), out.copy())
+
+    def _leave(self, rows: list[int]) -> None:
+        """Each of these tracks becomes a group of its own."""
+        self._group[rows] = np.arange(self._fresh, self._fresh + len(rows))
+        self._fresh += len(rows)
+
+    def _join(self, rows: list[int]) -> int:
+        """The groups of these tracks become the first one's, but for those that are seen with it; that one's number."""
+        first = int(self._group[rows[0]])
+        for group in dict.fromkeys(self._group[rows].tolist()):
+            members = np.flatnonzero(self._group == group)
+            if group != first and self._seen_with.clash(members, np.flatnonzero(self._group == first)) is None:
+                self._group[members] = first
+                name = self._names.pop(group, None)
+                if name is not None:
+                    self._names.setdefault(first, name)
+        return first
