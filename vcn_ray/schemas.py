@@ -45,6 +45,7 @@ TRACKS = pa.schema(
         ("reason", pa.string()),  # why Unknown: the rule that made it so; null where clustered
         ("cluster_id", pa.int64()),
         ("character", pa.string()),
+        ("corrected_by", pa.string()),  # who put it where it is; null where clustering did
     ]
 )
 
@@ -54,6 +55,7 @@ CLUSTERS = pa.schema(
         ("title", pa.string()),
         ("cluster_id", pa.int64()),
         ("character", pa.string()),
+        ("name_confidence", pa.float32()),  # probability of the name where a gallery gave it; else null
         ("tracks", pa.int32()),
         ("faces", pa.int32()),
         ("screen_time_s", pa.float64()),  # total time of frames in which the character is seen
@@ -75,8 +77,9 @@ SEASON_FACES, SEASON_TRACKS, SEASON_CLUSTERS = _with_cast(FACES), _with_cast(TRA
 #: One row per member of the season's cast: characters of its titles that are one.
 CAST = pa.schema(
     [
-        ("cast_id", pa.int64()),  # 0.. by screen time, longest first
-        ("character", pa.string()),  # a name that people gave to one of its characters; null until then
+        ("cast_id", pa.int64()),  # 0.. by screen time, longest first; or as an earlier season has it
+        ("character", pa.string()),  # its name; null until it is given one
+        ("name_confidence", pa.float32()),  # probability of the name where a gallery gave it; else null
         ("titles", pa.int32()),  # how many it is seen in
         ("characters", pa.int32()),
         ("tracks", pa.int32()),
@@ -88,6 +91,20 @@ CAST = pa.schema(
         ("best_frame", pa.int64()),
     ]
 )
+
+#: A title's tracks as clustering found them, before corrections; kept with its work.
+FOUND = pa.schema(
+    [
+        ("track_id", pa.int64()),
+        ("cluster_id", pa.int64()),  # by screen time; null: Unknown
+        ("quality", pa.float32()),
+        ("confidence", pa.float32()),
+        ("reason", pa.string()),
+    ]
+)
+
+#: Which characters were found to be one person, before corrections: `member` is 0.. in the order of the season.
+CAST_FOUND = pa.schema([("title", pa.string()), ("cluster_id", pa.int64()), ("member", pa.int64())])
 
 #: Which characters of the titles each member of the cast is.
 CAST_CHARACTERS = pa.schema([("title", pa.string()), ("cluster_id", pa.int64()), ("cast_id", pa.int64())])

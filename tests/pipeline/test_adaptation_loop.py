@@ -18,7 +18,7 @@ from support.tiny_title import IDENTITIES, TRACKS, tiny_work
 
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.pipeline.adaptation_loop import LoopParts
-from vcn_ray.pipeline.title_outputs import finish_title
+from vcn_ray.pipeline.outputs.title_outputs import finish_title
 from vcn_ray.pipeline.views import plan_view_chunks
 from vcn_ray.schemas import CANNOT_LINK, CLUSTERS, CROPS, FACES, ITERATIONS
 from vcn_ray.storage.store import Store

@@ -7,7 +7,7 @@ import pytest
 from support import tiny_title
 
 from vcn_ray.pipeline import track_splits as splits
-from vcn_ray.pipeline.title_outputs import finish_title
+from vcn_ray.pipeline.outputs.title_outputs import finish_title
 from vcn_ray.schemas import CANNOT_LINK, TRACKS
 from vcn_ray.storage.store import Store
 

@@ -14,7 +14,7 @@ import vcn_ray
 from vcn_ray import schemas
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
-from vcn_ray.pipeline import title_outputs
+from vcn_ray.pipeline.outputs import title_outputs
 from vcn_ray.season.evaluation_pages import show_evaluation
 from vcn_ray.storage.store import Store
 

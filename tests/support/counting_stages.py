@@ -209,9 +209,10 @@ class CountingStages(Stages):
 
     def finish_season(
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
-    ) -> None:
+    ) -> list[str]:
         self.note("finish season")
         out.write_json("all.json", [out.read_json(f"titles/{slug}/result.json") for slug in slugs])
+        return []
 
 
 #: What tells of the run rather than of the season.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vcn_ray.cli.curation_commands import add_curation_commands
 from vcn_ray.cli.errors import exit_code, explained
 from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
 from vcn_ray.cli.printing import (
@@ -282,6 +283,9 @@ def models(
             for pack in packs:
                 if pack["installed"] and not pack["verified"]:
                     raise ModelError(pack["problem"])
+
+
+add_curation_commands(app)
 
 
 @app.callback(invoke_without_command=True)

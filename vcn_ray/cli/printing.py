@@ -19,6 +19,7 @@ from vcn_ray.monitoring.monitor import Monitor, duration
 
 if TYPE_CHECKING:
     from vcn_ray.config import OptionInfo
+    from vcn_ray.curation.applying import Applied
     from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.monitoring.status import SeasonStatus
     from vcn_ray.season.dry_run import Plan
@@ -78,10 +79,22 @@ def print_outcome(outcome: SeasonOutcome) -> None:
     for failed in outcome.failed:
         log = f" (details: {failed.log})" if failed.log else ""
         complain(f"{failed.id} failed: {failed.error}{log}")
+    for problem in outcome.problems:
+        complain(f"a correction no longer fits: {problem}")
     done = len(outcome.titles) - len(outcome.failed)
     if done:
         text = f"{done} of {len(outcome.titles)} titles done in {outcome.seconds:.0f} s; pages: "
         say(f"{text}{outcome.out.where('index.html')}")
+
+
+def print_applied(applied: Applied) -> None:
+    """What became of corrections."""
+    for problem in applied.problems:
+        complain(f"a correction no longer fits: {problem}")
+    say(
+        f"corrections in the tables: {applied.corrections}; titles written anew: {len(applied.written)}; "
+        f"in {applied.seconds:.1f} s"
+    )
 
 
 def print_evaluation(evaluation: Evaluation, *, as_json: bool) -> None:

@@ -23,10 +23,10 @@ class TitleTables:
 
 @dataclass(frozen=True)
 class TrackLabels:
-    """The clustering of a title's tracks that have crops.
+    """The clustering of a title's tracks, of those at least that have crops.
 
-    track_id: (n,) int64; cluster: (n,) int64, negative = Unknown; quality: (n,) float in 0..1; reason: why Unknown,
-    None where clustered; confidence: probability of the cluster, None where Unknown or not known.
+    track_id: (n,) int64; cluster: (n,) int64, negative = Unknown; quality: (n,) float in 0..1, NaN where not measured;
+    reason: why Unknown, None where clustered; confidence: probability of the cluster, None where Unknown or not known.
     """
 
     track_id: np.ndarray
@@ -63,7 +63,8 @@ def title_tables(
     reason: list[str | None] = tracks["reason"].to_pylist()
     for i, track in enumerate(labels.track_id):
         row = position[int(track)]
-        raw[row], quality[row], confidence[row] = labels.cluster[i], float(labels.quality[i]), labels.confidence[i]
+        measured = None if np.isnan(labels.quality[i]) else float(labels.quality[i])
+        raw[row], quality[row], confidence[row] = labels.cluster[i], measured, labels.confidence[i]
         reason[row] = None if labels.cluster[i] >= 0 else labels.reason[i]
 
     face_row = np.array([position[t] for t in faces["track_id"].to_pylist()], np.int64)
@@ -97,6 +98,7 @@ def title_tables(
                 "reason": pa.array(reason, pa.string()),
                 "cluster_id": _nullable(cluster),
                 "character": pa.nulls(n_tracks, pa.string()),
+                "corrected_by": pa.nulls(n_tracks, pa.string()),
             }
         )
         .select(TRACKS.names)
@@ -156,6 +158,7 @@ def _clusters(
             "title": pa.array([title] * n, pa.string()),
             "cluster_id": pa.array(range(n), pa.int64()),
             "character": pa.nulls(n, pa.string()),
+            "name_confidence": pa.nulls(n, pa.float32()),
             "tracks": pa.array(np.bincount(cluster[cluster >= 0], minlength=n), pa.int32()),
             "faces": pa.array(np.bincount(face_cluster[face_cluster >= 0], minlength=n), pa.int32()),
             "screen_time_s": pa.array(seconds, pa.float64()),

@@ -210,15 +210,14 @@ class _State:
         pair = self.found.seen_with.clash(rows, others)  # type: ignore[arg-type]
         if pair is None:
             return False
-        frames, times_s, _ = self.places.faces(pair[0])
-        met = frames >= self.places.faces(pair[1])[0][0]
-        when = _clock(float(times_s[met][0] if met.any() else times_s[-1]))
+        times_s = [self.places.faces(row)[1] for row in pair]  # empty where no anchor is of that title
+        when = f" at {_clock(float(max(times[0] for times in times_s)))}" if all(map(len, times_s)) else ""
         tracks = " and ".join(str(self.found.track_id[row]) for row in pair)
         self.problems.append(
             Problem(
                 correction,
-                f"tracks {tracks} of {self.places.file(pair[0])} are seen together at {when}, so they are two people; "
-                "if one of them is in the wrong place, take it out first",
+                f"tracks {tracks} of {self.found.titles[self.found.title[pair[0]]]} are seen together{when}, so they "
+                "are two people; if one of them is in the wrong place, take it out first",
             )
         )
         return True

@@ -61,13 +61,23 @@ def edit_corrections(out: Store, change: Callable[[list[Correction]], Sequence[C
 
 def corrections_digest(corrections: Sequence[Correction]) -> str | None:
     """Of what is said, not of who said it when; None where nothing is."""
-    return digest([_entry(c) | {"id": "", "by": "", "at": ""} for c in corrections]) if corrections else None
+    return digest([entry | {"id": "", "by": "", "at": ""} for entry in to_plain(corrections)]) if corrections else None
 
 
 def to_yaml(corrections: Sequence[Correction]) -> str:
     """The file's text: one line a track, so that a diff is readable."""
-    content = {"format": _FORMAT, "corrections": [_entry(correction) for correction in corrections]}
+    content = {"format": _FORMAT, "corrections": to_plain(corrections)}
     return _HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**30)
+
+
+def to_plain(corrections: Sequence[Correction]) -> list[dict[str, Any]]:
+    """Corrections as plain values, for JSON."""
+    return [_entry(correction) for correction in corrections]
+
+
+def from_plain(entries: Sequence[Mapping[str, Any]]) -> list[Correction]:
+    """What `to_plain` gave."""
+    return [_correction(entry) for entry in entries]
 
 
 class _Line(dict[str, Any]):

@@ -6,14 +6,18 @@ once does not bind what will be found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vcn_ray.corrections.anchoring import TrackPlaces
 from vcn_ray.corrections.correction import Correction, Kind
 from vcn_ray.corrections.found_tracks import SeenWith
+
+#: What binds a title's clustering though it names no others, or none of the title.
+_OF_TRACKS_ALONE = (Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET)
+_NAMES = (Kind.NAME, Kind.UNNAME, Kind.NUMBER)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ def said_of_tracks(
     return groups.said()
 
 
+def of_title(corrections: Iterable[Correction], fingerprints: Collection[str]) -> list[Correction]:
+    """What people said of the tracks of these videos that binds their clustering, with the tracks of others left out.
+
+    Names do not: whoever is called what, the faces are the same.
+    """
+    kept = []
+    for correction in corrections:
+        tracks = tuple(anchor for anchor in correction.tracks if anchor.video in fingerprints)
+        others = tuple(anchor for anchor in correction.others if anchor.video in fingerprints)
+        alone = correction.kind in _OF_TRACKS_ALONE or (correction.kind is Kind.SPLIT and len(tracks) > 1)
+        if tracks and (others or alone) and correction.kind not in _NAMES and correction.is_said_by_a_person:
+            kept.append(replace(correction, tracks=tracks, others=others))
+    return kept
+
+
 class _Groups:
     """Tracks in groups that are one person each; a track goes by its group's number."""
 
@@ -62,6 +81,7 @@ class _Groups:
         self._names: dict[int, str] = {}
         self._apart: list[tuple[int, int]] = []
         self._left_out = np.zeros(count, bool)
+        self._placed = np.zeros(count, bool)  # said to be somebody, with others or alone
 
     def follow(self, correction: Correction, tracks: list[int], others: list[int]) -> None:
         kind = correction.kind
@@ -69,8 +89,6 @@ class _Groups:
             self._leave(tracks)
             self._left_out[tracks] = True
             return
-        if kind is not Kind.DIFFERENT:
-            self._left_out[tracks] = False
         if kind in (Kind.NAME, Kind.UNNAME):
             group = self._join(tracks)
             self._names.pop(group, None)
@@ -103,19 +121,20 @@ class _Groups:
             one, other = sorted((int(self._group[a]), int(self._group[b])))
             if one != other and not out[a] and not out[b]:
                 kept.setdefault((one, other), (min(a, b), max(a, b)))
-        _, together, sizes = np.unique(self._group, return_inverse=True, return_counts=True)
-        together = np.where((sizes[together] > 1) & ~out, together, -1)
-        numbers = np.unique(together[together >= 0])
-        together = np.where(together >= 0, np.searchsorted(numbers, together), -1)
+        placed = self._placed & ~out
+        together = np.full(len(out), -1, np.int64)
+        together[placed] = np.unique(self._group[placed], return_inverse=True)[1]
         return SaidOfTracks(together, np.array(sorted(kept.values()), np.int64).reshape(-1, 2), out.copy())
 
     def _leave(self, rows: list[int]) -> None:
-        """Each of these tracks becomes a group of its own."""
+        """Each of these tracks becomes a group of its own, of which nothing is said."""
+        self._placed[rows] = False
         self._group[rows] = np.arange(self._fresh, self._fresh + len(rows))
         self._fresh += len(rows)
 
     def _join(self, rows: list[int]) -> int:
         """The groups of these tracks become the first one's, but for those that are seen with it; that one's number."""
+        self._placed[rows], self._left_out[rows] = True, False
         first = int(self._group[rows[0]])
         for group in dict.fromkeys(self._group[rows].tolist()):
             members = np.flatnonzero(self._group == group)

@@ -6,7 +6,7 @@ import numpy as np
 
 from vcn_ray.config import Options
 from vcn_ray.models.user_network import network_digest
-from vcn_ray.pipeline.layout import ITERATIONS_VERSION, RESULTS_VERSION, VIEWS_VERSION
+from vcn_ray.pipeline.layout import ITERATIONS_VERSION, LINKS_KEY, RESULTS_VERSION, VIEWS_VERSION
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store, digest
 
@@ -38,12 +38,18 @@ def iterations_digest(work: TitleWork, device: str, threads: int, workers: int =
         device.partition(":")[0],
         threads,
         workers,
+        *stored_links(work.store),
     )
 
 
 def adaptation_digest(iterations: str, options: Options) -> str:
     """What the number of a title's iterations depends on: they themselves, by their digest, and their limits."""
     return digest(iterations, options.adapt.max_iterations, options.adapt.min_iterations)
+
+
+def stored_links(store: Store) -> list[str]:
+    """Digest of what a title's clustering is held to, in a list that is empty where nothing is."""
+    return [digest(store.read_json(LINKS_KEY))] if store.exists(LINKS_KEY) else []
 
 
 def _tracks_digest(store: Store) -> str:

@@ -14,7 +14,7 @@ STAGE1_VERSION = 1
 TRACKS_VERSION = 2
 
 #: The same for a title's results.
-RESULTS_VERSION = 5
+RESULTS_VERSION = 6
 
 #: Ends the key of a step's marker.
 MARKER = ".done.json"
@@ -25,6 +25,12 @@ ITERATIONS_VERSION = 5
 
 #: Step of a title whose tracks are joined, and of one whose results are written.
 TRACKS, RESULTS = "tracks", "results"
+
+#: A title's tracks as found (`schemas.FOUND`), and what its tables hold beyond that: a digest of the corrections there.
+FOUND_KEY, CORRECTED_KEY = "found.parquet", "corrected.json"
+
+#: What people said of a title's tracks that its clustering is held to.
+LINKS_KEY = "links.json"
 
 #: Each track's mean direction by the base model (`schemas.EMBEDDINGS`), stored with iteration 0: what matches titles.
 EMBEDDINGS_KEY = "adapt/00/embeddings.parquet"

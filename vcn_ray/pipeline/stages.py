@@ -133,5 +133,8 @@ class Stages(ABC):
     @abstractmethod
     def finish_season(
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
-    ) -> None:
-        """Write the season's tables and its page from the titles' results."""
+    ) -> list[str]:
+        """Write the season's tables and its page from the titles' results, with what people said of them.
+
+        Gives a sentence for each correction that no longer fits.
+        """

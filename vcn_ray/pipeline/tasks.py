@@ -25,7 +25,7 @@ from vcn_ray.pipeline.title_state import (
     prune_shards,
     stored_info,
 )
-from vcn_ray.storage.store import Store
+from vcn_ray.storage.store import Store, digest
 
 _TELL_EVERY_S = 1.0
 
@@ -198,7 +198,7 @@ def finish_row(state: TitleState, device: str, seconds: Mapping[str, float], cpu
 
 
 def made_with(state: TitleState, device: str) -> dict[str, Any]:
-    """What a title's results depend on, for people: options, device, threads, videos."""
+    """What a title's results depend on, for people: options, device, threads, videos, corrections."""
     options = state.options.model_dump(exclude={"run"})
     if options["models"]["face_id_onnx"] is not None:  # wherever it lies
         options["models"]["face_id_onnx"] = network_digest(options["models"]["face_id_onnx"])[:16]
@@ -207,4 +207,5 @@ def made_with(state: TitleState, device: str) -> dict[str, Any]:
         "device": device,
         "threads_per_title": state.options.run.threads_per_title,
         "videos": {video.name: video.fingerprint for video in state.videos},
+        **({"corrections": digest(links)} if (links := state.links()) else {}),
     }

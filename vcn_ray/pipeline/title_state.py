@@ -6,16 +6,20 @@ What lies where is in `layout`.
 from __future__ import annotations
 
 import bisect
+import json
 import re
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vcn_ray.config import Options
+from vcn_ray.corrections.correction import Correction
+from vcn_ray.corrections.correction_file import to_plain
+from vcn_ray.corrections.links import of_title
 from vcn_ray.errors import InputError
 from vcn_ray.inputs.titles import TimeRange, Title, slug
-from vcn_ray.pipeline.layout import MARKER, STAGE1_VERSION, TRACKS_VERSION
+from vcn_ray.pipeline.layout import LINKS_KEY, MARKER, STAGE1_VERSION, TRACKS_VERSION
 from vcn_ray.pipeline.stages import ShardTask, Stages
 from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest
@@ -78,6 +82,7 @@ class TitleState:
     stages: Stages
     run_digest: str  # of `results_inputs`
     place: int = 0  # in the season
+    corrections: Sequence[Correction] = ()  # what people said of the season
     videos: list[VideoState] = field(default_factory=list)
 
     @property
@@ -148,8 +153,30 @@ class TitleState:
 
     @property
     def results_digest(self) -> str:
-        """What the title's results depend on."""
-        return digest(self.title.id, self.tracks_digest, self.run_digest)
+        """What the title's results depend on: tracks, networks, options, and what people said of the tracks."""
+        links = self.links()
+        return digest(self.title.id, self.tracks_digest, self.run_digest, *([digest(links)] if links else []))
+
+    def links(self) -> list[dict[str, Any]]:
+        """What people said that the title's clustering is held to; not who said it, or when."""
+        own = of_title(self.corrections, {video.fingerprint for video in self.videos})
+        return [entry | {"by": "", "at": "", "id": ""} for entry in to_plain(own)]
+
+    def links_are_stored(self) -> bool:
+        """Whether workers would be told just what people say now."""
+        links = self.links()
+        if not self.work.exists(LINKS_KEY):
+            return not links
+        return self.work.read_json(LINKS_KEY) == json.loads(json.dumps(links))
+
+    def store_links(self) -> None:
+        """Leave for workers what people said."""
+        if not self.links_are_stored():
+            links = self.links()
+            if links:
+                self.work.write_json(LINKS_KEY, links)
+            else:
+                self.work.delete(LINKS_KEY)
 
     def missing_shards(self) -> list[tuple[VideoState, ShardTask]]:
         """Shards still to be extracted, in order; none once the title's tracks are joined."""

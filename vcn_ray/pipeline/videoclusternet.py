@@ -176,15 +176,15 @@ class VideoClusterNet(Stages):
         seconds: Mapping[str, float],
     ) -> dict[str, int]:
         """Tables, then the page that shows them; see `Stages`."""
-        from vcn_ray.pipeline.title_outputs import finish_title, write_title
+        from vcn_ray.pipeline.outputs.title_outputs import finish_title, write_title
 
         finish_title(store, title, results, {info.name: 1 / info.fps for info in infos})
         return write_title(results, store, options, title, infos, seconds, self._face_models())
 
     def finish_season(
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
-    ) -> None:
-        """Cast, tables, page; see `Stages`."""
-        from vcn_ray.pipeline.season_outputs import write_season
+    ) -> list[str]:
+        """Cast, corrections, tables, page; see `Stages`."""
+        from vcn_ray.pipeline.outputs.season_outputs import write_season
 
-        write_season(out, slugs, options, errors, seconds, self._face_models())
+        return write_season(out, slugs, options, errors, seconds, self._face_models())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vcn_ray.config import Options
+from vcn_ray.corrections.correction_file import read_corrections
 from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.execution.factory import make_executor
 from vcn_ray.inputs.titles import Season, TimeRange
@@ -106,11 +107,14 @@ def plan_season(
     stages, overrides = stages or VideoClusterNet(), title_options or {}
     with make_executor("local" if options.run.address is None else "ray").device(options.run) as device:
         states = []
+        corrections = read_corrections(out)
         for place, title in enumerate(season.titles):
             own = overrides.get(title.id, options)
             folder = out.child("titles", title.slug)
             states.append(
-                TitleState(title, folder, own, part or TimeRange(), stages, results_inputs(own, device), place)
+                TitleState(
+                    title, folder, own, part or TimeRange(), stages, results_inputs(own, device), place, corrections
+                )
             )
         failing: list[tuple[str, str]] = []
         rates = _Rates()
@@ -155,7 +159,7 @@ def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
     if results:
         return [*rows, *(PlanRow(title, stage, 1, 1) for stage in STAGES[1:])]
     left, chunks = stages.views_left(work, options, device) if tracks else (None, None)
-    adapted = tracks and stages.is_adapted(work, options, device)
+    adapted = tracks and state.links_are_stored() and stages.is_adapted(work, options, device)
     if chunks != 0:
         share = 1.0 if left is None or not chunks else left / chunks
         estimate = rates.of_minutes("views", minutes * share)
@@ -184,6 +188,8 @@ def _changed(state: TitleState, device: str) -> str:
     changes += [f"{name} was {before.get(name)}, is {now[name]}" for name in _SHOWN if before.get(name) != now[name]]
     if before.get("videos") != now["videos"]:
         changes.append("its videos have changed")
+    if before.get("corrections") != now.get("corrections"):
+        changes.append("people have corrected its tracks")
     return "; ".join(changes) or "--from or --to, or vcn_ray, has changed"
 
 

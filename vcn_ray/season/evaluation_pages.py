@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from vcn_ray.errors import OutputError
 from vcn_ray.evaluate.report import Evaluation
 from vcn_ray.export.title_page import write_title_page
-from vcn_ray.pipeline.title_outputs import FACTS_KEY, title_report
+from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY, title_report
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
 

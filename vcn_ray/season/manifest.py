@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from vcn_ray.config import Options
+from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
 from vcn_ray.pipeline.stages import Stages
 from vcn_ray.pipeline.title_state import TitleState
 from vcn_ray.season.outcome import SeasonOutcome
@@ -40,10 +41,11 @@ def write_season_record(
     given: Options,
     device: str,
     stages: Stages,
-) -> None:
+) -> list[str]:
     """Write the season's record, errors, tables and page; not when all is there already.
 
-    `given` are the options as the user gave them, which the record tells.
+    `given` are the options as the user gave them, which the record tells. Gives a sentence for each correction that no
+    longer fits.
     """
     out, errors = outcome.out, outcome.errors()
     done = [title for title in outcome.titles if title.error is None]
@@ -54,14 +56,16 @@ def write_season_record(
         "threads_per_title": options.run.threads_per_title,
         "digests": {title.slug: states[title.id].results_digest for title in done},
         "errors": errors,
+        "corrections": corrections_digest(read_corrections(out)),
     }
     if (
         not any(title.worked for title in outcome.titles)
         and out.exists("season.json")
         and json.dumps(out.read_json("season.json"), sort_keys=True) == json.dumps(record, sort_keys=True)
     ):
-        return
+        return []
     out.delete("season.json")  # until all that it vouches for is there
     out.write_json("errors.json", errors)
-    stages.finish_season(out, [title.slug for title in done], options, errors, outcome.seconds)
+    problems = stages.finish_season(out, [title.slug for title in done], options, errors, outcome.seconds)
     out.write_json("season.json", record)
+    return problems

@@ -45,6 +45,7 @@ class SeasonOutcome:
     refused: list[tuple[str, str]]
     seconds: float
     summary: Summary | None = None  # None where all was done before
+    problems: list[str] = field(default_factory=list)  # a sentence for each correction that no longer fits
 
     @property
     def failed(self) -> list[TitleOutcome]:

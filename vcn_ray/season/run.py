@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vcn_ray.config import Options
+from vcn_ray.corrections.correction_file import read_corrections
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.execution.base import Executor, RunContext
 from vcn_ray.execution.factory import make_executor
@@ -89,12 +90,13 @@ def run_season(
             until_monitors_are_closed.enter_context(executor.open(context))  # they ask a Ray that is still up
             outcome = SeasonRun(season, states, context, executor, lock).work(out)
             lock.check()
-            write_season_record(outcome, states, for_all, options, device, stages)
+            outcome.problems = write_season_record(outcome, states, for_all, options, device, stages)
         outcome.summary = summary if summary.worked else None
         return outcome
 
 
 def _title_states(season: Season, out: Store, part: TimeRange, context: RunContext) -> dict[str, TitleState]:
+    corrections = read_corrections(out)
     return {
         title.id: TitleState(
             title,
@@ -104,6 +106,7 @@ def _title_states(season: Season, out: Store, part: TimeRange, context: RunConte
             context.tasks.stages,
             results_inputs(context.tasks.options[title.id], context.device),
             place,
+            corrections,
         )
         for place, title in enumerate(season.titles)
     }
@@ -172,6 +175,7 @@ class SeasonRun:
                 if info is not None:
                     self._title_run.require_faces(state, info)
                 state.results.write_json("title.json", title_record(state))
+                state.store_links()
                 shards = state.missing_shards()
                 state.results.delete(ERROR_LOG)
                 self._results[title].worked = True

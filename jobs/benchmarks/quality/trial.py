@@ -26,8 +26,8 @@ from vcn_ray.evaluate.reliability import Reliability
 from vcn_ray.evaluate.report import evaluate_run, score_tracks
 from vcn_ray.models.loading import FaceModels
 from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
+from vcn_ray.pipeline.outputs.title_outputs import finish_title
 from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
-from vcn_ray.pipeline.title_outputs import finish_title
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 

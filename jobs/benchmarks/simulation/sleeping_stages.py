@@ -173,8 +173,9 @@ class SleepingStages(Stages):
 
     def finish_season(
         self, out: Store, slugs: Sequence[str], options: Options, errors: Sequence[Mapping[str, Any]], seconds: float
-    ) -> None:
+    ) -> list[str]:
         """Nothing to write."""
+        return []
 
     def _title(self, work: Store) -> str:
         """The title whose working store this is: ``.../titles/TITLE/work``."""

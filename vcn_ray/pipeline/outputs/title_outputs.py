@@ -17,9 +17,9 @@ from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
 from vcn_ray.models.loading import INSTALLED, FaceModels
-from vcn_ray.pipeline.layout import step_of
+from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, step_of
 from vcn_ray.pipeline.track_splits import read_tracks
-from vcn_ray.schemas import ITERATION_CLUSTERS, ITERATIONS
+from vcn_ray.schemas import FOUND, ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
 from vcn_ray.tracks.video_info import VideoInfo
 from vcn_ray.version import __version__
@@ -50,6 +50,8 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
         chosen["confidence"],
     )
     tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
+    store.write_table(FOUND_KEY, tables.tracks, FOUND)
+    store.delete(CORRECTED_KEY)
     write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
     results.write_table("crops.parquet", found.crops)
     rows = [
@@ -107,7 +109,17 @@ def write_title(
         ],
     }
     work.write_bytes(FACTS_KEY, json.dumps(facts, ensure_ascii=False).encode())  # in the order that the page shows
-    report = title_report(results, facts)
+    return show_title(results, work)
+
+
+def show_title(results: Store, work: Store) -> dict[str, int]:
+    """Write a title's page from its tables, and what the season's page will say of it; its counts.
+
+    Args:
+        results: the title's folder.
+        work: its working store, with what `write_title` left there.
+    """
+    report = title_report(results, work.read_json(FACTS_KEY))
     write_title_page(results, report)
     entry = season_entry(report, href=f"titles/{results.name}/report.html")
     work.write_json(ENTRY_KEY, entry.to_dict())

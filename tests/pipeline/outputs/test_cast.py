@@ -11,9 +11,9 @@ from vcn_ray.calibration import Calibration
 from vcn_ray.config import ClusterOptions, make_options
 from vcn_ray.errors import OutputError
 from vcn_ray.export.season_page import SeasonEntry
-from vcn_ray.pipeline.cast import make_cast
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
-from vcn_ray.pipeline.season_outputs import write_season
+from vcn_ray.pipeline.outputs.cast import make_cast
+from vcn_ray.pipeline.outputs.season_outputs import write_season
 from vcn_ray.storage.store import Store
 
 _DIM = 64
