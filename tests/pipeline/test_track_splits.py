@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from support import tiny_title
 
-from vcn_ray.pipeline import track_splits as splits
+from vcn_ray.pipeline import split_tables
 from vcn_ray.pipeline.outputs.title_outputs import finish_title
 from vcn_ray.schemas import CANNOT_LINK, TRACKS
 from vcn_ray.storage.store import Store
@@ -68,9 +68,9 @@ def test_the_second_part_is_a_track_of_its_own_in_every_table(title, tmp_path, d
     # Each part is with its own person, and linked apart from whom its own frames show beside it.
     clusters = [rows[track]["cluster_id"] for track in (FIRST, 0, NEW, 1)]
     assert clusters[0] == clusters[1] != clusters[2] == clusters[3]
-    links = splits.read_cannot_link(title).to_pylist()
+    links = split_tables.read_cannot_link(title).to_pylist()
     assert {(row["track_a"], row["track_b"]) for row in links} == {(2, NEW), (5, FIRST)}
-    jpegs = splits.read_crops(title, ["track_id", "frame", "jpeg"], NEW)
+    jpegs = split_tables.read_crops(title, ["track_id", "frame", "jpeg"], NEW)
     assert jpegs["track_id"].to_pylist() == [NEW] * 4
     assert jpegs["frame"].to_pylist() == list(range(CUT, 1037, 12))
 
@@ -79,11 +79,11 @@ def test_a_title_without_errors_keeps_its_tables(tmp_path):
     store = Store(tmp_path / "work")
     tiny_title.make_title(store)
     tiny_title.adapt(store, {"max_iterations": 0})
-    found = splits.read_tracks(store)
+    found = split_tables.read_tracks(store)
     assert found.split_from == {}
     for name in ("faces", "tracks", "crops"):
         assert getattr(found, name).equals(store.read_table(f"tracks/{name}.parquet"))
-    assert splits.read_cannot_link(store).equals(store.read_table("tracks/cannot_link.parquet"))
+    assert split_tables.read_cannot_link(store).equals(store.read_table("tracks/cannot_link.parquet"))
 
 
 def test_a_run_that_dies_before_its_splits_are_stored_or_after_resumes_to_the_same(title, tmp_path):
@@ -111,6 +111,6 @@ def test_what_other_options_left_is_not_taken_for_this_run(title):
 def test_parts_of_the_crops_that_are_not_used_follow_their_frames(title):
     """Of long tracks some crops are left out of adaptation; they are cut with the faces."""
     tiny_title.adapt(title, {"max_iterations": 0, "max_crops_per_track": 4})
-    table = splits.read_tracks(title).crops
+    table = split_tables.read_tracks(title).crops
     track, frame = (table[column].to_numpy() for column in ("track_id", "frame"))
     assert set(track[(frame >= CUT) & (frame < CUT + 100)]) == {NEW}

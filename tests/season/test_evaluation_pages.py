@@ -14,6 +14,7 @@ import vcn_ray
 from vcn_ray import schemas
 from vcn_ray.cli.commands import app
 from vcn_ray.config import make_options
+from vcn_ray.models.loading import INSTALLED
 from vcn_ray.pipeline.outputs import title_outputs
 from vcn_ray.season.evaluation_pages import show_evaluation
 from vcn_ray.storage.store import Store
@@ -52,7 +53,7 @@ def _write_title(out: Path, title: str, people: Sequence[str]) -> None:
         name=f"{title}.mp4", duration_s=9.0, frames=225, fps=25.0, width_px=64, height_px=48, warnings=("a remark",)
     )
     seconds = {"tracks": 2.0, "adapt": 1.0}
-    title_outputs.write_title(store, store.child("work"), make_options({}), title, [info], seconds)
+    title_outputs.write_title(store, store.child("work"), make_options({}), title, [info], seconds, INSTALLED)
 
 
 @pytest.fixture

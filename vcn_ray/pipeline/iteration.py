@@ -19,10 +19,10 @@ from vcn_ray.cluster.clusterer import Clusterer, CropOutputs
 from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.cluster.title import Clustering, cluster_title
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
+from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.pipeline.stages import OnEvent
 from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels, load_views
 from vcn_ray.pipeline.title_work import TitleWork
-from vcn_ray.pipeline.track_splits import read_cannot_link
 from vcn_ray.schemas import EMBEDDINGS
 
 

@@ -6,7 +6,7 @@ where tracks are cut and the cannot-links after that; tables with the new tracks
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -18,17 +18,12 @@ from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.similarity import cosine_matrix, unit
+from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY, STEP, crop_tracks
 from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link, load_pixels, load_views
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
-from vcn_ray.storage.store import Store
 from vcn_ray.tracks.duplicates import cannot_links
 from vcn_ray.tracks.splitting import plan_splits, split_table
-from vcn_ray.tracks.tracktable import track_table
-
-#: The step in the title's store, and its tables (`schemas.SPLITS`, `schemas.CANNOT_LINK`).
-STEP = "split"
-_SPLITS_KEY, _LINKS_KEY = f"{STEP}/splits.parquet", f"{STEP}/cannot_link.parquet"
 
 #: Crops per forward pass; part of the result, as in `adapt.cache`.
 _BATCH_CROPS = 32
@@ -44,55 +39,17 @@ def settle_tracks(work: TitleWork, crops: TitleCrops, device: str, inputs: str, 
     if workers.rank == 0 and not store.is_done(STEP, inputs):
         splits = _find_splits(work, crops, device)
         store.begin(STEP)
-        store.write_table(_SPLITS_KEY, splits, SPLITS)
+        store.write_table(SPLITS_KEY, splits, SPLITS)
         links = store.read_table("tracks/cannot_link.parquet")
         if splits.num_rows:
             # Two parts of one track may still be found to be one character: then the cut has done no harm.
             pairs = cannot_links(split_table(store.read_table("tracks/faces.parquet"), splits))
             links = pa.table({"track_a": [a for a, _ in pairs], "track_b": [b for _, b in pairs]}, schema=CANNOT_LINK)
-        store.write_table(_LINKS_KEY, links, CANNOT_LINK)
+        store.write_table(CANNOT_LINK_KEY, links, CANNOT_LINK)
         store.mark_done(STEP, inputs, tracks=splits.num_rows)
     workers.from_first(torch.zeros(1, device=torch.device(device)))
     track_id, position = np.unique(crop_tracks(store)[crops.rows], return_inverse=True)
     return replace(crops, track_of_crop=position.astype(np.int64), track_id=track_id)
-
-
-@dataclass(frozen=True)
-class SplitTracks:
-    """A title's faces, tracks and crops (`schemas.STAGE1_FACES`, `STAGE1_TRACKS`, `CROPS`) after the splits."""
-
-    faces: pa.Table
-    tracks: pa.Table
-    crops: pa.Table
-    split_from: dict[int, int]  # new track: the one that it was cut from
-
-
-def read_tracks(store: Store) -> SplitTracks:
-    """What the title's results are made from."""
-    splits = store.read_table(_SPLITS_KEY)
-    faces, tracks, crops = (store.read_table(f"tracks/{name}.parquet") for name in ("faces", "tracks", "crops"))
-    if splits.num_rows:
-        faces = split_table(faces, splits)
-        crops = split_table(crops, splits).sort_by([("track_id", "ascending"), ("frame", "ascending")])
-        tracks = track_table(faces, crops)
-    return SplitTracks(faces, tracks, crops, {row["new_track_id"]: row["track_id"] for row in splits.to_pylist()})
-
-
-def read_cannot_link(store: Store) -> pa.Table:
-    """Pairs of tracks that are two people (`schemas.CANNOT_LINK`), after the splits."""
-    return store.read_table(_LINKS_KEY)
-
-
-def crop_tracks(store: Store) -> np.ndarray:
-    """(n,) int64: track of each row of stage 1's table of crops, after the splits."""
-    table = split_table(store.read_table("tracks/crops.parquet", ["track_id", "frame"]), store.read_table(_SPLITS_KEY))
-    return table["track_id"].to_numpy()
-
-
-def read_crops(store: Store, columns: list[str], track: int) -> pa.Table:
-    """These columns, track_id and frame among them, of one track's crops, after the splits; reads no other pictures."""
-    rows = np.flatnonzero(crop_tracks(store) == track)
-    return split_table(store.read_table("tracks/crops.parquet", columns, rows), store.read_table(_SPLITS_KEY))
 
 
 def _find_splits(work: TitleWork, crops: TitleCrops, device: str) -> pa.Table:

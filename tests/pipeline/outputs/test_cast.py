@@ -11,8 +11,10 @@ from vcn_ray.calibration import Calibration
 from vcn_ray.config import ClusterOptions, make_options
 from vcn_ray.errors import OutputError
 from vcn_ray.export.season_page import SeasonEntry
+from vcn_ray.models.loading import INSTALLED
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
-from vcn_ray.pipeline.outputs.cast import make_cast
+from vcn_ray.pipeline.outputs.cast import People, deliver_cast, find_cast
+from vcn_ray.pipeline.outputs.found import FinishedTitle
 from vcn_ray.pipeline.outputs.season_outputs import write_season
 from vcn_ray.storage.store import Store
 
@@ -50,6 +52,9 @@ def _write_title(out, title, characters, cannot_link=(), network="net", digest="
     work = store.child("work")
     for name, rows in {"clusters": clusters, "tracks": tracks, "faces": faces}.items():
         store.write_table(f"{name}.parquet", _table(rows, getattr(schemas, name.upper())))
+    work.write_table(
+        "found.parquet", _table([{k: row[k] for k in ("track_id", "cluster_id")} for row in tracks], schemas.FOUND)
+    )
     work.write_table(EMBEDDINGS_KEY, _table(embeddings, schemas.EMBEDDINGS))
     links = [{"track_a": a, "track_b": b} for a, b in cannot_link]
     work.write_table("split/cannot_link.parquet", _table(links, schemas.CANNOT_LINK))
@@ -57,7 +62,13 @@ def _write_title(out, title, characters, cannot_link=(), network="net", digest="
     work.write_table("tracks/crops.parquet", _table(crops, schemas.CROPS))
     work.write_json("season_entry.json", SeasonEntry(title, "done", href=f"titles/{title}/report.html").to_dict())
     work.mark_done("results", digest)
-    return title, store
+    return FinishedTitle(title, store)
+
+
+def make_cast(out, titles, options=None):
+    """The cast as found, delivered."""
+    found = find_cast(out, titles, options or ClusterOptions())
+    return deliver_cast(out, titles, People(found.member_of), found.networks)
 
 
 @pytest.fixture
@@ -81,6 +92,7 @@ def test_people_are_matched_and_numbered_by_screen_time(season):
     assert first == {
         "cast_id": 0,
         "character": None,
+        "name_confidence": None,
         "titles": 2,
         "characters": 2,
         "tracks": 6,
@@ -104,7 +116,7 @@ def test_order_of_titles_changes_no_number(season):
 def test_nothing_is_matched_again_until_a_title_changes(season):
     out, titles = season
     first = make_cast(out, titles)
-    work = titles[0][1].child("work")
+    work = titles[0].work
     needed = work.read_bytes(EMBEDDINGS_KEY)
     work.delete(EMBEDDINGS_KEY)  # without it nothing can be matched
     again = make_cast(out, titles)
@@ -149,7 +161,7 @@ def test_titles_without_characters_and_seasons_without_titles(tmp_path):
 def test_the_season_carries_the_cast_and_its_titles_do_not_change(season):
     out, _ = season
     before = {key: out.read_bytes(key) for key in out.keys("titles/")}
-    write_season(out, ["e1", "e2"], make_options({}), [{"title": "e3", "error": "e3 is empty"}], 3.0)
+    write_season(out, ["e1", "e2"], make_options({}), [{"title": "e3", "error": "e3 is empty"}], 3.0, INSTALLED)
     assert {key: out.read_bytes(key) for key in out.keys("titles/")} == before
     assert out.read_table("clusters.parquet")["cast_id"].to_pylist() == [0, 2, 1, 0]
     assert out.read_table("tracks.parquet")["cast_id"].to_pylist() == [0] * 3 + [2] * 2 + [None] + [1] * 3 + [0] * 3 + [

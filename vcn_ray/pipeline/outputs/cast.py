@@ -21,7 +21,7 @@ from vcn_ray.export.tables import to_csv
 from vcn_ray.models.catalogue import known_calibration
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, RESULTS
 from vcn_ray.pipeline.outputs.found import CAST_FOUND_KEY, FinishedTitle, each, read_found
-from vcn_ray.pipeline.track_splits import read_cannot_link
+from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.schemas import CAST, CAST_CHARACTERS, CAST_FOUND
 from vcn_ray.storage.store import Store, digest
 

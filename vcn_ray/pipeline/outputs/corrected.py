@@ -19,7 +19,7 @@ from vcn_ray.pipeline.layout import CORRECTED_KEY
 from vcn_ray.pipeline.outputs.cast import CastFound, People, SaidOfCast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks, read_found, track_places
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY, show_title
-from vcn_ray.pipeline.track_splits import read_tracks
+from vcn_ray.pipeline.split_tables import read_tracks
 from vcn_ray.schemas import CAST_FOUND
 from vcn_ray.storage.store import digest
 

@@ -13,7 +13,7 @@ from vcn_ray.corrections.anchoring import TitlePlaces, TrackPlaces
 from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.errors import InputError
 from vcn_ray.pipeline.layout import FOUND_KEY
-from vcn_ray.pipeline.track_splits import read_cannot_link
+from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.schemas import FACES
 from vcn_ray.storage.store import Store
 

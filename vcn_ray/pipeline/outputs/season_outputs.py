@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
@@ -20,13 +20,15 @@ from vcn_ray.export.season_page import (
     write_season_page,
 )
 from vcn_ray.export.tables import write_season_tables
-from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.pipeline.outputs.cast import CastFound, People, SeasonCast, deliver_cast, find_cast, stored_cast
 from vcn_ray.pipeline.outputs.corrected import CorrectedTitles, correct_titles, said_of_cast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each
 from vcn_ray.pipeline.outputs.title_outputs import ENTRY_KEY, PICTURE_BUDGET_BYTES, versions
-from vcn_ray.pipeline.track_splits import read_crops
+from vcn_ray.pipeline.split_tables import read_crops
 from vcn_ray.storage.store import Store
+
+if TYPE_CHECKING:  # applying corrections needs no network
+    from vcn_ray.models.loading import FaceModels
 
 #: What the season's page says that is in none of its tables.
 SEASON_FACTS_KEY = "work/season_facts.json"
@@ -40,7 +42,7 @@ def write_season(
     options: Options,
     errors: Sequence[Mapping[str, Any]],
     seconds: float,
-    models: FaceModels = INSTALLED,
+    models: FaceModels,
 ) -> list[str]:
     """Match the season's cast, bring corrections to it, write its tables and its page.
 
@@ -79,17 +81,21 @@ def apply_to_tables(out: Store) -> CorrectedTitles:
 
     `InputError` where that has not all that it takes.
     """
-    cast = stored_cast(out)
-    facts = out.read_json(SEASON_FACTS_KEY)
-    titles = _titles(out, facts["slugs"])
+    cast, titles, facts = stored_cast(out), finished_titles(out), out.read_json(SEASON_FACTS_KEY)
     corrected = correct_titles(titles, cast, read_corrections(out))
     _deliver(out, facts, titles, cast, corrected.people)
     return corrected
 
 
+def finished_titles(out: Store) -> list[FinishedTitle]:
+    """The titles of a finished season that are done, in order; `InputError` where there is no such season."""
+    stored_cast(out)
+    return _titles(out, out.read_json(SEASON_FACTS_KEY)["slugs"])
+
+
 def _titles(out: Store, slugs: Sequence[str]) -> list[FinishedTitle]:
     folders = [FinishedTitle("", out.child("titles", slug)) for slug in slugs]
-    ids = each(lambda title: title.results.read_json("title.json")["title"], folders)
+    ids = each(lambda title: title.work.read_json(ENTRY_KEY)["title"], folders)
     return [FinishedTitle(name, folder.results) for name, folder in zip(ids, folders, strict=True)]
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,13 +16,15 @@ from vcn_ray.config import Options
 from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
-from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, step_of
-from vcn_ray.pipeline.track_splits import read_tracks
+from vcn_ray.pipeline.split_tables import read_tracks
 from vcn_ray.schemas import FOUND, ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
 from vcn_ray.tracks.video_info import VideoInfo
 from vcn_ray.version import __version__
+
+if TYPE_CHECKING:  # applying corrections needs no network
+    from vcn_ray.models.loading import FaceModels
 
 ENTRY_KEY = "season_entry.json"  # what the season's page says of a title, kept with its work
 FACTS_KEY = "page_facts.json"  # what a title's page says that is in none of its tables, kept with its work
@@ -74,7 +76,7 @@ def write_title(
     title: str,
     infos: Sequence[VideoInfo],
     seconds: Mapping[str, float],
-    models: FaceModels = INSTALLED,
+    models: FaceModels,
 ) -> dict[str, int]:
     """Write a title's page from the tables that lie in its folder.
 
