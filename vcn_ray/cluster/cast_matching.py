@@ -37,6 +37,10 @@ _MANY_CHARACTERS = 4096
 _SLACK = 1e-4
 
 
+#: A character's title and cluster_id.
+Character = tuple[str, int]
+
+
 @dataclass(frozen=True)
 class TitleCharacters:
     """The tracks of one title that are in a character (n), and which of them are seen together."""
@@ -56,6 +60,7 @@ class Cast:
     cluster_id: np.ndarray  # (characters,) int64
     member: np.ndarray  # (characters,) int64, 0.. in order of each member's first title and character
     evidence: Evidence | None  # by which it was decided; None where there was nothing to decide
+    refused: tuple[tuple[Character, Character], ...] = ()  # said to be one, but they or theirs are two people
 
 
 def match_cast(
@@ -64,6 +69,8 @@ def match_cast(
     search: Literal["auto", "blocks", "faiss"] = "auto",
     least_log_odds: float = 0.0,
     fit: Callable[..., Evidence] = fit_evidence,
+    same: Iterable[Sequence[Character]] = (),
+    apart: Iterable[tuple[Character, Character]] = (),
 ) -> Cast:
     """Find which characters of a season's titles are one member of its cast.
 
@@ -74,6 +81,9 @@ def match_cast(
     titles: in any order, the result is the same; their ids differ. calibration: of the base model, None where unknown.
     search: how candidates are found; both ways give the same result. least_log_odds: a merge wants more than these.
     fit: the evidence from the season's similarities, arguments as for `fit_evidence`.
+    same: characters that people said to be one person; they start as one member, two of one title as well. Where that
+    joined two people, it is refused, and the rest of the group stands. apart: those said to be two people. Characters
+    that are in no title are ignored; what was said changes nothing of the evidence.
     Memory grows with tracks x D and with the pairs of characters that may be one, never with pairs of tracks.
     """
     ordered = sorted((title for title in titles if len(title.track_id)), key=lambda title: title.title)
@@ -81,6 +91,7 @@ def match_cast(
     if len(characters.title) < 2:
         member = np.zeros(len(characters.title), np.int64)
         return Cast(characters.title, characters.cluster_id, member, None)
+    characters.keep_apart(apart)
     with threadpool_limits(1):  # sums in one order
         values, counts, n_tracks = season_similarities(ordered)
         evidence = None
@@ -88,12 +99,20 @@ def match_cast(
             known = calibration or guess_calibration(values, counts)
             units = standardise(values, known.typical_clarity, known)
             evidence = fit(units, known.typical_clarity, n_tracks, known, counts)
-        if evidence is None:
-            member = np.arange(len(characters.title))
-        else:
+        near = [np.empty(0, np.int32)] * len(characters.title)
+        if evidence is not None:
             near = _candidates(characters.means, _lowest_similarity(evidence, least_log_odds), search)
-            member = _link(characters, near, evidence, least_log_odds)
-    return Cast(characters.title, characters.cluster_id, member, evidence)
+        groups = _Groups(characters, near, evidence or Evidence(), least_log_odds)
+        refused = groups.join(characters.numbers(same))
+        merge_most_similar(groups, len(near))
+    named = list(zip(characters.title, characters.cluster_id.tolist(), strict=True))
+    return Cast(
+        characters.title,
+        characters.cluster_id,
+        relabel(groups.owner),
+        evidence,
+        tuple((named[a], named[b]) for a, b in refused),
+    )
 
 
 class _Characters:
@@ -117,6 +136,17 @@ class _Characters:
         self.means = np.concatenate(means) if means else np.empty((0, 1))  # of their tracks' unit vectors
         self.counts = np.concatenate([np.empty(0, np.int64), *counts])
         self.cannot_link = np.unique(np.concatenate([np.empty((0, 2), np.int64), *cannot]), axis=0)
+
+    def numbers(self, said: Iterable[Sequence[Character]]) -> list[list[int]]:
+        """Numbers of each group's characters, those that there are, ascending; groups of two or more, in one order."""
+        number = {who: k for k, who in enumerate(zip(self.title, self.cluster_id.tolist(), strict=True))}
+        known = [sorted({number[title, int(c)] for title, c in group if (title, int(c)) in number}) for group in said]
+        return sorted(group for group in known if len(group) > 1)
+
+    def keep_apart(self, pairs: Iterable[tuple[Character, Character]]) -> None:
+        """Add pairs that are two people."""
+        known = np.array(self.numbers(pairs), np.int64).reshape(-1, 2)
+        self.cannot_link = np.unique(np.concatenate([self.cannot_link, known]), axis=0)
 
 
 def _positions(title: TitleCharacters) -> tuple[np.ndarray, np.ndarray]:
@@ -229,6 +259,24 @@ class _Groups:
         order = np.argsort(one, kind="stable")
         self.apart = np.split(other[order], np.searchsorted(one[order], np.arange(1, n)))
 
+    def join(self, said: Iterable[Sequence[int]]) -> list[tuple[int, int]]:
+        """Merge characters (numbers, ascending) that are said to be one; the pairs of which that makes two people."""
+        refused = []
+        for group in said:
+            parts: list[int] = []  # a character of each that cannot be one with those before
+            for character in group:
+                for other in parts:
+                    a, b = sorted((int(self.owner[other]), int(self.owner[character])))
+                    if a == b:
+                        break
+                    if not np.isin(self.owner[self.apart[a]], b).any():
+                        self.merge(a, b)
+                        break
+                else:
+                    parts.append(character)
+            refused += [(parts[0], other) for other in parts[1:]]
+        return refused
+
     def allowed(self, group: int) -> tuple[np.ndarray, np.ndarray]:
         """The groups that this one may merge with, ascending, and its average similarity to each."""
         others = np.unique(self.owner[self.near[group]])
@@ -248,11 +296,5 @@ class _Groups:
         self.owner[self.owner == b] = a
         self.near[a] = np.concatenate([self.near[a], self.near[b]])
         self.apart[a] = np.concatenate([self.apart[a], self.apart[b]])
-        self.title[a] = -1  # of several titles
-
-
-def _link(characters: _Characters, near: list[np.ndarray], evidence: Evidence, least_log_odds: float) -> np.ndarray:
-    """Merge the two most similar groups that may merge until there are none; (characters,) labels 0.. ."""
-    groups = _Groups(characters, near, evidence, least_log_odds)
-    merge_most_similar(groups, len(near))
-    return relabel(groups.owner)
+        if self.title[a] != self.title[b]:
+            self.title[a] = -1  # of several titles

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.links import Links
 from vcn_ray.config import ClusterOptions
 
 
@@ -33,12 +34,23 @@ class TitleFaces:
     """The tracks of a title as a clusterer gets them; every track has at least one crop."""
 
     outputs: CropOutputs
-    kept: np.ndarray  # (tracks,) bool: passed the quality filter; the others make no characters of their own
+    kept: np.ndarray  # (tracks,) bool: passed the quality filter, not left out; others make no character of their own
     cannot_link: np.ndarray  # (tracks, tracks) bool, symmetric: seen together, so two people
     calibration: Calibration | None  # the base model's; None where it is not known
     options: ClusterOptions
     adapted: bool  # whether the student has been trained at all
     seed: int = 0  # of whatever is drawn
+    links: Links | None = None  # what people said of the tracks; None: nothing
+
+    @property
+    def said(self) -> Links:
+        """What people said of the tracks."""
+        return self.links or Links.none(len(self.kept))
+
+    @property
+    def two_people(self) -> np.ndarray:
+        """(tracks, tracks) bool: pairs that were seen together or are said to be two people, for whole groups."""
+        return self.said.over_groups(self.cannot_link)
 
     def kept_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the kept tracks' crops, (k,), and the position of each one's track among the kept ones, (k,)."""
@@ -62,7 +74,10 @@ class Clusters:
 
 
 class Clusterer(Protocol):
-    """A way to find a title's characters."""
+    """A way to find a title's characters.
+
+    It may make use of what people said (`TitleFaces.links`); whatever it finds is held to that afterwards.
+    """
 
     def cluster(self, title: TitleFaces) -> Clusters:
         """Which tracks are one character; the same input gives the same labels."""

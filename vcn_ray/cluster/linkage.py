@@ -140,6 +140,7 @@ def link_by_evidence(
     cannot_link: np.ndarray,
     evidence: MergeEvidence,
     least_log_odds: float = 0.0,
+    group: np.ndarray | None = None,
 ) -> np.ndarray:
     """Merge the two most similar clusters for which the evidence speaks, until it speaks for none.
 
@@ -147,10 +148,15 @@ def link_by_evidence(
     hold a cannot-link pair never merge.
 
     similarity: (n, n) symmetric; clarity: (n,) of the tracks, above 0; cannot_link: (n, n) bool; least_log_odds: a
-    merge wants more than these. Returns (n,) labels 0.. in order of each cluster's first track. Ties go to the lower
-    index: the same input gives the same labels.
+    merge wants more than these; group: (n,) int64, tracks of one number are one cluster from the start, None: no
+    two are. Returns (n,) labels 0.. in order of each cluster's first track. Ties go to the lower index: the same input
+    gives the same labels.
     """
     clusters = _TrackClusters(similarity, clarity, cannot_link, evidence, least_log_odds)
+    if group is not None:
+        _, first, of_track = np.unique(group, return_index=True, return_inverse=True)
+        for track in np.flatnonzero(first[of_track] != np.arange(len(group))).tolist():
+            clusters.merge(int(first[of_track[track]]), track)
     merge_most_similar(clusters, len(similarity))
     return relabel(clusters.owner)
 
@@ -161,6 +167,7 @@ def find_characters(
     cannot_link: np.ndarray,
     evidence: Evidence,
     least_log_odds: float = 0.0,
+    group: np.ndarray | None = None,
 ) -> tuple[np.ndarray, Evidence]:
     """`link_by_evidence` with a prior that agrees with the number of characters that it finds.
 
@@ -168,7 +175,7 @@ def find_characters(
     which gives as many or more of them; that is repeated until they ask no more. Returns labels and the evidence.
     """
     while True:
-        labels = link_by_evidence(similarity, clarity, cannot_link, evidence, least_log_odds)
+        labels = link_by_evidence(similarity, clarity, cannot_link, evidence, least_log_odds, group)
         if not len(labels):
             return labels, evidence
         wanted = crp_concentration(int(labels.max()) + 1, len(labels))

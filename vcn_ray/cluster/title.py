@@ -10,11 +10,14 @@ from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterer import Clusterer, CropOutputs, TitleFaces
+from vcn_ray.cluster.links import Links
 from vcn_ray.cluster.matching import gaussian_matches
 from vcn_ray.cluster.quality import quality_threshold, track_quality
 from vcn_ray.config import ClusterOptions
 
 LOW_QUALITY = "low quality: its faces are recognised too unsteadily"
+SAID_TO_BE_NOBODY = "said to be no face, or nobody in particular"
+SAID_TO_BE_ANOTHER = "said to be another person than the character that it was found in"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def cluster_title(
     *,
     adapted: bool,
     seed: int = 0,
+    links: Links | None = None,
 ) -> Clustering:
     """Judge, filter, cluster and match a title's tracks (S Alg. 1, stage 3 and the end of each iteration).
 
@@ -52,25 +56,39 @@ def cluster_title(
         clusterer: finds the characters; `clusterers.table.find_clusterer` gives the one that the options name.
         adapted: whether the student has been trained at all; before, the base model stands alone.
         seed: of what the clusterer draws.
+        links: what people said, which holds whatever the clusterer finds; None: nothing. `ValueError` where that joins
+            two tracks that were seen together.
     """
     quality = track_quality(outputs.stochastic, outputs.track_of_crop, n_tracks)
-    kept = quality >= quality_threshold(quality, options.quality_deviation, options.quality_factor)
-    found = clusterer.cluster(TitleFaces(outputs, kept, cannot_link, calibration, options, adapted, seed))
+    said = links or Links.none(n_tracks)
+    kept = ~said.left_out
+    kept &= quality >= quality_threshold(quality[kept], options.quality_deviation, options.quality_factor)
+    found = clusterer.cluster(TitleFaces(outputs, kept, cannot_link, calibration, options, adapted, seed, said))
+    labels = said.hold(found.labels, cannot_link)
+    confidence = np.where((labels >= 0) & (found.labels >= 0), found.confidence, np.nan)
     reason = [
         None if label >= 0 else found.left_out if good else LOW_QUALITY
-        for label, good in zip(found.labels, kept, strict=True)
+        for label, good in zip(labels, kept, strict=True)
     ]
-    group, pairs = _groups(outputs, found.labels, kept, options)
-    return Clustering(found.labels, found.confidence, reason, quality, kept, group, pairs)
+    for track in np.flatnonzero((labels < 0) & (said.left_out | (found.labels >= 0))).tolist():
+        reason[track] = SAID_TO_BE_NOBODY if said.left_out[track] else SAID_TO_BE_ANOTHER
+    group, pairs = _groups(outputs, labels, kept, options, said, cannot_link)
+    return Clustering(labels, confidence, reason, quality, kept, group, pairs)
 
 
 def _groups(
-    outputs: CropOutputs, labels: np.ndarray, kept: np.ndarray, options: ClusterOptions
+    outputs: CropOutputs,
+    labels: np.ndarray,
+    kept: np.ndarray,
+    options: ClusterOptions,
+    said: Links,
+    cannot_link: np.ndarray,
 ) -> tuple[np.ndarray, int]:
-    """Group of each track (-1: filtered out) for the next iteration, and the number of pairs that match.
+    """Group of each track (-1: filtered or left out) for the next iteration, and the number of pairs that match.
 
     "members": the kept tracks of a cluster. "gaussian": tracks connected by the paper's matches (P 3.5), which are not
-    transitive; the paper does not say whether a match of a match trains along.
+    transitive; the paper does not say whether a match of a match trains along. Both are held to what people said, which
+    makes no filtered track steady enough to train on.
     """
     if options.matching == "members":
         members = np.bincount(labels[kept & (labels >= 0)])
@@ -83,4 +101,4 @@ def _groups(
     matches = gaussian_matches(flat, (np.cumsum(kept) - 1)[track_of_view[rows]], int(kept.sum()))
     group = np.full(len(kept), -1, np.int64)
     group[kept] = connected_components(coo_array(matches), directed=False)[1]
-    return group, int(matches.sum()) // 2
+    return np.where(kept, said.hold(group, cannot_link), -1), int(matches.sum()) // 2

@@ -27,6 +27,6 @@ class BaselineClusterer:
         from vcn_ray.evaluate.baselines.problem import TrackFaces
 
         rows, track_of_row = title.kept_crops()
-        cannot_link = title.cannot_link[np.ix_(title.kept, title.kept)]
+        cannot_link = title.two_people[np.ix_(title.kept, title.kept)]
         faces = TrackFaces(title.outputs.base[rows].astype(np.float32), track_of_row, cannot_link)
         return title.clusters_of_kept(find_baseline(self.name).prepare(faces, title.seed)(**self.setting))

@@ -29,14 +29,17 @@ UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character
 _LEAST_CLARITY = 0.7
 
 #: As `fusing.fuse`.
-Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None]
+Fuse = Callable[
+    [np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None
+]
 
 
 @dataclass(frozen=True)
 class EvidenceClusterer:
     """Clusters the kept tracks by evidence, then attaches the others to a character where the evidence suffices.
 
-    Low-quality tracks so neither make characters of their own nor blur good ones. Each field is an ingredient; without
+    Low-quality tracks so neither make characters of their own nor blur good ones. What people said holds: tracks of one
+    group are one cluster from the start, and nothing merges two people. Each field is an ingredient; without
     it the method is what `python -m jobs.benchmarks quality` measures the ingredient's worth against.
     """
 
@@ -52,8 +55,13 @@ class EvidenceClusterer:
         """Labels and confidence of all tracks, those included that were filtered out and then attached."""
         outputs, kept, options = title.outputs, title.kept, title.options
         n = len(kept)
-        cannot_link = title.cannot_link if self.cannot_links else np.zeros_like(title.cannot_link)
-        linkable = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
+        links = title.said
+        cannot_link = title.two_people if self.cannot_links else links.over_groups(np.zeros_like(title.cannot_link))
+        group, speaking = links.group, links.speaking(kept)
+        one = group[:, None] == group[None]
+        # Pairs of which a person said what they are, either way, are no evidence: people speak where the method erred,
+        # so these are no sample of the title's pairs, and the share is of those that are still to be decided.
+        linkable = np.triu(~cannot_link & ~one & kept[:, None] & kept[None], 1)
         direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
         clarities = pair_clarity(clarity[:, None], clarity[None])
         cosine = direction @ direction.T
@@ -63,30 +71,36 @@ class EvidenceClusterer:
         evidence = fit_evidence(similarity[linkable], clarities[linkable], int(kept.sum()), known, shift=self.shift)
         if title.adapted:
             student = cosine_matrix(outputs.adapted, outputs.track_of_crop, n)
-            fused = self.fuse(similarity, clarities, evidence, student, linkable)
+            mates = (one & kept[None]).sum(axis=1) - kept
+            fused = self.fuse(similarity, clarities, evidence, student, linkable, mates)
             if fused is not None:
                 similarity, evidence = fused
         evidence = replace(evidence, sizes_in_prior=self.sizes_in_prior)
         least = float(np.log(options.false_merge_cost))
         labels = np.full(n, -1, np.int64)
-        part = np.ix_(kept, kept)
-        of_kept = (similarity[part], clarity[kept], cannot_link[part], evidence, least)
+        part = np.ix_(speaking, speaking)
+        of_speaking = (similarity[part], clarity[speaking], cannot_link[part], evidence, least, group[speaking])
         if self.number_in_prior:
-            labels[kept], evidence = find_characters(*of_kept)
+            labels[speaking], evidence = find_characters(*of_speaking)
         else:
-            labels[kept] = link_by_evidence(*of_kept)
+            labels[speaking] = link_by_evidence(*of_speaking)
+        labels = links.spread(labels)
         if options.low_quality == "attach":
-            labels = _attach(similarity, clarity, cannot_link, labels, evidence, least)
-        lone = np.flatnonzero(labels >= 0)
-        lone = lone[np.bincount(labels[lone])[labels[lone]] == 1]
-        unclear = clarity[lone] < _LEAST_CLARITY * np.median(clarity[kept])
-        labels[lone[unclear & (separation(clarity[lone], calibration) < self.least_separation)]] = -1
+            rest = np.flatnonzero((labels < 0) & ~links.left_out)
+            labels = _attach(rest, similarity, clarity, cannot_link, labels, evidence, least)
+        lone = np.flatnonzero((labels >= 0) & ~links.said)
+        lone = lone[np.bincount(labels[labels >= 0])[labels[lone]] == 1]
+        if len(lone):
+            unclear = clarity[lone] < _LEAST_CLARITY * np.median(clarity[kept])
+            labels[lone[unclear & (separation(clarity[lone], calibration) < self.least_separation)]] = -1
         found = labels >= 0
         labels[found] = np.unique(labels[found], return_inverse=True)[1]
-        return Clusters(labels, assignment_probability(similarity, clarity, labels, cannot_link, evidence), UNCLEAR)
+        weighed = similarity, clarity, labels, cannot_link, evidence, group
+        return Clusters(labels, assignment_probability(*weighed), UNCLEAR)
 
 
 def _attach(
+    rest: np.ndarray,
     similarity: np.ndarray,
     clarity: np.ndarray,
     cannot_link: np.ndarray,
@@ -94,11 +108,10 @@ def _attach(
     evidence: Evidence,
     least_log_odds: float,
 ) -> np.ndarray:
-    """Labels (n,) with the tracks that have none (-1) in the character they belong to, if the evidence suffices.
+    """Labels (n,) with some tracks that have none (-1) in the character they belong to, if the evidence suffices.
 
-    Two of them that are seen together cannot both be one character; neither is then known to be.
+    Two of them that are two people cannot both be one character; neither is then known to be. rest: (r,) which tracks.
     """
-    rest = np.flatnonzero(labels < 0)
     given = np.full(len(labels), -1, np.int64)
     if len(rest) and (labels >= 0).any():
         odds = log_odds_of_clusters(rest, similarity, clarity, labels, cannot_link, evidence)
