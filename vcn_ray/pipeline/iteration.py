@@ -22,6 +22,7 @@ from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
 from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.pipeline.stages import OnEvent
 from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels, load_views
+from vcn_ray.pipeline.title_links import read_title_links
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import EMBEDDINGS
 
@@ -125,6 +126,7 @@ class AdaptingTitle:
                 clusterer=self.clusterer,
                 adapted=metrics is not None,
                 seed=self.options.seed,
+                links=read_title_links(self.store, self.crops),
             )
         self.warning = metrics.warning if metrics else None
         row = _iteration_row(number, clustering, previous, metrics)

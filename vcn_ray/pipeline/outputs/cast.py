@@ -130,7 +130,7 @@ def find_cast(
     group: dict[CharacterKey, tuple[str, int]] = {}
     for network in sorted(by_network):
         calibration = own or known_calibration(network)
-        cast = match_cast(by_network[network], calibration, least_log_odds=log(cost))
+        cast = match_cast(by_network[network], calibration, least_log_odds=log(cost), same=said.same, apart=said.apart)
         for title, cluster, member in zip(cast.title, cast.cluster_id.tolist(), cast.member.tolist(), strict=True):
             group[title, cluster] = network, member
     number: dict[tuple[str, int], int] = {}
