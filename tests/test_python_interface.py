@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.command_line import write_season_file, write_video
+from support.correctable_season import write_correctable_season
 from support.finished_season import labels_csv, write_finished_season
 
 import vcn_ray
@@ -29,6 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("notebook")
     out = Store(folder / "season1")
     write_finished_season(out)
+    write_correctable_season(Store(folder / "s01"))
     status = StatusFile(out)
     status.moved("s01e01", "done")
     status.close("finished")
@@ -76,6 +78,8 @@ def test_page_shows_the_whole_interface() -> None:
         ".timeline()",
         ".evaluate(",
         ".export(",
+        ".correct(",
+        ".apply(",
     ):
         assert name in text
 

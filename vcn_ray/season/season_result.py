@@ -18,13 +18,14 @@ from vcn_ray.export.notebook import MOST_ROWS, card
 from vcn_ray.export.render import several
 from vcn_ray.schemas import ITERATION_CLUSTERS
 from vcn_ray.season.result_cast import Character, SeasonTables
+from vcn_ray.season.result_curation import SeasonCuration
 from vcn_ray.season.result_tables import ResultStore, Rows
 from vcn_ray.season.result_titles import Iteration, TitleResult, Titles, iterations_of
 from vcn_ray.season.result_tracks import Track
 from vcn_ray.storage.store import Store
 
 
-class SeasonResult(SeasonTables):
+class SeasonResult(SeasonTables, SeasonCuration):
     """What a run found. Tables and pictures are read when asked for, so a season of any size opens at once.
 
     `errors` is a list of dicts, as in ``errors.json``: failed titles, and inputs that were no video.
@@ -36,6 +37,11 @@ class SeasonResult(SeasonTables):
         self.out = out
         self.errors = errors
         self.titles = Titles([TitleResult(self, record) for record in titles])
+
+    def _read_anew(self) -> None:
+        fresh = load_season(self.out)
+        self.__dict__.clear()
+        self.__dict__.update(fresh.__dict__)
 
     def evaluate(self, ground_truth: str | os.PathLike[str]) -> Evaluation:
         """Measure this run against a ground-truth CSV, see `evaluate.ground_truth.read_ground_truth`."""

@@ -1,0 +1,83 @@
+"""What people do to a finished season, from Python: correct it, and bring that into its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from vcn_ray.curation.applying import apply_to_season
+from vcn_ray.curation.correcting import TrackName, corrections_table, say, take_back
+from vcn_ray.season.result_cast import Person
+from vcn_ray.season.result_tracks import Track
+from vcn_ray.storage.store import Store
+
+if TYPE_CHECKING:
+    from vcn_ray.curation.applying import Applied
+
+Who = Track | Person
+
+
+class SeasonCuration:
+    """A season that can be corrected; `SeasonResult` is one."""
+
+    out: str
+
+    @property
+    def corrections(self) -> pa.Table:
+        """What people said of the season: a row a correction, with id, what, name, by, at."""
+        return corrections_table(Store(self.out))
+
+    def correct(
+        self,
+        what: str,
+        who: Who | Iterable[Who],
+        others: Who | Iterable[Who] = (),
+        *,
+        name: str | None = None,
+        by: str | None = None,
+    ) -> str:
+        """Say something of the season, for `apply` to bring into its tables; the correction's id.
+
+            season.correct("name", season.cast[0], name="Anna")
+            season.correct("merge", season.cast[0], season.cast[3])
+            season.correct("split", season.cast[1].tracks[4:6], season.cast[1])
+            season.correct("move", season.unknown[0], season.cast[0])
+            season.correct("not-a-face", season.tracks[7])
+
+        Args:
+            what: name, unname, merge, split, move, different, not-a-face or nobody; see docs/corrections.md.
+            who: tracks, characters or members of the cast.
+            others: the other side: merged with, split from, moved to, different from.
+            name: of a "name".
+            by: who says it; None: the user of this machine.
+
+        Raises:
+            InputError: what is said is incomplete.
+        """
+        return say(Store(self.out), what, _tracks(who), _tracks(others), name=name, by=by).id
+
+    def take_back(self, correction_id: str) -> None:
+        """Take a correction back; `InputError` where there is none of this id."""
+        take_back(Store(self.out), correction_id)
+
+    def apply(self) -> Applied:
+        """Bring all corrections into tables, pages and cast, as ``vcn-ray apply``; this object then shows them.
+
+        Returns:
+            How many there are, which titles were written anew, and a sentence for each one that no longer fits.
+        """
+        applied = apply_to_season(Store(self.out))
+        self._read_anew()
+        return applied
+
+    def _read_anew(self) -> None:
+        """Forget what was read of the tables."""
+        raise NotImplementedError
+
+
+def _tracks(who: Who | Iterable[Who]) -> list[TrackName]:
+    people = [who] if isinstance(who, Track | Person) else list(who)
+    tracks = [track for one in people for track in ([one] if isinstance(one, Track) else one.tracks)]
+    return list(dict.fromkeys((track.title, track.track_id) for track in tracks))
