@@ -219,3 +219,78 @@ def test_counted_similarities_give_the_evidence_of_the_single_ones():
     assert one.model_dump() == pytest.approx(other.model_dump())
     one, other = (fit_evidence(v * 10, 10.0, 50, _KNOWN, c) for v, c in ((values, None), (distinct, counts)))
     assert (one.same_share, one.same_shift) == pytest.approx((other.same_share, other.same_shift), abs=1e-6)
+
+
+@st.composite
+def _corrected(draw):
+    """A season and what people said of its characters, contradictions and characters that are not there included."""
+    titles = draw(_seasons())
+    there = sorted({(title.title, int(c)) for title in titles for c in title.cluster_id})
+    who = st.sampled_from([*there, ("t0", 99), ("Überraschung é 日本 <b>", 0)])
+    same = draw(st.lists(st.lists(who, min_size=0, max_size=4), max_size=3))
+    apart = draw(st.lists(st.tuples(who, who), max_size=4))
+    return titles, same, apart
+
+
+@settings(max_examples=60, deadline=None)
+@given(_corrected(), st.randoms(use_true_random=False))
+def test_what_people_said_of_characters_holds(season, random):
+    titles, same, apart = season
+    found = match_cast(titles, _KNOWN, same=same, apart=apart)
+    member = _member(found)
+    two = [pair for pair in [*_apart(titles), *apart] if pair[0] != pair[1] and set(pair) <= set(member)]
+    assert not [pair for pair in two if member[pair[0]] == member[pair[1]]]
+    for group in same:
+        known = sorted(set(group) & set(member))
+        first, refused = known[:1], {pair for pair in found.refused if set(pair) <= set(known)}
+        assert {member[who] for who in known} == {member[who] for who in [*first, *(b for _, b in refused)]}
+    assert all(member[a] != member[b] for a, b in found.refused)
+    if not two:
+        assert not found.refused
+    random.shuffle(titles)
+    shuffled = [random.sample(group, len(group)) for group in random.sample(same, len(same))]
+    again = match_cast(titles, _KNOWN, same=shuffled, apart=[pair[::-1] for pair in apart])
+    assert (_member(again), again.refused) == (member, found.refused)
+
+
+@settings(max_examples=50, deadline=None)
+@given(_seasons())
+def test_nothing_said_of_characters_is_as_before(titles):
+    before, after = match_cast(titles, _KNOWN), match_cast(titles, _KNOWN, same=[[("t9", 0), ("t8", 1)]], apart=[])
+    assert before.member.tobytes() == after.member.tobytes()
+    assert (before.evidence, before.refused) == (after.evidence, after.refused)
+
+
+def test_a_group_that_holds_two_people_is_refused_in_part():
+    people = _people(4)
+    titles = [_title("a", people, [0, 1, 2], [0, 1, 2], [(0, 1)]), _title("b", people, [3], [0])]
+    found = match_cast(titles, _KNOWN, same=[[("b", 0), ("a", 1), ("a", 0), ("a", 2)]])
+    assert _partition(found) == {frozenset({("a", 0), ("a", 2), ("b", 0)}), frozenset({("a", 1)})}
+    assert found.refused == ((("a", 0), ("a", 1)),)
+
+
+def test_two_of_one_title_can_be_said_to_be_one_unless_they_were_seen_together():
+    title = _title("a", _people(2), [0, 1], [0, 1])
+    said = [[("a", 1), ("a", 0)]]
+    assert len(_partition(match_cast([title], _KNOWN))) == 2
+    assert len(_partition(match_cast([title], _KNOWN, same=said))) == 1
+    seen = match_cast([_title("a", _people(2), [0, 1], [0, 1], [(0, 1)])], _KNOWN, same=said)
+    assert len(_partition(seen)) == 2
+    assert (seen.evidence, seen.refused) == (None, ((("a", 0), ("a", 1)),))
+
+
+def test_two_of_one_title_that_were_joined_draw_no_third_of_it():
+    """Merging two characters of one title makes no group of several titles."""
+    people = _people(3)
+    titles = [_title("a", people, [0, 0, 0, 1], [0, 1, 2, 3]), _title("b", people, [2], [0])]
+    member = _member(match_cast(titles, _KNOWN, same=[[("a", 0), ("a", 1)]]))
+    assert member["a", 0] == member["a", 1] != member["a", 2]
+
+
+def test_what_was_said_decides_whom_others_join():
+    people = _people(6)
+    titles = [_title(name, people, [0, 0, 1, 2], [0, 0, 1, 2]) for name in "abc"]
+    found = match_cast(titles, _KNOWN, apart=[(("a", 0), ("b", 0)), (("a", 0), ("c", 0))])
+    member = _member(found)
+    assert member["b", 0] == member["c", 0] != member["a", 0]
+    assert len(_partition(found)) == 4

@@ -72,6 +72,38 @@ def test_a_track_alone_in_the_title_is_certain():
     assert _probability(np.ones((1, 1)), [0]).tolist() == [1.0]
 
 
+def test_tracks_that_a_person_linked_are_as_sure_as_their_group():
+    """Track 8 looks like the second character, but was said to be one with four clear tracks of the first."""
+    similarity, labels = _between(_STRANGE)
+    similarity[8, 4:8] = similarity[4:8, 8] = _ALIKE
+    clarity, nobody = np.full(9, _CLEAR), np.zeros((9, 9), bool)
+    args = similarity, clarity, labels, nobody, Evidence()
+    alone, linked = assignment_probability(*args), assignment_probability(*args, np.r_[0, 1, 2, 0, 4:8, 0])
+    assert alone[8] < 0.02
+    assert linked[0] == linked[3] == linked[8] > 0.5
+    assert linked[[1, 2, 4, 5, 6, 7]].tolist() == alone[[1, 2, 4, 5, 6, 7]].tolist()
+    whole = assignment_probability(*args, np.r_[[0] * 4, 4:8, 0])  # the group is all of its character
+    assert whole[0] == whole[8] > 0.5
+
+
+def test_a_group_is_weighed_by_average_similarity_to_each_character():
+    rng = np.random.default_rng(2)
+    similarity = rng.normal(1.0, 1.0, (7, 7))
+    similarity = (similarity + similarity.T) / 2
+    labels, group, clarity = np.array([0, 0, 0, 1, 1, 2, 0]), np.array([0, 0, 2, 3, 4, 5, 6]), rng.uniform(8, 12, 7)
+    apart = np.zeros((7, 7), bool)
+    apart[1, 5] = apart[5, 1] = True
+    found = assignment_probability(similarity, clarity, labels, apart, Evidence(), group)
+    odds = []
+    for others in ([2, 6], [3, 4]):  # the third character holds one who is not the second track
+        pair, weight = np.ix_([0, 1], others), np.outer(clarity[:2], clarity[others])
+        centre = [(clarity[side] ** 2).sum() / clarity[side].sum() for side in ([0, 1], others)]
+        sizes = [clarity[side].sum() ** 2 / (clarity[side] ** 2).sum() for side in ([0, 1], others)]
+        value = (similarity[pair] * weight).sum() / weight.sum()
+        odds.append(float(Evidence().log_odds(value, np.sqrt(np.prod(centre)), np.prod(sizes), 2)))
+    assert found[0] == found[1] == pytest.approx(np.exp(odds[0]) / (np.exp(odds).sum() + 1))
+
+
 def test_unknown_tracks_have_none_and_speak_for_nobody():
     similarity = _similarity(np.r_[_TWO, 0, 0])
     with_unknown = _probability(similarity, np.r_[_TWO, -1, -1])

@@ -33,6 +33,9 @@ _MOST_PAIRS = 1_000_000
 #: What changes the curves with clarity.
 _OF_CLARITY = ("stranger_mean_rise", "stranger_std_rise", "same_mean_slope", "same_std_slope")
 
+#: The prior on the share weighs 20 pairs, one of them of one character: so a title of three tracks has an answer, too.
+_PRIOR_PAIRS, _PRIOR_SAME_PAIRS = 20, 1
+
 #: Where clarity says least, one character's pairs still lie this much (cosine) above strangers.
 _LEAST_RISE = 0.03
 
@@ -254,6 +257,14 @@ def fit_share(
     return e
 
 
+def with_known_pairs(evidence: Evidence, pairs: int, known: int) -> Evidence:
+    """The evidence, its share fitted to so many pairs, with others counted in that are known to be one character."""
+    if not known:
+        return evidence
+    weight = pairs + _PRIOR_PAIRS
+    return replace(evidence, same_share=(evidence.same_share * weight + known) / (weight + known))
+
+
 def _thinned(
     values: np.ndarray, clarity: np.ndarray | float, counts: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | float, np.ndarray]:
@@ -276,8 +287,7 @@ def crp_concentration(characters: int, tracks: int) -> float:
 
 
 def _share(same: np.ndarray, counts: np.ndarray) -> float:
-    # The prior on the share weighs 20 pairs at 5 %, so that a title of three tracks has an answer too.
-    return float((same.sum() + 1) / (counts.sum() + 20))
+    return float((same.sum() + _PRIOR_SAME_PAIRS) / (counts.sum() + _PRIOR_PAIRS))
 
 
 def _log_gauss(x: np.ndarray, mean: np.ndarray | float, std: np.ndarray | float) -> np.ndarray:

@@ -17,7 +17,7 @@ import torch
 from vcn_ray.adapt.workers import ALONE, Workers
 from vcn_ray.cluster.clusterer import Clusterer
 from vcn_ray.cluster.clusterers.table import find_clusterer
-from vcn_ray.cluster.title import Clustering
+from vcn_ray.cluster.title import SAID_TO_BE_NOBODY, Clustering
 from vcn_ray.config import Options
 from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
 from vcn_ray.pipeline.iteration import AdaptingTitle, Start, changed_tracks, count_clusters
@@ -44,9 +44,12 @@ def most_confident_iteration(history: Sequence[Clustering]) -> int:
 def training_groups(clustering: Clustering, number: int) -> np.ndarray:
     """Which tracks train together in an iteration, after the clustering of the one before; (tracks,) int64, -1: none.
 
-    In the first iteration each trains with itself alone, all of them (S 8).
+    In the first iteration each trains with itself alone, all of them (S 8) but those that people said to be nobody.
     """
-    return np.arange(len(clustering.labels)) if number == 1 else clustering.group
+    if number > 1:
+        return clustering.group
+    nobody = np.array([reason == SAID_TO_BE_NOBODY for reason in clustering.reason], bool)
+    return np.where(nobody, -1, np.arange(len(clustering.labels)))
 
 
 @dataclass(frozen=True)

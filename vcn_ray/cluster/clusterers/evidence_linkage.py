@@ -16,6 +16,7 @@ from vcn_ray.cluster.evidence import (
     pair_clarity,
     separation,
     standardise,
+    with_known_pairs,
     without_clarity,
 )
 from vcn_ray.cluster.fusing import fuse
@@ -29,9 +30,7 @@ UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character
 _LEAST_CLARITY = 0.7
 
 #: As `fusing.fuse`.
-Fuse = Callable[
-    [np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None
-]
+Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None]
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,11 @@ class EvidenceClusterer:
         cannot_link = title.two_people if self.cannot_links else links.over_groups(np.zeros_like(title.cannot_link))
         group, speaking = links.group, links.speaking(kept)
         one = group[:, None] == group[None]
-        # Pairs of which a person said what they are, either way, are no evidence: people speak where the method erred,
-        # so these are no sample of the title's pairs, and the share is of those that are still to be decided.
-        linkable = np.triu(~cannot_link & ~one & kept[:, None] & kept[None], 1)
+        # Pairs of which a person said what they are do not place the curves: people speak where the method erred, so
+        # these are no sample of the title's pairs. Those of one person count in the share all the same: without them
+        # the rest would look like a title of strangers, and what was said would make it worse.
+        pairs = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
+        linkable = pairs & ~one
         direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
         clarities = pair_clarity(clarity[:, None], clarity[None])
         cosine = direction @ direction.T
@@ -71,11 +72,11 @@ class EvidenceClusterer:
         evidence = fit_evidence(similarity[linkable], clarities[linkable], int(kept.sum()), known, shift=self.shift)
         if title.adapted:
             student = cosine_matrix(outputs.adapted, outputs.track_of_crop, n)
-            mates = (one & kept[None]).sum(axis=1) - kept
-            fused = self.fuse(similarity, clarities, evidence, student, linkable, mates)
+            fused = self.fuse(similarity, clarities, evidence, student, linkable)
             if fused is not None:
                 similarity, evidence = fused
         evidence = replace(evidence, sizes_in_prior=self.sizes_in_prior)
+        evidence = with_known_pairs(evidence, int(linkable.sum()), int((pairs & one).sum()))
         least = float(np.log(options.false_merge_cost))
         labels = np.full(n, -1, np.int64)
         part = np.ix_(speaking, speaking)
