@@ -18,7 +18,6 @@ def fuse(
     evidence: Evidence,
     adapted: np.ndarray,
     linkable: np.ndarray,
-    mates: np.ndarray | int = 0,
     *,
     characters_once: bool = True,
 ) -> tuple[np.ndarray, Evidence] | None:
@@ -29,11 +28,10 @@ def fuse(
     own place as a prior, and over all pairs not narrower than strangers.
 
     values: (n, n) by the base model, as `standardise` gives them; clarity: (n, n) of the pairs; evidence: of the base
-    model; adapted: (n, n) cosines by the adapted network; linkable: (n, n) bool, upper triangle without pairs that are
-    known to be two people or one; mates: (n,) other tracks that are known to be of each one's character;
-    characters_once: strangers are placed by characters, each counting once, else by tracks. Returns None where the
-    title has too few strangers (less than one pair a track) to place them (one character alone) or where the adapted
-    network gives one answer for all: the base model's evidence then stands by itself.
+    model; adapted: (n, n) cosines by the adapted network; linkable: (n, n) bool, upper triangle without cannot-link
+    pairs; characters_once: strangers are placed by characters, each counting once, else by tracks. Returns None where
+    the title has too few strangers (less than one pair a track) to place them (one character alone) or where the
+    adapted network gives one answer for all: the base model's evidence then stands by itself.
     """
     pair_clarity = clarity[linkable]
     same = evidence.probability(values[linkable], pair_clarity)
@@ -42,7 +40,7 @@ def fuse(
     if stranger.sum() < max(n_tracks, 1):
         return None
     # Each character counts once, however many its tracks: else a lead's pairs with the rest would place all strangers.
-    size = mates + expected_tracks(same, linkable) if characters_once else np.ones(len(linkable))
+    size = expected_tracks(same, linkable) if characters_once else np.ones(len(linkable))
     once = stranger / (size[:, None] * size[None])[linkable]
     mean, std = weighted_mean_and_std(adapted[linkable], once)
     if std < 1e-6:

@@ -15,19 +15,14 @@ from vcn_ray.pipeline.adaptation_loop import LoopParts
 
 
 def fuse_adapted_alone(
-    values: np.ndarray,
-    clarity: np.ndarray,
-    evidence: Evidence,
-    adapted: np.ndarray,
-    linkable: np.ndarray,
-    mates: np.ndarray | int = 0,
+    values: np.ndarray, clarity: np.ndarray, evidence: Evidence, adapted: np.ndarray, linkable: np.ndarray
 ) -> tuple[np.ndarray, Evidence] | None:
     """As `fusing.fuse`, the adapted network's similarity in place of the average with the base model's."""
     # Averaging a network with itself leaves it alone; the base model still says what its similarities are worth.
     same = evidence.probability(values[linkable], clarity[linkable])
     mean, std = weighted_mean_and_std(adapted[linkable], 1 - same)
     own = evidence.stranger_mean + evidence.stranger_std * (adapted - mean) / max(std, 1e-6)
-    return fuse(np.where(linkable | linkable.T, own, values), clarity, evidence, adapted, linkable, mates)
+    return fuse(np.where(linkable | linkable.T, own, values), clarity, evidence, adapted, linkable)
 
 
 def last_iteration(history: Sequence[Clustering]) -> int:

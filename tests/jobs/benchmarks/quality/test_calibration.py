@@ -90,9 +90,9 @@ def test_seasons_of_the_same_people_are_left_out_together() -> None:
 def test_pairs_are_those_that_the_product_would_weigh(title: Extracted) -> None:
     seen: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def watched(values: Any, clarity: Any, evidence: Any, adapted: Any, linkable: Any, mates: Any) -> Any:
+    def watched(values: Any, clarity: Any, evidence: Any, adapted: Any, linkable: Any) -> Any:
         seen.append((values[linkable], clarity[linkable]))
-        return fuse(values, clarity, evidence, adapted, linkable, mates)
+        return fuse(values, clarity, evidence, adapted, linkable)
 
     plain = {"stranger_mean": 0.0, "stranger_std": 1.0, "stranger_mean_rise": 0.0, "stranger_std_rise": 0.0}
     work = TitleWork(Store(title.work), tiny_options({"max_iterations": 1, "calibration": plain}), TINY_MODELS)
