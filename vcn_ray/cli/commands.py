@@ -34,6 +34,7 @@ from vcn_ray.cli.request import (
     read_part,
     use_s3_endpoint,
 )
+from vcn_ray.cli.review_command import review
 from vcn_ray.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
@@ -286,6 +287,7 @@ def models(
 
 
 add_curation_commands(app)
+app.command()(review)
 
 
 @app.callback(invoke_without_command=True)

@@ -59,6 +59,11 @@ class CropIndex:
         rows = self._rows.get(track_id)
         return None if rows is None else int(rows[np.argmax(self._worth[rows])])
 
+    def ranked(self, track_id: int) -> list[int]:
+        """Rows of the track's crops, the best first."""
+        rows = self._rows.get(track_id, np.empty(0, dtype=np.int64))
+        return rows[np.argsort(-self._worth[rows], kind="stable")].tolist()
+
     def at(self, track_id: int, frame: int) -> int | None:
         """Row of the track's crop of this frame, or of its best where it has none of this frame."""
         rows = self._rows.get(track_id)

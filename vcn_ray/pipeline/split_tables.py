@@ -48,6 +48,12 @@ def crop_tracks(store: Store) -> np.ndarray:
     return table["track_id"].to_numpy()
 
 
+def read_crop_index(store: Store) -> pa.Table:
+    """track_id, frame, score and sharpness of stage 1's crops, in its order of rows, after the splits."""
+    table = store.read_table("tracks/crops.parquet", ["track_id", "frame", "score", "sharpness"])
+    return split_table(table, store.read_table(SPLITS_KEY))
+
+
 def read_crops(store: Store, columns: list[str], track: int) -> pa.Table:
     """These columns, track_id and frame among them, of one track's crops, after the splits; reads no other pictures."""
     rows = np.flatnonzero(crop_tracks(store) == track)

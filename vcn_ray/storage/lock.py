@@ -106,11 +106,16 @@ def only_run_in(out: Store, say: Say = lambda sentence: None, rhythm: Rhythm = R
         yield lock
 
 
-def _me() -> dict[str, Any]:
+def user_name() -> str:
+    """Who uses this process; a number for a container's user without a name."""
     try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = str(os.getuid())
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _me() -> dict[str, Any]:
+    user = user_name()
     started = datetime.now(UTC).isoformat(timespec="seconds")
     return {"run": uuid.uuid4().hex, "user": user, "host": socket.gethostname(), "pid": os.getpid(), "started": started}
 

@@ -85,7 +85,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         interlaced=sum(frame.interlaced_frame for frame in sample) * 2 > len(sample),
         transfer=_TRANSFERS.get(int(first.color_trc), "sdr"),
         timed=timed,
-        fingerprint=_fingerprint(path, version),
+        fingerprint=video_fingerprint(path, version),
         warnings=tuple(warnings),
         version=version,
         pts=pts,
@@ -197,7 +197,7 @@ def _sample_aspect(path: str, version: str, stream_index: int) -> Fraction:
     return Fraction(aspect)
 
 
-def _fingerprint(path: str, version: str) -> str:
+def video_fingerprint(path: str, version: str = "") -> str:
     """Digest of size, head, middle and tail: changes with the content, costs three reads however long the file."""
     size = stat_source(path).size_bytes
     content = hashlib.sha256(str(size).encode())

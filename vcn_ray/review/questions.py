@@ -1,0 +1,247 @@
+"""What to ask next: the question whose answer is expected to change most of what the tables say.
+
+A question is worth its doubt times what its answer moves. Two people of a and b seconds on screen who turn out to be
+one, or a track of b seconds that is not of the person of a: each item of either side gains (or loses) the other side as
+company, so B-cubed recall (precision) of the season moves by 2ab/(a + b) over its length. That is the weight, times the
+probability of the answer that changes something.
+
+What somebody has said is not asked again: corrections tell who is apart (`different`, `split`), who is one (`merge`)
+and which tracks rightly are where they are (`move`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from vcn_ray.corrections.correction import Kind
+from vcn_ray.corrections.found_tracks import FoundTracks
+from vcn_ray.review.nearest import Comparison
+from vcn_ray.review.people import Person
+from vcn_ray.review.source import TrackFacts
+
+#: So many tracks of a side are shown.
+_MOST_SHOWN = 6
+
+#: A question whose answer is as sure as this is not worth a person's time.
+_LEAST_DOUBT = 0.005
+
+#: Of the most valuable candidates of each kind so many are weighed.
+_CANDIDATES = 64
+
+
+class QuestionKind(StrEnum):
+    """What is asked."""
+
+    SAME = "same"  # are two people one?
+    BELONGS = "belongs"  # is this track that person?
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the queue."""
+
+    key: str  # the same for the same question while the session lasts
+    kind: QuestionKind
+    rows: tuple[int, ...]  # the tracks that are asked about: of SAME, those that stand for the first person
+    others: tuple[int, ...]  # those that stand for whom they are held against
+    person: int  # index of the person of `others`; of SAME, of the first
+    other: int | None  # of SAME: the second
+    probability: float  # that the answer is yes
+    weight: float  # seconds that the answer is expected to change
+
+    def to_json(self, people: Sequence[Person]) -> dict[str, Any]:
+        """What the page is told of it."""
+        person = people[self.person]
+        other = None if self.other is None else people[self.other]
+        text = f"Is this {person.label}?" if other is None else f"Are {person.label} and {other.label} one person?"
+        return {
+            "key": self.key,
+            "kind": self.kind.value,
+            "text": text,
+            "tracks": list(self.rows),
+            "others": list(self.others),
+            "person": person.id,
+            "other": None if other is None else other.id,
+            "probability": round(self.probability, 4),
+            "weight": round(self.weight, 4),
+        }
+
+
+@dataclass(frozen=True)
+class Said:
+    """What corrections say of tracks, by the rows that were found at their anchors."""
+
+    apart: list[tuple[int, tuple[int, ...]]]  # a track, and tracks of somebody whom it does not show
+    settled: np.ndarray  # (n,) bool: somebody has put the track where it is, or out for good
+
+    @staticmethod
+    def of(followed: Sequence[tuple[Kind, Sequence[int], Sequence[int]]], count: int) -> Said:
+        """From people's corrections, in order: kind, rows of `tracks`, rows of `others`; of so many tracks in all."""
+        apart: list[tuple[int, tuple[int, ...]]] = []
+        settled = np.zeros(count, bool)
+        for kind, rows, others in followed:
+            if kind in (Kind.DIFFERENT, Kind.SPLIT):
+                apart += [(row, tuple(others)) for row in rows]
+            if kind in (Kind.SPLIT, Kind.MOVE, Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET):
+                settled[list(rows)] = True
+            if kind is Kind.DIFFERENT:
+                settled[list(rows)] = False  # not who they were put to
+        return Said(apart, settled)
+
+
+def questions(
+    found: FoundTracks,
+    facts: TrackFacts,
+    people: Sequence[Person],
+    comparison: Comparison,
+    said: Said,
+    skipped: Mapping[tuple[int, int], None],
+    count: int,
+) -> list[Question]:
+    """The `count` questions that are worth most, best first; equal worth by key.
+
+    people: in the comparison's order. skipped: (track of one side, track of the other) of questions passed over.
+    """
+    if not people:
+        return []
+    queue = _Queue(found, facts, people, comparison, said, skipped)
+    return sorted([*queue.of_people(), *queue.of_tracks()], key=lambda q: (-round(q.weight, 9), q.key))[:count]
+
+
+class _Queue:
+    def __init__(
+        self,
+        found: FoundTracks,
+        facts: TrackFacts,
+        people: Sequence[Person],
+        comparison: Comparison,
+        said: Said,
+        skipped: Mapping[tuple[int, int], None],
+    ):
+        self.found, self.facts, self.people, self.comparison, self.said = found, facts, people, comparison, said
+        self.person = comparison.person
+        self.seconds = np.array([person.seconds for person in people])
+        self.apart = np.zeros((len(people), len(people)), bool)
+        self.forbidden: list[tuple[int, int]] = []  # (person, track)
+        for row, others in said.apart:
+            other = self._majority(others)
+            if other < 0:
+                continue
+            if self.person[row] < 0:
+                self.forbidden.append((other, row))
+            else:
+                self.apart[self.person[row], other] = self.apart[other, self.person[row]] = True
+        for row, other_row in skipped:
+            a, b = self.person[row], self.person[other_row]
+            if a >= 0 and b >= 0:
+                self.apart[a, b] = self.apart[b, a] = True
+            if b >= 0:
+                self.forbidden.append((int(b), row))
+        self.skipped = skipped
+
+    def of_people(self) -> Iterator[Question]:
+        """Are two people one?"""
+        probability = np.where(self.apart, 0, self.comparison.pair_probability)
+        weight = probability * _moved(self.seconds[:, None], self.seconds[None, :])
+        weight[probability < _LEAST_DOUBT] = 0
+        for place in _largest(np.triu(weight, 1).ravel()):
+            a, b = divmod(int(place), len(self.people))
+            one, other = self.people[a], self.people[b]
+            yield Question(
+                key=f"same:{one.best_row}:{other.best_row}",
+                kind=QuestionKind.SAME,
+                rows=self._shown(one.rows),
+                others=self._shown(other.rows),
+                person=a,
+                other=b,
+                probability=float(probability[a, b]),
+                weight=float(weight[a, b]),
+            )
+
+    def of_tracks(self) -> Iterator[Question]:
+        """Is this track the person it was given to, or, of the Unknown, the person who is likeliest?"""
+        asked = np.flatnonzero(~self.said.settled & self.comparison.likeness.known)
+        asked = asked[self._is_open(asked)]
+        owner = self.person[asked]
+        inside, outside = asked[owner >= 0], asked[owner < 0]
+        right = self.belief(inside)
+        company = self.seconds[self.person[inside]] - self.facts.seconds[inside]
+        weight = (1 - right) * _moved(self.facts.seconds[inside], company)
+        weight[1 - right < _LEAST_DOUBT] = 0
+        for place in _largest(weight):
+            row = int(inside[place])
+            yield self._belongs(row, int(self.person[row]), float(right[place]), float(weight[place]))
+        probability = self.comparison.probabilities(outside, self.forbidden)
+        best = probability.argmax(axis=0)
+        likely = probability.max(axis=0, initial=0)
+        weight = likely * _moved(self.facts.seconds[outside], self.seconds[best])
+        weight[likely < _LEAST_DOUBT] = 0
+        for place in _largest(weight):
+            yield self._belongs(int(outside[place]), int(best[place]), float(likely[place]), float(weight[place]))
+
+    def belief(self, rows: np.ndarray) -> np.ndarray:
+        """(rows,) probability that tracks are of the person they are given to.
+
+        What the adapted network found (confidence), where it is known; what the base model says otherwise.
+        """
+        own = self.comparison.probabilities(rows)[self.person[rows], np.arange(len(rows))]
+        alone = np.bincount(self.person[rows], minlength=len(self.people))[self.person[rows]] == 1
+        own = np.where(alone, 1.0, own)
+        confidence = self.facts.confidence[rows]
+        return np.where(np.isfinite(confidence), (confidence + own) / 2, own)
+
+    def _belongs(self, row: int, person: int, probability: float, weight: float) -> Question:
+        others = self.people[person]
+        shown = self._shown(others.rows[others.rows != row])
+        return Question(
+            key=f"belongs:{row}:{shown[0]}",
+            kind=QuestionKind.BELONGS,
+            rows=(row,),
+            others=shown,
+            person=person,
+            other=None,
+            probability=probability,
+            weight=weight,
+        )
+
+    def _is_open(self, rows: np.ndarray) -> np.ndarray:
+        """(rows,) whether a track may be asked about: not where it is its person's only one, or was passed over."""
+        person = self.person[rows]
+        sizes = np.array([len(one.rows) for one in self.people])
+        alone = (person >= 0) & (sizes[person] == 1)
+        passed = {row for row, other in self.skipped if self.person[row] == self.person[other]}
+        return ~alone & ~np.isin(rows, np.array(sorted(passed), np.int64))
+
+    def _shown(self, rows: np.ndarray) -> tuple[int, ...]:
+        """The tracks that show a person best: with pictures, sure, long; of several titles where there are."""
+        sure = np.nan_to_num(self.facts.confidence[rows], nan=0.5)
+        worth = (self.facts.crops[rows] > 0) + sure * np.log1p(self.facts.seconds[rows])
+        order = rows[np.lexsort((rows, -worth))]
+        first_of_title = np.zeros(len(order), bool)
+        first_of_title[np.unique(self.found.title[order], return_index=True)[1]] = True
+        order = np.concatenate([order[first_of_title], order[~first_of_title]])
+        return tuple(order[:_MOST_SHOWN].tolist())
+
+    def _majority(self, rows: Sequence[int]) -> int:
+        """The person that most of these tracks are of; -1 where all are Unknown."""
+        own = self.person[list(rows)]
+        own = own[own >= 0]
+        return int(np.bincount(own).argmax()) if len(own) else -1
+
+
+def _moved(a: np.ndarray | float, b: np.ndarray | float) -> np.ndarray:
+    """What B-cubed gains, in seconds, when sides of a and b seconds come together, or apart: see the module."""
+    return 2 * np.asarray(a) * b / np.maximum(np.asarray(a) + b, 1e-9)
+
+
+def _largest(weight: np.ndarray) -> list[int]:
+    """Places of the largest weights, above 0 only."""
+    if not len(weight):
+        return []
+    few = np.argpartition(-weight, min(_CANDIDATES, len(weight)) - 1)[:_CANDIDATES]
+    return few[weight[few] > 0].tolist()
