@@ -19,6 +19,7 @@ from vcn_ray.review.source import SeasonSource
 
 _NEAREST_OF_PERSON = 12
 _NEAREST_OF_TRACK = 3
+_MOST_STRAYS = 200
 
 
 class Moment:
@@ -49,13 +50,15 @@ class Moment:
 
     @property
     def comparison(self) -> Comparison:
-        """How tracks and people stand to each other; people in the order of `people`."""
+        """How tracks and people stand to each other: people in the order of `people`, then tracks taken out of one."""
         with self._comparing:  # one thread makes it, others wait
             return self._comparison
 
     @cached_property
     def _comparison(self) -> Comparison:
-        return self.likeness.compare([person.rows for person in self.people])
+        # Tracks that were taken out of a person may be somebody whom others of that person show, too.
+        strays = [row for row in self.said.taken_out if self.corrected.member[row] < 0][-_MOST_STRAYS:]
+        return self.likeness.compare([*(person.rows for person in self.people), *(np.array([row]) for row in strays)])
 
     @cached_property
     def said(self) -> Said:
@@ -98,7 +101,8 @@ class Moment:
         comparison, place = self.comparison, self._place[person.id]
         fit = comparison.fit[person.rows]
         order = person.rows[np.lexsort((person.rows, fit))]
-        probability, together = comparison.pair_probability[place], comparison.together[place]
+        count = len(self.people)
+        probability, together = comparison.pair_probability[place, :count], comparison.together[place, :count]
         near = [int(n) for n in np.lexsort((np.arange(len(self.people)), together, -probability)) if n != place]
         return {
             "person": person.to_json(),
@@ -115,7 +119,7 @@ class Moment:
         rows = [row for row, why in reasons.items() if reason is None or why == reason]
         shown = rows[offset : offset + limit]
         probability = self.comparison.probabilities(np.array(shown, np.int64), self._forbidden)
-        best = np.argsort(-probability, axis=0, kind="stable")[:_NEAREST_OF_TRACK]
+        best = np.argsort(-probability[: len(self.people)], axis=0, kind="stable")[:_NEAREST_OF_TRACK]
         known = self.likeness.known
         return {
             "total": len(rows),

@@ -25,8 +25,17 @@ _FITTED_TRACKS = 4000
 #: Similarities, -1 to 1, are looked up in a table of so many steps.
 _STEPS = 4096
 
-#: Averages of so many pairs say as much as more would: faces of one person err in one direction.
-_MOST_PAIRS = 64.0
+#: Averages of so many pairs say as much as more would.
+_MOST_PAIRS = 16.0
+
+#: People whose odds are computed at once: bounds the memory.
+_BLOCK_PEOPLE = 64
+
+#: Tracks weighed at once.
+_BLOCK_TRACKS = 2048
+
+#: A track whose own person is so much likelier (log odds) than all others needs no closer look.
+_CLEAR = 14.0
 
 #: What the spread of a person's tracks is taken for before any is seen, in tracks that say so.
 _PRIOR_TRACKS = 4.0
@@ -55,28 +64,49 @@ class Likeness:
         step = ((similarity + 1) * ((_STEPS - 1) / 2) + 0.5).astype(np.int32)
         return self._ratio[np.clip(step, 0, _STEPS - 1)]
 
+    def weigh(self, similarity: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+        """Log likelihood ratio of averages over so many pairs.
+
+        As in `Evidence.log_odds` an average counts as the root of its pairs, up to a bound; but only where it speaks
+        for one person. Against it counts as a single pair: one person turned away, or in other light, is unlike
+        themselves in all pairs at once, and just that is what is asked about.
+        """
+        ratio = self.ratio(similarity)
+        return np.where(ratio > 0, np.sqrt(np.minimum(pairs, _MOST_PAIRS)), 1) * ratio
+
     def compare(self, people: Sequence[np.ndarray]) -> Comparison:
         """How the tracks stand to these people (rows of each); what did not change since the last call is kept."""
-        kept = {rows.tobytes(): rows for rows in people}
+        keys = [rows.tobytes() for rows in people]
         odds = np.empty((len(people), len(self.embedding)), np.float32)
-        for number, (key, rows) in enumerate(kept.items()):
-            if key not in self._kept:
-                self._kept[key] = self._log_odds(rows)
-            odds[number] = self._kept[key]
-        for key in set(self._kept) - set(kept):
-            del self._kept[key]
+        fresh = [number for number, key in enumerate(keys) if key not in self._kept]
+        for number, key in enumerate(keys):
+            if key in self._kept:
+                odds[number] = self._kept[key]
+        for start in range(0, len(fresh), _BLOCK_PEOPLE):
+            block = fresh[start : start + _BLOCK_PEOPLE]
+            odds[block] = self._log_odds([people[number] for number in block])
+        self._kept = {key: odds[number] for number, key in enumerate(keys)}
         return Comparison(self, list(people), odds)
 
-    def _log_odds(self, rows: np.ndarray) -> np.ndarray:
-        """(n,) log odds that each track is of the person of these rows; of their own, as if it were not theirs yet."""
-        own = rows[self.known[rows]]
-        total = self.embedding @ self.embedding[own].sum(axis=0)
-        count = np.full(len(total), len(own), np.float32)
-        total[own] -= 1
-        count[own] -= 1
+    def _log_odds(self, people: Sequence[np.ndarray]) -> np.ndarray:
+        """(p, n) log odds that each track is of each person; of those who have it, as if it were not theirs yet.
+
+        -inf where nothing is known, or where the track is seen with one of the person's.
+        """
+        own = [rows[self.known[rows]] for rows in people]
+        sums = np.stack([self.embedding[rows].sum(axis=0) for rows in own])
+        total = sums @ self.embedding.T
+        count = np.repeat(np.array([[len(rows)] for rows in own], np.float32), total.shape[1], axis=1)
+        for number, rows in enumerate(own):
+            total[number, rows] -= 1
+            count[number, rows] -= 1
         some = np.maximum(count, 1)
-        odds = np.sqrt(np.minimum(some, _MOST_PAIRS)) * self.ratio(total / some) + self._prior(some)
-        odds[(count < 1) | ~self.known] = -np.inf
+        odds = self.weigh(total / some, some) + self._prior(some)
+        odds[count < 1] = -np.inf
+        odds[:, ~self.known] = -np.inf
+        for number, rows in enumerate(people):
+            seen = {other for _, other in self.found.seen_with.of(rows.tolist())} - set(rows.tolist())
+            odds[number, list(seen)] = -np.inf
         return odds
 
     def _prior(self, tracks: np.ndarray | float) -> np.ndarray:
@@ -86,8 +116,7 @@ class Likeness:
     def pair_log_odds(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """(p, p) log odds that people are one, from the sums (p, D) and the numbers (p,) of their tracks."""
         pairs = np.maximum(np.outer(counts, counts), 1)
-        odds = np.sqrt(np.minimum(pairs, _MOST_PAIRS)) * self.ratio(sums @ sums.T / pairs)
-        odds = odds + self.evidence.prior_log_odds
+        odds = self.weigh(sums @ sums.T / pairs, pairs) + self.evidence.prior_log_odds
         odds[(counts < 1), :] = -np.inf
         odds[:, (counts < 1)] = -np.inf
         return odds
@@ -99,7 +128,7 @@ class Comparison:
 
     likeness: Likeness
     people: list[np.ndarray]  # rows of each
-    log_odds: np.ndarray  # (p, n) float32 that a track is of a person; -inf where nothing is known
+    log_odds: np.ndarray  # (p, n) float32 that a track is of a person, see `Likeness`
 
     @cached_property
     def person(self) -> np.ndarray:
@@ -127,21 +156,12 @@ class Comparison:
         np.fill_diagonal(probability, 0)
         return probability
 
-    @cached_property
-    def possible(self) -> np.ndarray:
-        """(p, n) float32 `log_odds`, -inf also where a track is seen with one of the person's."""
-        odds = self.log_odds.copy()
-        for a, b in (self.likeness.found.together.T, self.likeness.found.together.T[::-1]):
-            elsewhere = (self.person[a] >= 0) & (self.person[a] != self.person[b])
-            odds[self.person[a[elsewhere]], b[elsewhere]] = -np.inf
-        return odds
-
     def probabilities(self, rows: np.ndarray, forbidden: Sequence[tuple[int, int]] = ()) -> np.ndarray:
         """(p, rows) probability that each of some tracks is of each person; what is missing to 1 is somebody else.
 
         forbidden: (person, track) of which somebody has said that it is not so.
         """
-        odds = self.possible[:, rows].astype(np.float64)
+        odds = self.log_odds[:, rows].astype(np.float64)
         place = {int(row): number for number, row in enumerate(rows)}
         for person, row in forbidden:
             if row in place:
@@ -149,6 +169,26 @@ class Comparison:
         top = np.maximum(odds.max(axis=0, initial=0.0), 0.0)
         weight = np.exp(odds - top)
         return weight / (weight.sum(axis=0) + np.exp(-top))
+
+    @cached_property
+    def own_probability(self) -> np.ndarray:
+        """(n,) probability that each track is of the person it was given to; NaN for those of nobody, or unlike all."""
+        probability = np.full(len(self.person), np.nan)
+        for start in range(0, len(self.person), _BLOCK_TRACKS):
+            rows = np.arange(start, min(start + _BLOCK_TRACKS, len(self.person)))
+            rows = rows[(self.person[rows] >= 0) & self.likeness.known[rows]]
+            odds = self.log_odds[:, rows]
+            place = np.arange(len(rows))
+            own = odds[self.person[rows], place]
+            odds[self.person[rows], place] = -np.inf
+            clear = own - np.maximum(odds.max(axis=0, initial=0), 0) > _CLEAR
+            probability[rows[clear]] = 1
+            rest, odds = rows[~clear], odds[:, ~clear].astype(np.float64)
+            own = own[~clear].astype(np.float64)
+            top = np.maximum(odds.max(axis=0, initial=0), np.maximum(own, 0))
+            others = np.exp(odds - top).sum(axis=0) + np.exp(-top)
+            probability[rest] = np.exp(own - top) / (np.exp(own - top) + others)
+        return probability
 
     @cached_property
     def fit(self) -> np.ndarray:

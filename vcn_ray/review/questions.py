@@ -27,8 +27,14 @@ from vcn_ray.review.source import TrackFacts
 #: So many tracks of a side are shown.
 _MOST_SHOWN = 6
 
+#: How much of the belief in a track's place is the adapted network's, where it is known; the rest is the base model's.
+_ADAPTED_SHARE = 0.75
+
 #: A question whose answer is as sure as this is not worth a person's time.
 _LEAST_DOUBT = 0.005
+
+#: Tracks weighed at once.
+_BLOCK_TRACKS = 2048
 
 #: Of the most valuable candidates of each kind so many are weighed.
 _CANDIDATES = 64
@@ -49,23 +55,26 @@ class Question:
     kind: QuestionKind
     rows: tuple[int, ...]  # the tracks that are asked about: of SAME, those that stand for the first person
     others: tuple[int, ...]  # those that stand for whom they are held against
-    person: int  # index of the person of `others`; of SAME, of the first
+    person: int | None  # index of the person of `others`; of SAME, of the first; None: two Unknown tracks
     other: int | None  # of SAME: the second
     probability: float  # that the answer is yes
     weight: float  # seconds that the answer is expected to change
 
     def to_json(self, people: Sequence[Person]) -> dict[str, Any]:
         """What the page is told of it."""
-        person = people[self.person]
+        person = None if self.person is None else people[self.person]
         other = None if self.other is None else people[self.other]
-        text = f"Is this {person.label}?" if other is None else f"Are {person.label} and {other.label} one person?"
+        if person is None:
+            text = "Are these two one person?"
+        else:
+            text = f"Is this {person.label}?" if other is None else f"Are {person.label} and {other.label} one person?"
         return {
             "key": self.key,
             "kind": self.kind.value,
             "text": text,
             "tracks": list(self.rows),
             "others": list(self.others),
-            "person": person.id,
+            "person": None if person is None else person.id,
             "other": None if other is None else other.id,
             "probability": round(self.probability, 4),
             "weight": round(self.weight, 4),
@@ -78,12 +87,14 @@ class Said:
 
     apart: list[tuple[int, tuple[int, ...]]]  # a track, and tracks of somebody whom it does not show
     settled: np.ndarray  # (n,) bool: somebody has put the track where it is, or out for good
+    taken_out: list[int]  # tracks of which somebody said that they are not whom they were given to
 
     @staticmethod
     def of(followed: Sequence[tuple[Kind, Sequence[int], Sequence[int]]], count: int) -> Said:
         """From people's corrections, in order: kind, rows of `tracks`, rows of `others`; of so many tracks in all."""
         apart: list[tuple[int, tuple[int, ...]]] = []
         settled = np.zeros(count, bool)
+        taken_out: dict[int, None] = {}
         for kind, rows, others in followed:
             if kind in (Kind.DIFFERENT, Kind.SPLIT):
                 apart += [(row, tuple(others)) for row in rows]
@@ -91,7 +102,8 @@ class Said:
                 settled[list(rows)] = True
             if kind is Kind.DIFFERENT:
                 settled[list(rows)] = False  # not who they were put to
-        return Said(apart, settled)
+                taken_out |= dict.fromkeys(rows)
+        return Said(apart, settled, [row for row in taken_out if not settled[row]])
 
 
 def questions(
@@ -105,7 +117,8 @@ def questions(
 ) -> list[Question]:
     """The `count` questions that are worth most, best first; equal worth by key.
 
-    people: in the comparison's order. skipped: (track of one side, track of the other) of questions passed over.
+    people: in the comparison's order, in which single tracks that were taken out of a person may follow.
+    skipped: (track of one side, track of the other) of questions passed over.
     """
     if not people:
         return []
@@ -125,32 +138,39 @@ class _Queue:
     ):
         self.found, self.facts, self.people, self.comparison, self.said = found, facts, people, comparison, said
         self.person = comparison.person
-        self.seconds = np.array([person.seconds for person in people])
-        self.apart = np.zeros((len(people), len(people)), bool)
+        # Behind the people: tracks that were taken out of one, each as if it were somebody.
+        strays = [int(rows[0]) for rows in comparison.people[len(people) :]]
+        self.seconds = np.array([*(person.seconds for person in people), *facts.seconds[strays]])
+        self.apart = np.zeros((len(self.seconds), len(self.seconds)), bool)
         self.forbidden: list[tuple[int, int]] = []  # (person, track)
         for row, others in said.apart:
             other = self._majority(others)
             if other < 0:
                 continue
-            if self.person[row] < 0:
+            if not 0 <= self.person[row] < len(people):
                 self.forbidden.append((other, row))
             else:
                 self.apart[self.person[row], other] = self.apart[other, self.person[row]] = True
+            if other >= len(people):
+                self.forbidden.append((int(self.person[row]), others[0]))
         for row, other_row in skipped:
             a, b = self.person[row], self.person[other_row]
             if a >= 0 and b >= 0:
                 self.apart[a, b] = self.apart[b, a] = True
             if b >= 0:
                 self.forbidden.append((int(b), row))
+            if a >= len(people):
+                self.forbidden.append((int(a), other_row))
         self.skipped = skipped
 
     def of_people(self) -> Iterator[Question]:
         """Are two people one?"""
-        probability = np.where(self.apart, 0, self.comparison.pair_probability)
-        weight = probability * _moved(self.seconds[:, None], self.seconds[None, :])
+        count = len(self.people)
+        probability = np.where(self.apart, 0, self.comparison.pair_probability)[:count, :count]
+        weight = probability * _moved(self.seconds[:count, None], self.seconds[None, :count])
         weight[probability < _LEAST_DOUBT] = 0
         for place in _largest(np.triu(weight, 1).ravel()):
-            a, b = divmod(int(place), len(self.people))
+            a, b = divmod(int(place), count)
             one, other = self.people[a], self.people[b]
             yield Question(
                 key=f"same:{one.best_row}:{other.best_row}",
@@ -168,7 +188,8 @@ class _Queue:
         asked = np.flatnonzero(~self.said.settled & self.comparison.likeness.known)
         asked = asked[self._is_open(asked)]
         owner = self.person[asked]
-        inside, outside = asked[owner >= 0], asked[owner < 0]
+        is_inside = (owner >= 0) & (owner < len(self.people))
+        inside, outside = asked[is_inside], asked[~is_inside]
         right = self.belief(inside)
         company = self.seconds[self.person[inside]] - self.facts.seconds[inside]
         weight = (1 - right) * _moved(self.facts.seconds[inside], company)
@@ -176,34 +197,40 @@ class _Queue:
         for place in _largest(weight):
             row = int(inside[place])
             yield self._belongs(row, int(self.person[row]), float(right[place]), float(weight[place]))
-        probability = self.comparison.probabilities(outside, self.forbidden)
-        best = probability.argmax(axis=0)
-        likely = probability.max(axis=0, initial=0)
+        best, likely = self._likeliest(outside)
         weight = likely * _moved(self.facts.seconds[outside], self.seconds[best])
         weight[likely < _LEAST_DOUBT] = 0
         for place in _largest(weight):
             yield self._belongs(int(outside[place]), int(best[place]), float(likely[place]), float(weight[place]))
+
+    def _likeliest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(rows,) the person whom each of some tracks shows most likely, of those that nobody ruled out; how likely."""
+        best, likely = np.zeros(len(rows), np.int64), np.zeros(len(rows))
+        for start in range(0, len(rows), _BLOCK_TRACKS):
+            block = slice(start, start + _BLOCK_TRACKS)
+            probability = self.comparison.probabilities(rows[block], self.forbidden)
+            best[block], likely[block] = probability.argmax(axis=0), probability.max(axis=0)
+        return best, likely
 
     def belief(self, rows: np.ndarray) -> np.ndarray:
         """(rows,) probability that tracks are of the person they are given to.
 
         What the adapted network found (confidence), where it is known; what the base model says otherwise.
         """
-        own = self.comparison.probabilities(rows)[self.person[rows], np.arange(len(rows))]
-        alone = np.bincount(self.person[rows], minlength=len(self.people))[self.person[rows]] == 1
-        own = np.where(alone, 1.0, own)
+        own = self.comparison.own_probability[rows]
         confidence = self.facts.confidence[rows]
-        return np.where(np.isfinite(confidence), (confidence + own) / 2, own)
+        return np.where(np.isfinite(confidence), _ADAPTED_SHARE * confidence + (1 - _ADAPTED_SHARE) * own, own)
 
     def _belongs(self, row: int, person: int, probability: float, weight: float) -> Question:
-        others = self.people[person]
-        shown = self._shown(others.rows[others.rows != row])
+        stray = person >= len(self.people)
+        others = self.comparison.people[person]
+        shown = self._shown(others[others != row])
         return Question(
             key=f"belongs:{row}:{shown[0]}",
-            kind=QuestionKind.BELONGS,
+            kind=QuestionKind.SAME if stray else QuestionKind.BELONGS,
             rows=(row,),
             others=shown,
-            person=person,
+            person=None if stray else person,
             other=None,
             probability=probability,
             weight=weight,
@@ -213,7 +240,8 @@ class _Queue:
         """(rows,) whether a track may be asked about: not where it is its person's only one, or was passed over."""
         person = self.person[rows]
         sizes = np.array([len(one.rows) for one in self.people])
-        alone = (person >= 0) & (sizes[person] == 1)
+        inside = (person >= 0) & (person < len(self.people))
+        alone = inside & (sizes[np.where(inside, person, 0)] == 1)
         passed = {row for row, other in self.skipped if self.person[row] == self.person[other]}
         return ~alone & ~np.isin(rows, np.array(sorted(passed), np.int64))
 

@@ -129,13 +129,15 @@ class ReviewSession:
                 raise OutdatedError("This question is not asked any more.")
             question, rows, others = self._asked[key]
             moment = self._moment
-            other = _majority(moment, others)
-            if other is None:
-                raise OutdatedError("This question is not asked any more.")
             if answer == "skip":
                 self._skipped[rows[0], others[0]] = None
                 return self._changed(moment, "Passed over")
-            if question.kind is QuestionKind.SAME:
+            other = _majority(moment, others)
+            if (other is None) != (question.person is None):
+                raise OutdatedError("This question is not asked any more.")
+            if other is None:
+                request = Request(Kind.MERGE if answer == "yes" else Kind.DIFFERENT, tracks=rows, others=others)
+            elif question.kind is QuestionKind.SAME:
                 person = _majority(moment, rows)
                 if person is None or person is other:
                     raise OutdatedError("This question is not asked any more.")
