@@ -11,13 +11,12 @@ from vcn_ray.errors import InputError
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
 from vcn_ray.pipeline.outputs.cast import stored_cast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks, read_found, track_places
+from vcn_ray.pipeline.outputs.season_outputs import finished_titles
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
 from vcn_ray.review.film import Film
 from vcn_ray.review.pictures import StoredPictures
 from vcn_ray.review.source import ReviewVideo, TrackFacts
 from vcn_ray.storage.store import Store
-
-_RECORD_KEY = "season.json"
 
 
 class StoredSeason:
@@ -27,14 +26,13 @@ class StoredSeason:
     """
 
     def __init__(self, out: Store):
-        if not out.exists(_RECORD_KEY):
+        if not out.exists("season.json"):
             raise InputError(
-                f"{out.url}: no finished run is there ({_RECORD_KEY} is missing); give the folder named by --out"
+                f"{out.url}: no finished run is there (season.json is missing); give the folder named by --out"
             )
-        records = [title for title in out.read_json(_RECORD_KEY)["titles"] if title["error"] is None]
-        if not records:
+        titles = finished_titles(out)
+        if not titles:
             raise InputError(f"{out.url}: no title of this season is done, so there is nothing to review")
-        titles = [FinishedTitle(title["id"], out.child("titles", title["slug"])) for title in records]
         self.name, self.out, self._titles = out.name, out, titles
         self.found = found_tracks(titles, stored_cast(out).characters)
         self.places = track_places(titles, self.found)
