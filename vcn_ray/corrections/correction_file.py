@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -47,15 +48,18 @@ def edit_corrections(out: Store, change: Callable[[list[Correction]], Sequence[C
         OutputError: it cannot be written.
     """
     written: list[Correction] = []
+    text = b""
 
     def changed(content: bytes | None) -> bytes:
-        nonlocal written
+        nonlocal written, text
         written = list(change([] if content is None else _parsed(out, content)))
         for correction in written:
             check(correction)
-        return to_yaml(written).encode()
+        text = to_yaml(written).encode()
+        return text
 
     change_object(out, CORRECTIONS_KEY, changed)
+    _keep(text, written)
     return written
 
 
@@ -66,8 +70,14 @@ def corrections_digest(corrections: Sequence[Correction]) -> str | None:
 
 def to_yaml(corrections: Sequence[Correction]) -> str:
     """The file's text: one line a track, so that a diff is readable."""
-    content = {"format": _FORMAT, "corrections": to_plain(corrections)}
-    return _HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**30)
+    head = f"{_HEADER}format: {_FORMAT}\ncorrections:"
+    return f"{head}\n{''.join(map(_entry_text, corrections))}" if corrections else f"{head} []\n"
+
+
+@lru_cache(10_000)
+def _entry_text(correction: Correction) -> str:
+    """The lines of an entry; kept, since a review writes a file of hundreds anew with each edit."""
+    return yaml.dump([_entry(correction)], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**30)
 
 
 def to_plain(corrections: Sequence[Correction]) -> list[dict[str, Any]]:
@@ -118,7 +128,26 @@ def _line(anchor: TrackAnchor) -> _Line:
     )
 
 
+#: What contents of files say that were read or written last: parsing hundreds of entries takes seconds.
+_KNOWN: dict[bytes, tuple[Correction, ...]] = {}
+_MOST_KNOWN = 4
+
+
+def _keep(content: bytes, corrections: Sequence[Correction]) -> None:
+    _KNOWN[content] = tuple(corrections)
+    for old in list(_KNOWN)[:-_MOST_KNOWN]:
+        _KNOWN.pop(old, None)
+
+
 def _parsed(out: Store, content: bytes) -> list[Correction]:
+    if content in _KNOWN:
+        return list(_KNOWN[content])
+    found = _parse(out, content)
+    _keep(content, found)
+    return found
+
+
+def _parse(out: Store, content: bytes) -> list[Correction]:
     where = out.where(CORRECTIONS_KEY)
     try:
         loaded = yaml.load(content.decode(), Loader=_Loader)  # noqa: S506  # a SafeLoader
@@ -150,7 +179,7 @@ def _parsed(out: Store, content: bytes) -> list[Correction]:
     return found
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # of libyaml, where it is there
     """A SafeLoader that leaves times as the text they are."""
 
 
