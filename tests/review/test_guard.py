@@ -11,7 +11,7 @@ from support.served_review import Asker, ask
 from jobs.benchmarks.synthetic_season import SyntheticSeason
 from vcn_ray.storage.store import Store
 
-SECRET = "SECRET-FILE"
+FOREIGN = "SECRET-FILE"
 OTHER = "https://other.example"
 HOSTILE = '<b>"é 日本'
 
@@ -20,10 +20,10 @@ HOSTILE = '<b>"é 日本'
 def page(tmp_path: Path) -> Path:
     folder = tmp_path / "page"
     folder.mkdir()
-    (tmp_path / "secret.js").write_text(SECRET)
+    (tmp_path / "secret.js").write_text(FOREIGN)
     (folder / "index.html").write_text("<!doctype html>the page")
     (folder / "app.js").write_text("// the app")
-    (folder / "notes.txt").write_text(SECRET)
+    (folder / "notes.txt").write_text(FOREIGN)
     return folder
 
 
@@ -138,7 +138,7 @@ def test_no_other_file_can_be_reached(season: SyntheticSeason, page: Path) -> No
             head = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{asker.guard.port}", f"Cookie: {asker.headers['Cookie']}"]
             answer = await asker.raw("\r\n".join([*head, "Connection: close", "", ""]))
             assert answer.split()[1] in ("400", "404"), path
-            assert SECRET not in answer
+            assert FOREIGN not in answer
             assert "root:" not in answer
 
     ask(season, page, test)
@@ -215,7 +215,15 @@ def test_what_cannot_be_is_told_and_changes_nothing(season: SyntheticSeason, pag
 
 
 def test_hostile_names_stay_text(season: SyntheticSeason, page: Path) -> None:
-    names = ["<script>alert(1)</script>", "=1+1", "Überraschung é 日本", "'; DROP TABLE--", "a: b - c", "../../x", "&lt;"]
+    names = [
+        "<script>alert(1)</script>",
+        "=1+1",
+        "Überraschung é 日本",
+        "'; DROP TABLE--",
+        "a: b - c",
+        "../../x",
+        "&lt;",
+    ]
 
     async def test(asker: Asker) -> None:
         for name in names:

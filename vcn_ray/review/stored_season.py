@@ -19,6 +19,9 @@ from vcn_ray.review.source import ReviewVideo, TrackFacts
 from vcn_ray.storage.store import Store
 
 
+_SHOTS_KEY = "tracks/shots.parquet"
+
+
 class StoredSeason:
     """Reads what a run wrote; see `source.SeasonSource` for what it offers.
 
@@ -63,7 +66,10 @@ class StoredSeason:
     def _read_shots(self, title: int) -> dict[tuple[int, int], tuple[int, int]]:
         """Frames of each shot by its video and number."""
         names = {video.name: number for number, video in enumerate(self.videos[title])}
-        table = self._titles[title].work.read_table("tracks/shots.parquet")
+        work = self._titles[title].work
+        if not work.exists(_SHOTS_KEY):
+            return {}
+        table = work.read_table(_SHOTS_KEY)
         columns = (table[name].to_pylist() for name in ("video", "shot", "first_frame", "last_frame"))
         return {(names[v], shot): (first, last) for v, shot, first, last in zip(*columns, strict=True) if v in names}
 
