@@ -61,7 +61,7 @@ class SyntheticSeason:
             cluster.copy(),
             np.stack([pair, pair + 1], axis=1),
         )
-        unknown = cluster < 0
+        unknown, sure = cluster < 0, random.beta(60, 1, tracks)
         self.facts = TrackFacts(
             video=np.zeros(tracks, np.int64),
             shot=shot,
@@ -73,7 +73,7 @@ class SyntheticSeason:
             crops=np.full(tracks, _CROPS),
             seconds=faces / _FPS,
             quality=random.uniform(0.5, 1, tracks),
-            confidence=np.where(unknown, np.nan, random.beta(8, 1, tracks)),
+            confidence=np.where(unknown, np.nan, np.where(self._is_wrong, random.beta(4, 2, tracks), sure)),
             reason=["low quality: its faces are recognised too unsteadily" if one else None for one in unknown],
         )
         length_s = float(self.facts.last_time_s.max()) + 1
@@ -103,8 +103,8 @@ class SyntheticSeason:
         halved = random.choice(people, int(people * _HALVED_SHARE), replace=False)
         other_half = np.isin(cluster, halved) & (random.random(len(cluster)) < 0.4)
         cluster[other_half] += people
-        wrong = random.random(len(cluster)) < _WRONG_SHARE
-        cluster[wrong] = random.integers(0, people, wrong.sum())
+        self._is_wrong = random.random(len(cluster)) < _WRONG_SHARE
+        cluster[self._is_wrong] = random.integers(0, people, self._is_wrong.sum())
         cluster[random.random(len(cluster)) < _UNKNOWN_SHARE] = -1
         known = cluster >= 0
         cluster[known] = np.unique(cluster[known], return_inverse=True)[1]

@@ -16,6 +16,7 @@ from jobs.benchmarks.synthetic_season import SyntheticSeason
 from vcn_ray.corrections.correction_file import read_corrections
 from vcn_ray.curation.applying import apply_to_season
 from vcn_ray.errors import InputError
+from vcn_ray.export.render import several
 from vcn_ray.review.session import OutdatedError, ReviewSession
 from vcn_ray.review.stored_season import StoredSeason
 from vcn_ray.storage.store import Store
@@ -79,7 +80,7 @@ def test_merge_name_split_move_and_back_again(session: ReviewSession) -> None:
     session.correct({"kind": "split", "tracks": [8]})
     assert person_of(session, 8) != one
     after = who(session)
-    assert session.undo()["said"] == f"Undone: split of 1 track from {NAME}"
+    assert session.undo()["said"] == f"Undone: split of {several(1, 'track')} from {NAME}"
     for _ in range(3):
         session.undo()
     assert who(session) == before

@@ -106,9 +106,9 @@ class Film:
         """First and last frame of the piece of a shot that is shown: all of it, or where it is long, what is around
         the track's beginning.
 
-        shot, track: first and last frame.
+        shot, track: first and last frame. `FilmError` where the film is gone.
         """
-        info = self.info(video)
+        info = self._present(video)
         most = max(1, round(MOST_SHOT_S * info.fps))
         first, last = max(0, shot[0]), min(shot[1], info.frames - 1)
         if last - first >= most:

@@ -40,6 +40,10 @@ _BLOCK_TRACKS = 2048
 _CANDIDATES = 64
 
 
+#: Tracks that a correction of these kinds names are where somebody wants them.
+_SETTLE = (Kind.SPLIT, Kind.MOVE, Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET)
+
+
 class QuestionKind(StrEnum):
     """What is asked."""
 
@@ -98,8 +102,11 @@ class Said:
         for kind, rows, others in followed:
             if kind in (Kind.DIFFERENT, Kind.SPLIT):
                 apart += [(row, tuple(others)) for row in rows]
-            if kind in (Kind.SPLIT, Kind.MOVE, Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET):
+            if kind in _SETTLE:
                 settled[list(rows)] = True
+            # Of people who were merged whole not each track was looked at; a single one was.
+            for side in (rows, others) if kind is Kind.MERGE else ():
+                settled[list(side)] |= len(side) == 1
             if kind is Kind.DIFFERENT:
                 settled[list(rows)] = False  # not who they were put to
                 taken_out |= dict.fromkeys(rows)

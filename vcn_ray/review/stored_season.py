@@ -18,7 +18,6 @@ from vcn_ray.review.pictures import StoredPictures
 from vcn_ray.review.source import ReviewVideo, TrackFacts
 from vcn_ray.storage.store import Store
 
-
 _SHOTS_KEY = "tracks/shots.parquet"
 
 
