@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, TrackAnchor, make_correction
+from vcn_ray.corrections.standing import standing_tracks
 from vcn_ray.errors import InputError
 from vcn_ray.export.render import several
 from vcn_ray.review.moment import Moment
-from vcn_ray.review.people import Person, anchor_rows
+from vcn_ray.review.people import Person
 
 #: What the page may say. Numbers come from galleries, and who is forgotten from `vcn-ray forget`.
 KINDS = (
@@ -118,7 +119,7 @@ def _new_person(moment: Moment, rows: Sequence[int], by: str) -> Edit:
 
 
 def _stand_ins(moment: Moment, person: Person, besides: Sequence[int] = ()) -> list[int]:
-    return anchor_rows(moment.source.found, moment.source.facts, person.rows, besides)
+    return standing_tracks(moment.source.found.title, moment.source.facts.worth, person.rows, besides)
 
 
 def _anchors(moment: Moment, rows: Sequence[int]) -> list[TrackAnchor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +11,6 @@ import numpy as np
 from vcn_ray.corrections.applying import Corrected, Naming
 from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.review.source import TrackFacts
-
-#: A person's anchors: so many tracks a title.
-_ANCHORS_PER_TITLE = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +56,7 @@ def people_of(found: FoundTracks, facts: TrackFacts, corrected: Corrected) -> li
     order = np.argsort(member, kind="stable")
     order = order[np.searchsorted(member[order], 0) :]
     groups = np.split(order, np.flatnonzero(np.diff(member[order])) + 1) if len(order) else []
-    worth = _worth(facts)
+    worth = facts.worth
     people = []
     for rows in groups:
         number = int(member[rows[0]])
@@ -86,28 +82,3 @@ def people_of(found: FoundTracks, facts: TrackFacts, corrected: Corrected) -> li
     given = {person.member: corrected.numbers[person.member] for person in people if person.member in corrected.numbers}
     fresh = itertools.count(max(given.values(), default=-1) + 1)
     return [replace(p, number=given[p.member] if p.member in given else next(fresh)) for p in people]
-
-
-def anchor_rows(
-    found: FoundTracks, facts: TrackFacts, rows: np.ndarray | Sequence[int], besides: Sequence[int] = ()
-) -> list[int]:
-    """The tracks that stand for a whole person in a correction: of each title the surest and longest few.
-
-    rows: the person's; besides: those that the correction is about, which are left out, unless there are no others.
-    """
-    own = np.asarray(rows, np.int64)
-    rest = own[~np.isin(own, np.asarray(besides, np.int64))]
-    own = rest if len(rest) else own
-    worth = _worth(facts)[own]
-    best_first = own[np.lexsort((own, -worth))]
-    chosen: list[int] = []
-    for title in np.unique(found.title[own]):
-        chosen += best_first[found.title[best_first] == title][:_ANCHORS_PER_TITLE].tolist()
-    return sorted(chosen)
-
-
-def _worth(facts: TrackFacts) -> np.ndarray:
-    """(n,) how well a track stands for its person: sure of it, seen well and for long, with a picture."""
-    sure = np.nan_to_num(facts.confidence, nan=0.5)
-    clear = np.nan_to_num(facts.quality, nan=0.3)
-    return (facts.crops > 0) + sure**4 * clear * np.log1p(facts.seconds)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from vcn_ray.corrections.anchoring import TrackPlaces
 from vcn_ray.corrections.found_tracks import FoundTracks
+from vcn_ray.corrections.standing import worth_as_anchor
 from vcn_ray.review.film import Film
 from vcn_ray.storage.store import Store
 
@@ -40,6 +42,11 @@ class TrackFacts:
     quality: np.ndarray  # (n,) float64, NaN where not measured
     confidence: np.ndarray  # (n,) float64 probability of its character as found; NaN where Unknown or not known
     reason: list[str | None]  # why Unknown as found
+
+    @cached_property
+    def worth(self) -> np.ndarray:
+        """(n,) how well each track stands for its person, see `worth_as_anchor`."""
+        return worth_as_anchor(self.confidence, self.quality, self.crops, self.seconds)
 
 
 class CropPictures(Protocol):
