@@ -9,7 +9,7 @@ import { toast, toastError } from "./messages.js";
 import { face, showPictures } from "./pictures.js";
 import { season } from "./season.js";
 import { openTrack } from "./track_list.js";
-import { counted, likelihood, percent } from "./words.js";
+import { counted, likelihood, percent, span } from "./words.js";
 
 const AHEAD = 4;
 const MOST_PICTURES = 6;
@@ -131,7 +131,13 @@ export class ReviewView {
     }
     this.question.replaceChildren(
       element("h2", {}, question.text),
-      element("p.chance", {}, `Found: ${likelihood(question.probability)} `, element("b", {}, percent(question.probability))),
+      element(
+        "p.chance",
+        {},
+        `Found: ${likelihood(question.probability)} `,
+        element("b", {}, percent(question.probability)),
+        ` · about ${span(question.weight)} of screen time hang on it`,
+      ),
       element(
         "div.sides",
         {},

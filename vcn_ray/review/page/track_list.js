@@ -1,7 +1,7 @@
 // Tracks as rows of a virtual list, and what can be said of those selected. Used for a person, and for Unknown.
 
 import { button, element } from "./dom.js";
-import { toast } from "./messages.js";
+import { askName, toast } from "./messages.js";
 import { askPerson } from "./person_picker.js";
 import { strip } from "./pictures.js";
 import { season } from "./season.js";
@@ -45,6 +45,7 @@ export class TrackList {
     if (person() === null) {
       this.buttons[0].textContent = "Assign to…";
       this.buttons[1].textContent = "New person";
+      this.buttons[1].title = "They are one person, and nobody who is there (s)";
     } else {
       const here = { title: "They rightly are here: keep them (r)", onclick: () => this.move(this.person()) };
       this.buttons.splice(2, 0, button("Rightly here", here));
@@ -93,12 +94,16 @@ export class TrackList {
     if (to !== null) await this.#tell("move", { tracks, other_people: [to] });
   }
 
-  /** Say that the rows chosen are one person of their own. */
+  /** Say that the rows chosen are one person of their own; a single Unknown track becomes one by a name. */
   async split() {
     const tracks = this.chosen();
     if (!tracks.length) return void toast("Select a track first.");
     const own = this.person();
-    await this.#tell("split", own === null ? { tracks } : { tracks, other_people: [own] });
+    if (own !== null) return this.#tell("split", { tracks, other_people: [own] });
+    if (tracks.length > 1) return this.#tell("split", { tracks });
+    const hint = (name) => (season.names.includes(name) ? "There is somebody of this name: it becomes theirs." : "");
+    const name = await askName("Who is it?", "", season.names, hint);
+    if (name !== null) await this.#tell("name", { tracks, name });
   }
 
   /** Say "not-a-face" or "nobody" of the rows chosen. */
