@@ -27,6 +27,7 @@ export class FilmDialog {
     this.playButton = button("Play shot", { class: "primary", onclick: () => this.#toggle() });
     this.previous = button("◂ Previous", { title: "Previous track of the list (k)", onclick: () => this.#step(-1) });
     this.next = button("Next ▸", { title: "Next track of the list (j)", onclick: () => this.#step(1) });
+    this.room = element("div.stage-room", {}, this.player.root);
     this.problem = element("p.notice", { role: "status", hidden: true });
     this.facts = element("aside.facts-of-track", { "aria-label": "About this track" });
     const cross = button("✕", { class: "icon", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.dialog.close() });
@@ -40,7 +41,7 @@ export class FilmDialog {
         element(
           "div.screen",
           {},
-          element("div.stage-room", {}, this.player.root),
+          this.room,
           element("div.controls", {}, this.playButton, this.slider, this.time),
           this.problem,
         ),
@@ -88,11 +89,15 @@ export class FilmDialog {
       return;
     }
     this.#showProblem(track.film_problem);
-    this.slider.disabled = this.playButton.disabled = !track.boxes.length;
     this.player.show(track, { width: video.width_px, height: video.height_px, fps: video.fps, name: label });
+    // Without its film a track has no frames, only the crops that were kept.
+    const hasFrames = !track.film_problem && track.boxes.length > 0;
+    this.slider.disabled = this.playButton.disabled = !hasFrames;
+    this.room.replaceChildren(hasFrames ? this.player.root : face(track.crops ? row : null, { size: 224 }));
     this.slider.max = Math.max(0, track.boxes.length - 1);
-    if (track.boxes.length) this.#seek(Math.floor(track.boxes.length / 2));
-    this.slider.focus();
+    if (hasFrames) this.#seek(Math.floor(track.boxes.length / 2));
+    else this.time.textContent = track.timecode;
+    (hasFrames ? this.slider : this.dialog.querySelector(".icon")).focus();
   }
 
   /** The season is another one: the track may be somebody else's. */
@@ -104,6 +109,11 @@ export class FilmDialog {
     this.player.seek(index);
     this.#showPlaying(false);
     this.#showIndex(index);
+  }
+
+  #seekBy(frames) {
+    if (this.slider.disabled) return;
+    this.#seek(Math.max(0, Math.min(this.track.boxes.length - 1, this.player.index + frames)));
   }
 
   #showIndex(index) {
@@ -182,14 +192,14 @@ export class FilmDialog {
   #key(event) {
     if (isTyping(event) || !isPlain(event)) return;
     const act = {
-      " ": () => !event.target.closest("button") && this.#toggle(),
+      " ": () => !event.target.closest("button") && !this.playButton.disabled && this.#toggle(),
       j: () => this.#step(1),
       k: () => this.#step(-1),
       m: () => this.#move(),
       x: () => season.say("not-a-face", { tracks: [this.track.row] }),
       o: () => season.say("nobody", { tracks: [this.track.row] }),
-      ArrowLeft: () => event.target !== this.slider && this.#seek(Math.max(0, this.player.index - 1)),
-      ArrowRight: () => event.target !== this.slider && this.#seek(Math.min(this.track.boxes.length - 1, this.player.index + 1)),
+      ArrowLeft: () => event.target !== this.slider && this.#seekBy(-1),
+      ArrowRight: () => event.target !== this.slider && this.#seekBy(1),
     }[event.key];
     if (!act || !this.track) return;
     event.stopPropagation();

@@ -83,20 +83,17 @@ export class ReviewView {
     const question = this.shown;
     if (!question || performance.now() < (this.stillUntil ?? 0)) return;
     this.#answering += 1;
-    given.push({ question, answer });
     this.#show(this.waiting.shift() ?? null, true);
-    this.#showProgress();
-    const held = await season.answer(question.key, answer);
-    if (!held) given.splice(given.findIndex((one) => one.question === question), 1);
+    if (await season.answer(question.key, answer)) given.push({ question, answer });
     this.#answering -= 1;
     this.#showProgress();
     if (!this.#answering) await this.#fetch();
   }
 
   async #undo() {
+    await season.settled(); // an answer that is still under way is meant, too
     const last = given.at(-1);
     if (!last) return void toast("Nothing was answered yet.");
-    if (this.#answering) return;
     if (last.answer !== "skip") {
       this.#answering += 1;
       const undone = await season.undo();

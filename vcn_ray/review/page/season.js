@@ -63,6 +63,11 @@ class Season extends EventTarget {
     return this.#change("/api/redo", {});
   }
 
+  /** Once all that was said so far is answered. */
+  settled() {
+    return this.#queue;
+  }
+
   /** Write the tables now. */
   async save() {
     try {
