@@ -156,9 +156,11 @@ export class CastView {
     ];
   }
 
-  // Of those selected the one longest on screen comes first, and the others become that person.
+  // Those selected, the one longest on screen first; where none is, the one that the keyboard is on.
   #chosen() {
     const ids = new Set(this.selection.keys);
+    const focused = this.list.focused();
+    if (!ids.size && focused) ids.add(focused.id);
     return season.now.people.filter((person) => ids.has(person.id));
   }
 

@@ -50,6 +50,7 @@ export class PersonView {
   }
 
   close() {
+    this.closed = true;
     this.tracks.close();
   }
 
@@ -76,11 +77,12 @@ export class PersonView {
       found = await get(`/api/people/${encodeURIComponent(id)}`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
+      if (this.closed) return;
       if (error.status === 404 || !season.person(id)) this.#showGone();
       else toastError(error.message);
       return;
     }
-    if (id !== this.id) return;
+    if (id !== this.id || this.closed) return;
     this.found = found;
     this.heading.textContent = found.person.label;
     document.title = `${found.person.label} – ${season.now.name}`;
@@ -93,7 +95,7 @@ export class PersonView {
 
   #showGone() {
     this.main.replaceChildren(
-      element("h1", {}, "This person is no longer here"),
+      element("div.page-head", {}, element("h1", {}, "This person is no longer here")),
       element("p.empty", {}, "It was merged, taken apart or forgotten meanwhile. ", element("a", { href: "#/cast" }, "To the cast")),
     );
   }

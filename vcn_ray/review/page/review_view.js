@@ -6,7 +6,7 @@
 import { ApiError, get } from "./api.js";
 import { button, element } from "./dom.js";
 import { toast, toastError } from "./messages.js";
-import { face, showPictures } from "./pictures.js";
+import { face, showPictures, strip } from "./pictures.js";
 import { season } from "./season.js";
 import { openTrack } from "./track_list.js";
 import { counted, likelihood, percent, span } from "./words.js";
@@ -158,18 +158,20 @@ export class ReviewView {
     return button(text, { class: classes, "aria-keyshortcuts": key, onclick: act }, element("kbd", {}, key.toUpperCase()));
   }
 
-  // Of one track several crops are shown, of several tracks one each.
+  // Each track by its best crop.
   #side(rows, label) {
     const shown = rows.slice(0, MOST_PICTURES);
     const pictures = shown.map((row) =>
       button(
         "",
         { class: "bare", "aria-label": "Show this track in its film", onclick: () => openTrack(row) },
-        face(row, { size: shown.length > 1 ? 168 : 300 }),
+        face(row, { size: shown.length > 1 ? 168 : 240 }),
       ),
     );
     const faces = element(shown.length > 1 ? "div.faces" : "div.faces.one", {}, ...pictures);
     faces.style.setProperty("--across", Math.min(3, shown.length));
+    // Of one track there are several crops to look at.
+    if (shown.length === 1) faces.append(strip(shown[0], MOST_PICTURES, { later: false }));
     return element(
       "figure.side",
       {},

@@ -80,7 +80,7 @@ export class TrackList {
   /** Rows that something is said of: those selected, else the one that the keyboard is on. */
   chosen() {
     if (this.selection.size) return this.selection.keys;
-    const focused = this.list.root.contains(document.activeElement) ? this.list.source.at(this.list.focus) : undefined;
+    const focused = this.list.focused();
     return focused ? [focused.row] : [];
   }
 
@@ -117,13 +117,16 @@ export class TrackList {
     if (await season.say(kind, sides)) this.selection.clear();
   }
 
-  /** The track before or after another one in the list. */
+  /** The track before or after another one in the list; of one that has just left it, those where it was. */
   neighbour(row, step) {
     const { source } = this.list;
     for (let index = 0; index < source.count; index += 1) {
-      if (source.at(index)?.row === row) return source.at(index + step)?.row ?? null;
+      if (source.at(index)?.row !== row) continue;
+      this.shown = { row, index };
+      return source.at(index + step)?.row ?? null;
     }
-    return null;
+    if (this.shown?.row !== row) return null;
+    return source.at(this.shown.index + Math.min(0, step))?.row ?? null;
   }
 
   /** Keys of the view, wherever the focus is. */

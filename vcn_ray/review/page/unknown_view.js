@@ -75,6 +75,7 @@ export class UnknownView {
   }
 
   close() {
+    this.closed = true;
     this.list.close();
   }
 
@@ -85,7 +86,7 @@ export class UnknownView {
     const [first, last] = this.list.list.inSight();
     await source.load(0, 0);
     if (source.count) await source.load(Math.min(first, source.count - 1), Math.min(Math.max(first, last), source.count - 1));
-    if (source !== this.latest) return;
+    if (source !== this.latest || this.closed) return;
     // All of a reason are dealt with: show the others.
     if (this.reason !== null && source.count === 0 && source.reasons.length) {
       this.reason = null;

@@ -112,18 +112,16 @@ export class VirtualList {
   #place(index, rows) {
     const item = this.source.at(index);
     const key = item === undefined ? `waits ${index}` : this.keyOf(item);
-    const content = JSON.stringify(item);
     let row = this.rows.get(key);
-    if (!row || row.content !== content) {
+    // After a correction items are new objects; rows of those that say the same stay, and their pictures with them.
+    if (!row || (row.item !== item && JSON.stringify(row.item) !== JSON.stringify(item))) {
       const cells = item === undefined ? [] : [this.#checkCell(item), ...this.cells(item, index)];
       const made = element(item === undefined ? "div.row.waits" : "div.row", { role: "row" }, ...cells);
-      made.content = content;
       if (row && row.contains(document.activeElement)) this.refocus = true;
       row?.remove();
       row = made;
     }
-    row.key = key;
-    row.index = index;
+    Object.assign(row, { key, index, item });
     row.setAttribute("aria-rowindex", index + (this.header ? 2 : 1));
     row.tabIndex = index === this.focus ? 0 : -1;
     px(row, "height", this.height);
@@ -183,6 +181,11 @@ export class VirtualList {
     }
     if (alsoOthers) this.selection.add(keys);
     else this.selection.set(keys);
+  }
+
+  /** The item that the keyboard is on; undefined where it is elsewhere. */
+  focused() {
+    return this.root.contains(document.activeElement) ? this.source.at(this.focus) : undefined;
   }
 
   async selectAll() {
