@@ -18,9 +18,9 @@ from vcn_ray.storage.store import Store
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    size=st.integers(0, 5000),
-    block=st.integers(1, 700),
-    moves=st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(-6000, 6000), st.integers(0, 3000)), max_size=12),
+    size=st.integers(0, 1500),
+    block=st.integers(1, 300),
+    moves=st.lists(st.tuples(st.sampled_from([0, 1, 2]), st.integers(-2000, 2000), st.integers(0, 800)), max_size=8),
 )
 def test_reading_in_ranges_is_reading(s3_bucket: str, size: int, block: int, moves: list[tuple[int, int, int]]) -> None:
     content = bytes(n % 251 for n in range(size))

@@ -22,7 +22,7 @@ from vcn_ray.execution.base import AdaptationTask
 from vcn_ray.pipeline.videoclusternet import VideoClusterNet
 from vcn_ray.storage.store import Store
 
-SETTINGS = {"first_epochs": 100, "later_epochs": 2, "max_iterations": 2}
+SETTINGS = {"first_epochs": 80, "later_epochs": 2, "max_iterations": 2}
 
 #: Seconds from the notice until the machine is gone: less than the epochs take that are left, and long enough for the
 #: notice to be passed on where much else goes on.
