@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +14,7 @@ from vcn_ray.errors import InputError
 from vcn_ray.pipeline.outputs.cast import stored_cast
 from vcn_ray.pipeline.outputs.found import each, found_tracks, track_places
 from vcn_ray.pipeline.outputs.season_outputs import finished_titles
+from vcn_ray.storage.lock import user_name
 from vcn_ray.storage.store import Store
 
 TrackName = tuple[str, int]  # title, track_id
@@ -35,14 +34,6 @@ CORRECTIONS = pa.schema(
         ("tracks", pa.int32()),  # how many it names
     ]
 )
-
-
-def present_user() -> str:
-    """Who says what is said, where nothing else is known."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())
 
 
 def say(
@@ -91,7 +82,7 @@ def say(
         other = standing_tracks(found.title, worth, other, own if said in OTHERS_KEY else ())
     videos = track_places(titles, found)
     correction = make_correction(
-        said, map(videos.anchor, own), map(videos.anchor, other), by=by or present_user(), name=name
+        said, map(videos.anchor, own), map(videos.anchor, other), by=by or user_name(), name=name
     )
     edit_corrections(out, lambda all_: [*(one for one in all_ if one.id != correction.id), correction])
     return correction
