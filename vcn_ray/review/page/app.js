@@ -141,7 +141,9 @@ let went = 0; // when "g" was pressed: "g c" goes to the cast
 
 document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
-  if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y") && !isTyping(event)) {
+  if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
+    if (isTyping(event) && event.target.tagName !== "SELECT") return; // there it takes back what was typed
+
     event.preventDefault();
     const again = key === "y" || event.shiftKey;
     if (season.now[again ? "redo" : "undo"] !== null) void (again ? season.redo() : season.undo());

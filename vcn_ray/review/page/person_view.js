@@ -10,6 +10,7 @@ import { counted, likelihood, percent, span } from "./words.js";
 
 const BEST = 8;
 const NEAREST = 5;
+const WORTH_ASKING = 0.05;
 
 const ORDERS = {
   fit: ["Least fitting first", null],
@@ -123,6 +124,9 @@ export class PersonView {
 
   #showAbout() {
     const { person, tracks, nearest } = this.found;
+    const near = nearest.filter((other) => !other.together && other.probability >= WORTH_ASKING).slice(0, NEAREST);
+    const far = nearest.filter((other) => !near.includes(other));
+    const opened = this.about.querySelector("details")?.open ?? false;
     // Somebody may be typing a name while the season changes elsewhere.
     const typed = this.about.contains(document.activeElement) ? this.about.querySelector("input.name") : null;
     const facts = [
@@ -156,9 +160,17 @@ export class PersonView {
         "section.suggested",
         {},
         element("h2", {}, "Is this the same person?"),
-        nearest.length
-          ? element("ul.nearest", {}, ...nearest.slice(0, NEAREST).map((other) => this.#suggestion(other)))
-          : element("p.muted", {}, "Nobody else is near."),
+        near.length
+          ? element("ul.nearest", {}, ...near.map((other) => this.#suggestion(other)))
+          : element("p.muted", {}, "Nobody else looks like this person."),
+        far.length
+          ? element(
+              "details",
+              { open: opened },
+              element("summary", {}, `${far.length} less likely`),
+              element("ul.nearest", {}, ...far.map((other) => this.#suggestion(other))),
+            )
+          : "",
       ),
     );
     if (typed) this.about.querySelector("input.name").focus();
@@ -194,19 +206,18 @@ export class PersonView {
   }
 
   #suggestion(other) {
-    const name = element("a.name", { href: `#/people/${other.id}`, title: other.label }, other.label);
-    const text = other.together ? "seen together in one frame: two people" : likelihood(other.probability);
+    const text = other.together ? "seen together: two people" : `${percent(other.probability)}, ${likelihood(other.probability)}`;
+    const who = element(
+      "a.who-else",
+      { href: `#/people/${other.id}`, title: other.label },
+      face(other.best_row, { size: 52 }),
+      element("span.what", {}, element("span.name", {}, other.label), element("small", {}, text)),
+    );
     const say = (kind) => season.say(kind, { people: [this.id], other_people: [other.id] });
     const answers = [
       button("Same", { "aria-label": `${other.label} is the same person`, onclick: () => say("merge") }),
       button("Not", { "aria-label": `${other.label} is not the same person`, onclick: () => say("different") }),
     ];
-    return element(
-      "li",
-      {},
-      face(other.best_row, { size: 52 }),
-      element("div.what", {}, name, element("small", {}, other.together ? text : `${percent(other.probability)}, ${text}`)),
-      other.together ? "" : element("div.answers", {}, ...answers),
-    );
+    return element("li", {}, who, other.together ? "" : element("div.answers", {}, ...answers));
   }
 }

@@ -131,7 +131,7 @@ export class ReviewView {
       element(
         "p.chance",
         {},
-        `Found: ${likelihood(question.probability)} `,
+        `Found: ${likelihood(question.probability)} the same person, `,
         element("b", {}, percent(question.probability)),
         ` · about ${span(question.weight)} of screen time hang on it`,
       ),

@@ -114,9 +114,10 @@ export class UnknownView {
     const all = reasons.reduce((sum, one) => sum + one.count, 0);
     const chip = (reason, text, number) =>
       button(
-        text,
+        "",
         {
           class: "chip",
+          title: text,
           "aria-pressed": String(this.reason === reason),
           onclick: () => {
             this.reason = reason;
@@ -125,6 +126,7 @@ export class UnknownView {
             void this.update();
           },
         },
+        element("span.clip", {}, text),
         element("span.count", {}, count(number)),
       );
     const chips = [chip(null, "All", all), ...reasons.map((one) => chip(one.reason, one.reason, one.count))];

@@ -37,17 +37,17 @@ export function counted(number, one, many = `${one}s`) {
 }
 
 const SAYINGS = [
-  [0.97, "almost certainly the same person"],
-  [0.85, "very likely the same person"],
-  [0.6, "likely the same person"],
-  [0.4, "perhaps the same person, perhaps not"],
-  [0.15, "rather not the same person"],
-  [0.03, "very likely not the same person"],
+  [0.97, "almost certainly"],
+  [0.85, "very likely"],
+  [0.6, "likely"],
+  [0.4, "perhaps"],
+  [0.15, "rather not"],
+  [0.03, "very likely not"],
 ];
 
-/** A probability that two are one, in words. */
+/** A probability in words: "very likely", "rather not". */
 export function likelihood(probability) {
-  return SAYINGS.find(([least]) => probability >= least)?.[1] ?? "almost certainly not the same person";
+  return SAYINGS.find(([least]) => probability >= least)?.[1] ?? "almost certainly not";
 }
 
 /** Film time as "01:02:03.4", for places that have no time code. */
