@@ -72,16 +72,18 @@ export class FilmPlayer {
   /** Play the shot from its start. */
   async play() {
     if (!this.source && !this.#choose()) return;
+    const { source } = this;
     this.playing = true;
     this.onState(true);
     this.video.currentTime = this.track.shot_first_time_s - this.offset;
     try {
       await this.video.play();
     } catch (error) {
+      if (source !== this.source) return; // the copy is tried by now
       if (error.name !== "AbortError" && !this.video.error) this.#stopped();
       return;
     }
-    if (!this.playing) return;
+    if (!this.playing || source !== this.source) return;
     this.video.hidden = false;
     this.image.hidden = true;
     this.#follow();
@@ -136,6 +138,8 @@ export class FilmPlayer {
       if (time >= this.track.shot_last_time_s || this.video.ended) {
         this.stop();
         this.onState(false);
+        // Browsers stop a frame or two late, which is the next shot already.
+        this.video.currentTime = this.track.shot_last_time_s - this.offset;
         return;
       }
       wait();
