@@ -16,7 +16,7 @@ async function ask(path, options) {
     answer = await fetch(path, { credentials: "same-origin", cache: "no-store", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("The server does not answer. Is `vcn-ray review` still running?", 0);
+    throw new ApiError("The server does not answer. Is “vcn-ray review” still running?", 0);
   }
   let content = null;
   try {
@@ -26,7 +26,7 @@ async function ask(path, options) {
   }
   if (answer.ok) return content;
   const known = {
-    403: "This address is no longer good: open the one that `vcn-ray review` printed.",
+    403: "This address is no longer good: open the one that “vcn-ray review” printed.",
     404: "That is not there (any more).",
     413: "That is too much at once: select fewer.",
   };

@@ -115,8 +115,9 @@ function showBar() {
 function showState() {
   const { saved, save_problem: problem } = season.now;
   const place = byId("saved");
-  place.textContent = problem ? "Not written" : { saved: "Tables up to date", writing: "Writing tables …" }[saved] ?? "Tables follow …";
-  place.dataset.state = problem ? "problem" : saved;
+  const words = { saved: "Tables up to date", writing: "Writing tables …", waiting: "Tables follow …" };
+  place.textContent = season.lost ? "No connection" : problem ? "Not written" : words[saved];
+  place.dataset.state = season.lost || problem ? "problem" : saved;
   const banner = byId("banner");
   const sentence = season.lost ?? (problem ? `The tables could not be written: ${problem}` : "");
   if (banner.textContent !== sentence) banner.textContent = sentence;
