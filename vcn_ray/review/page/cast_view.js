@@ -20,7 +20,11 @@ export class CastView {
   constructor(main) {
     this.main = main;
     this.selection = new Selection();
-    this.filter = element("input", { type: "search", placeholder: "Filter by name", "aria-label": "Filter people by name" });
+    this.filter = element("input", {
+      type: "search",
+      placeholder: "Filter by name",
+      "aria-label": "Filter people by name",
+    });
     this.order = element(
       "select",
       { "aria-label": "Order" },
@@ -32,7 +36,10 @@ export class CastView {
       title: "Extras: their tracks become Unknown for good",
       onclick: () => this.#takeOut("nobody"),
     });
-    this.noFace = button("Not a face", { title: "All their tracks show no face", onclick: () => this.#takeOut("not-a-face") });
+    this.noFace = button("Not a face", {
+      title: "All their tracks show no face",
+      onclick: () => this.#takeOut("not-a-face"),
+    });
     this.said = element("span.selected", { "aria-live": "polite" });
     this.bar = element(
       "div.toolbar",
@@ -142,7 +149,10 @@ export class CastView {
       return element("div.cell.in", { role: "gridcell", title: text, "aria-label": text }, shade);
     };
     return [
-      cell(".pic", element("a", { href: link, tabindex: -1, "aria-hidden": "true" }, face(person.best_row, { later: true }))),
+      cell(
+        ".pic",
+        element("a", { href: link, tabindex: -1, "aria-hidden": "true" }, face(person.best_row, { later: true })),
+      ),
       element(
         "div.cell.who",
         { role: "rowheader" },
@@ -189,7 +199,7 @@ export class CastView {
 }
 
 /** Ask for a person's name, and say it. */
-export async function nameThem(person) {
+async function nameThem(person) {
   const hint = (name) => {
     const same = season.now.people.find((other) => other.name === name && other.id !== person.id);
     return same ? `There is somebody of this name: this makes them one person.` : "";
@@ -200,21 +210,30 @@ export async function nameThem(person) {
 
 /** Whether somebody means it, of people with pictures. */
 function sure(title, what, people) {
-  return ask(title, (close) => [
-    element("p", {}, `Say of these ${counted(people.length, "person", "people")} that ${what}?`),
-    element(
-      "ul.faces",
-      {},
-      ...people.slice(0, 24).map((person) =>
-        element("li", {}, face(person.best_row, { size: 64 }), element("span.name", { title: person.label }, person.label)),
+  return ask(title, (close) =>
+    [
+      element("p", {}, `Say of these ${counted(people.length, "person", "people")} that ${what}?`),
+      element(
+        "ul.faces",
+        {},
+        ...people
+          .slice(0, 24)
+          .map((person) =>
+            element(
+              "li",
+              {},
+              face(person.best_row, { size: 64 }),
+              element("span.name", { title: person.label }, person.label),
+            ),
+          ),
       ),
-    ),
-    people.length > 24 ? element("p.muted", {}, `and ${people.length - 24} more`) : null,
-    element(
-      "div.actions",
-      {},
-      button("Cancel", { onclick: () => close(null) }),
-      button(title, { class: "primary", autofocus: true, onclick: () => close(true) }),
-    ),
-  ].filter((node) => node !== null));
+      people.length > 24 ? element("p.muted", {}, `and ${people.length - 24} more`) : null,
+      element(
+        "div.actions",
+        {},
+        button("Cancel", { onclick: () => close(null) }),
+        button(title, { class: "primary", autofocus: true, onclick: () => close(true) }),
+      ),
+    ].filter((node) => node !== null),
+  );
 }

@@ -12,7 +12,7 @@ import { placeOf } from "./track_list.js";
 import { clock, counted, percent, span } from "./words.js";
 
 export class FilmDialog {
-  /** `onClose()` once it is shut; `neighbour(row, step)` gives the track before or after, or null; `go(row)` shows it. */
+  /** `onClose()` once it is shut; `neighbour(row, step)`: the track before or after, or null; `go(row)` shows it. */
   constructor({ onClose, neighbour, go }) {
     Object.assign(this, { neighbour, go });
     this.player = new FilmPlayer({
@@ -30,7 +30,12 @@ export class FilmDialog {
     this.room = element("div.stage-room", {}, this.player.root);
     this.problem = element("p.notice", { role: "status", hidden: true });
     this.facts = element("aside.facts-of-track", { "aria-label": "About this track" });
-    const cross = button("✕", { class: "icon", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.dialog.close() });
+    const cross = button("✕", {
+      class: "icon",
+      "aria-label": "Close",
+      title: "Close (Esc)",
+      onclick: () => this.dialog.close(),
+    });
     this.dialog = element(
       "dialog.film",
       { "aria-labelledby": "film-title" },
@@ -148,7 +153,12 @@ export class FilmDialog {
     const say = (kind) => () => season.say(kind, { tracks: [track.row] });
     const person = season.person(track.person);
     const who = person
-      ? element("a.who-is-it", { href: `#/people/${person.id}` }, face(person.best_row, { size: 52 }), element("b", {}, person.label))
+      ? element(
+          "a.who-is-it",
+          { href: `#/people/${person.id}` },
+          face(person.best_row, { size: 52 }),
+          element("b", {}, person.label),
+        )
       : element("p.who-is-it", {}, element("b", {}, "Unknown"));
     const move = () => this.#move();
     this.facts.replaceChildren(
@@ -168,10 +178,20 @@ export class FilmDialog {
       element(
         "div.says",
         {},
-        button(person ? "Move to…" : "Assign to…", { class: "primary", title: "It is somebody else (m)", onclick: move }),
-        person ? button("Rightly here", { onclick: () => season.say("move", { tracks: [track.row], other_people: [person.id] }) }) : "",
+        button(person ? "Move to…" : "Assign to…", {
+          class: "primary",
+          title: "It is somebody else (m)",
+          onclick: move,
+        }),
         person
-          ? button("Split off", { onclick: () => season.say("split", { tracks: [track.row], other_people: [person.id] }) })
+          ? button("Rightly here", {
+              onclick: () => season.say("move", { tracks: [track.row], other_people: [person.id] }),
+            })
+          : "",
+        person
+          ? button("Split off", {
+              onclick: () => season.say("split", { tracks: [track.row], other_people: [person.id] }),
+            })
           : "",
         button("Not a face", { title: "(x)", onclick: say("not-a-face") }),
         button("Nobody in particular", { title: "(o)", onclick: say("nobody") }),

@@ -24,7 +24,10 @@ export class FilmPlayer {
       if (!this.video.videoWidth) this.#cannotPlay();
     });
     this.video.addEventListener("pause", () => this.#stopped());
-    this.image.addEventListener("error", () => this.image.src && this.onProblem("This frame cannot be read from the film."));
+    this.image.addEventListener(
+      "error",
+      () => this.image.src && this.onProblem("This frame cannot be read from the film."),
+    );
   }
 
   /** Show a track (as `/api/tracks/ROW` gives it) of a film of a size, under a name. */
@@ -145,7 +148,8 @@ export class FilmPlayer {
       wait();
     };
     const wait = () => {
-      if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback((_, frame) => step(frame.mediaTime));
+      if (this.video.requestVideoFrameCallback)
+        this.video.requestVideoFrameCallback((_, frame) => step(frame.mediaTime));
       else requestAnimationFrame(() => step(this.video.currentTime));
     };
     wait();
@@ -177,7 +181,8 @@ export class FilmPlayer {
     this.label.hidden = box === null;
     if (box === null) return;
     const [x, y, w, h] = box;
-    for (const [key, value] of Object.entries({ x, y, width: w, height: h })) this.rect.setAttribute(key, value.toFixed(1));
+    for (const [key, value] of Object.entries({ x, y, width: w, height: h }))
+      this.rect.setAttribute(key, value.toFixed(1));
     // Above the box where there is room, else below it.
     const above = y / this.height > 0.08;
     this.label.classList.toggle("below", !above);

@@ -61,7 +61,12 @@ export function ask(title, fill) {
       answer = value;
       dialog.close();
     };
-    const cross = button("✕", { class: "icon", "aria-label": "Close", title: "Close (Esc)", onclick: () => close(null) });
+    const cross = button("✕", {
+      class: "icon",
+      "aria-label": "Close",
+      title: "Close (Esc)",
+      onclick: () => close(null),
+    });
     dialog.append(element("header", {}, element("h2", {}, title), cross), ...fill(close));
     dialog.addEventListener("close", () => {
       dialog.remove();
@@ -99,7 +104,11 @@ let lists = 0;
 
 /** A field for a name with completion of known ones, and its list. */
 export function nameInput(current, known) {
-  const list = element("datalist", { id: `names-${++lists}` }, ...known.map((name) => element("option", { value: name })));
+  const list = element(
+    "datalist",
+    { id: `names-${++lists}` },
+    ...known.map((name) => element("option", { value: name })),
+  );
   const input = element("input", {
     type: "text",
     maxlength: 200,

@@ -45,7 +45,12 @@ export class PersonView {
     this.empty = element("p.empty", { hidden: true });
     main.replaceChildren(
       this.heading,
-      element("div.person", {}, this.about, element("div.theirs", {}, this.tracks.bar, this.tracks.list.element, this.empty)),
+      element(
+        "div.person",
+        {},
+        this.about,
+        element("div.theirs", {}, this.tracks.bar, this.tracks.list.element, this.empty),
+      ),
     );
     void this.#load();
   }
@@ -97,17 +102,26 @@ export class PersonView {
   #showGone() {
     this.main.replaceChildren(
       element("div.page-head", {}, element("h1", {}, "This person is no longer here")),
-      element("p.empty", {}, "It was merged, taken apart or forgotten meanwhile. ", element("a", { href: "#/cast" }, "To the cast")),
+      element(
+        "p.empty",
+        {},
+        "It was merged, taken apart or forgotten meanwhile. ",
+        element("a", { href: "#/cast" }, "To the cast"),
+      ),
     );
   }
 
   #showTitles() {
     const { by_title: seconds } = this.found.person;
     const was = this.title.value;
-    const options = season.now.titles.map((title, index) => ({ title, index })).filter(({ index }) => seconds[index] > 0);
+    const options = season.now.titles
+      .map((title, index) => ({ title, index }))
+      .filter(({ index }) => seconds[index] > 0);
     this.title.replaceChildren(
       element("option", { value: "" }, `All titles (${options.length})`),
-      ...options.map(({ title, index }) => element("option", { value: index }, `${title.id} (${span(seconds[index])})`)),
+      ...options.map(({ title, index }) =>
+        element("option", { value: index }, `${title.id} (${span(seconds[index])})`),
+      ),
     );
     this.title.value = options.some(({ index }) => String(index) === was) ? was : "";
   }
@@ -135,11 +149,17 @@ export class PersonView {
       `sure ${percent(person.mean_confidence)}`,
     ];
     if (person.name !== null && person.number !== null) facts.push(`Cast ${person.number}`);
-    const likely = person.name_confidence === null ? null : `Named by reference pictures: ${percent(person.name_confidence)}`;
+    const likely =
+      person.name_confidence === null ? null : `Named by reference pictures: ${percent(person.name_confidence)}`;
     const best = [...tracks].reverse().slice(0, BEST);
     this.about.replaceChildren(
       this.#nameForm(person, typed?.value ?? person.name ?? ""),
-      element("p.facts", {}, ...facts.map((fact) => element("span", {}, fact)), person.name === null ? "" : this.#unname()),
+      element(
+        "p.facts",
+        {},
+        ...facts.map((fact) => element("span", {}, fact)),
+        person.name === null ? "" : this.#unname(),
+      ),
       likely ? element("p.facts", {}, likely) : "",
       element(
         "div.best",
@@ -183,7 +203,10 @@ export class PersonView {
     input.removeAttribute("autofocus");
     const hint = element("p.muted.hint", { "aria-live": "polite" });
     const same = () => season.now.people.find((other) => other.name === input.value.trim() && other.id !== this.id);
-    input.addEventListener("input", () => (hint.textContent = same() ? "There is somebody of this name: they become one." : ""));
+    input.addEventListener(
+      "input",
+      () => (hint.textContent = same() ? "There is somebody of this name: they become one." : ""),
+    );
     return element(
       "form.naming",
       {
@@ -206,7 +229,9 @@ export class PersonView {
   }
 
   #suggestion(other) {
-    const text = other.together ? "seen together: two people" : `${percent(other.probability)}, ${likelihood(other.probability)}`;
+    const text = other.together
+      ? "seen together: two people"
+      : `${percent(other.probability)}, ${likelihood(other.probability)}`;
     const who = element(
       "a.who-else",
       { href: `#/people/${other.id}`, title: other.label },

@@ -73,7 +73,9 @@ export class ReviewView {
     if (this.closed || this.#answering) return;
     // One that was taken up again by undo stays, whatever the server would ask first.
     const kept = this.shown && (this.shown.again || questions.find((one) => one.key === this.shown.key));
-    const first = kept ? { ...this.shown, ...(questions.find((one) => one.key === this.shown.key) ?? {}) } : questions[0];
+    const first = kept
+      ? { ...this.shown, ...(questions.find((one) => one.key === this.shown.key) ?? {}) }
+      : questions[0];
     this.waiting = questions.filter((one) => one.key !== first?.key);
     if (!kept && this.shown) this.stillUntil = performance.now() + KEEP_STILL_MS; // no key was meant for this one
     this.#show(first ?? null);
@@ -119,10 +121,18 @@ export class ReviewView {
     this.shown = question;
     if (same) return;
     if (!question) {
-      const text = waits ? "Looking for the next question …" : "There is nothing left to ask. The cast is as sure as it gets.";
+      const text = waits
+        ? "Looking for the next question …"
+        : "There is nothing left to ask. The cast is as sure as it gets.";
       this.question.replaceChildren(
         element("p.empty", {}, text, waits ? "" : " ", waits ? "" : element("a", { href: "#/cast" }, "To the cast")),
-        given.length ? element("div.actions.answers", {}, this.#key("Undo", "u", () => this.#undo())) : "",
+        given.length
+          ? element(
+              "div.actions.answers",
+              {},
+              this.#key("Undo", "u", () => this.#undo()),
+            )
+          : "",
       );
       return;
     }
@@ -155,7 +165,11 @@ export class ReviewView {
   }
 
   #key(text, key, act, classes = "") {
-    return button(text, { class: classes, "aria-keyshortcuts": key, onclick: act }, element("kbd", {}, key.toUpperCase()));
+    return button(
+      text,
+      { class: classes, "aria-keyshortcuts": key, onclick: act },
+      element("kbd", {}, key.toUpperCase()),
+    );
   }
 
   // Each track by its best crop.
@@ -172,17 +186,15 @@ export class ReviewView {
     faces.style.setProperty("--across", Math.min(3, shown.length));
     // Of one track there are several crops to look at.
     if (shown.length === 1) faces.append(strip(shown[0], MOST_PICTURES, { later: false }));
-    return element(
-      "figure.side",
-      {},
-      faces,
-      element("figcaption", { title: label }, label),
-    );
+    return element("figure.side", {}, faces, element("figcaption", { title: label }, label));
   }
 
   // Pictures of the questions to come, so that they are there when they are asked.
   #ahead() {
-    const rows = this.waiting.flatMap((one) => [...one.tracks.slice(0, MOST_PICTURES), ...one.others.slice(0, MOST_PICTURES)]);
+    const rows = this.waiting.flatMap((one) => [
+      ...one.tracks.slice(0, MOST_PICTURES),
+      ...one.others.slice(0, MOST_PICTURES),
+    ]);
     const place = element("div.ahead", { "aria-hidden": "true" }, ...rows.map((row) => face(row, { later: true })));
     setTimeout(() => showPictures(place), KEEP_STILL_MS);
     return place;

@@ -37,7 +37,11 @@ export class TrackList {
     this.selection = new Selection();
     this.said = element("span.selected", { "aria-live": "polite" });
     this.buttons = [
-      button("Move to…", { class: "primary", title: "They are somebody else: choose whom (m)", onclick: () => this.move() }),
+      button("Move to…", {
+        class: "primary",
+        title: "They are somebody else: choose whom (m)",
+        onclick: () => this.move(),
+      }),
       button("Split off", { title: "They are one person of their own (s)", onclick: () => this.split() }),
       button("Not a face", { title: "They show no face (x)", onclick: () => this.say("not-a-face") }),
       button("Nobody in particular", { title: "Unknown for good (o)", onclick: () => this.say("nobody") }),

@@ -85,7 +85,8 @@ export class UnknownView {
     this.latest = source;
     const [first, last] = this.list.list.inSight();
     await source.load(0, 0);
-    if (source.count) await source.load(Math.min(first, source.count - 1), Math.min(Math.max(first, last), source.count - 1));
+    if (source.count)
+      await source.load(Math.min(first, source.count - 1), Math.min(Math.max(first, last), source.count - 1));
     if (source !== this.latest || this.closed) return;
     // All of a reason are dealt with: show the others.
     if (this.reason !== null && source.count === 0 && source.reasons.length) {
@@ -147,10 +148,19 @@ export class UnknownView {
           onclick: () => this.#assign([track.row], other.id),
         },
         face(other.best_row, { size: 40, later: true }),
-        element("span.what", {}, element("span.name", {}, other.label), element("small", {}, percent(other.probability))),
+        element(
+          "span.what",
+          {},
+          element("span.name", {}, other.label),
+          element("small", {}, percent(other.probability)),
+        ),
       );
     const near = (track.nearest ?? []).slice(0, 3).map(one);
-    return element("div.cell.nearest", { role: "gridcell" }, ...(near.length ? near : [element("small", {}, "nobody near")]));
+    return element(
+      "div.cell.nearest",
+      { role: "gridcell" },
+      ...(near.length ? near : [element("small", {}, "nobody near")]),
+    );
   }
 
   async #assign(tracks, id) {

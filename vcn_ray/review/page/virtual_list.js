@@ -12,8 +12,8 @@ const STANDS_STILL_MS = 70;
 export class VirtualList {
   /**
    * scroller: what scrolls; sticky: nodes that cover its upper edge; header: a row of column headers, or none;
-   * label: for screen readers;
-   * rowHeight(): pixels; keyOf(item): what is selected; cells(item, index): nodes of a row; nameOf(item): of its checkbox;
+   * label: for screen readers; rowHeight(): pixels; keyOf(item): what is selected;
+   * cells(item, index): nodes of a row; nameOf(item): of its checkbox;
    * selection; onOpen(item): Enter, double click; onKey(event, item, index): other keys, true where it was one.
    */
   constructor(options) {
@@ -146,7 +146,7 @@ export class VirtualList {
     for (const row of this.rows.values()) this.#mark(row);
   }
 
-  // Mouse and finger: a box switches one; else as in any list of files (Ctrl, Shift). A finger has no Ctrl: it switches.
+  // Mouse and finger: a box switches one; else as in any list of files (Ctrl, Shift). A finger always switches.
   #click(event) {
     const row = event.target.closest(".row");
     if (!row || row.classList.contains("waits")) return;
