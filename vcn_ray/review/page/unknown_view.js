@@ -144,10 +144,10 @@ export class UnknownView {
           class: "near",
           tabindex: -1,
           title: `It is ${other.label} (${index + 1})`,
-          "aria-label": `Assign to ${other.label}, ${percent(other.probability)}`,
           onclick: () => this.#assign([track.row], other.id),
         },
         face(other.best_row, { size: 40, later: true }),
+        element("span.unseen", {}, "Assign to "),
         element(
           "span.what",
           {},
