@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,9 @@ class TrackPlaces:
         self._file: list[str] = []  # of each row
         self._video: list[str] = []  # fingerprint
         start = 0
-        for title in titles:
+        place_of_row: list[int] = []  # of its title
+        for number, title in enumerate(titles):
+            place_of_row += [number] * len(title.track_id)
             table = title.faces
             track = table["track_id"].to_numpy()
             place = np.searchsorted(title.track_id, track)
@@ -59,11 +62,15 @@ class TrackPlaces:
         self._box = np.concatenate([np.empty((0, 4)), *boxes])
         self._start = np.searchsorted(np.concatenate([np.empty(0, np.int64), *rows]), np.arange(start + 1))
         has_faces = self._start[:-1] < self._start[1:]
-        self._of_video: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}  # rows, first frames, last frames
-        videos = np.array(self._video, dtype=object)
-        for video in set(self._video):
-            own = np.flatnonzero((videos == video) & has_faces)
-            self._of_video[video] = own, self._frame[self._start[own]], self._frame[self._start[own + 1] - 1]
+        # Rows, first frames, last frames of each file of a content: of one that is there twice, both copies are meant.
+        self._of_video: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = defaultdict(list)
+        rows_of_file = defaultdict(list)
+        for row in np.flatnonzero(has_faces).tolist():
+            rows_of_file[place_of_row[row], self._file[row]].append(row)
+        for in_file in rows_of_file.values():
+            own = np.array(in_file)
+            ends = self._frame[self._start[own]], self._frame[self._start[own + 1] - 1]
+            self._of_video[self._video[in_file[0]]].append((own, *ends))
         self._found: dict[tuple[object, ...], list[int]] = {}
 
     def faces(self, row: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -78,7 +85,8 @@ class TrackPlaces:
     def anchor(self, row: int) -> TrackAnchor:
         """The anchor of a track; it has at least one face."""
         frames, times, boxes = self.faces(row)
-        places = sorted({int((len(frames) - 1) * part) for part in _BOXES_AT})
+        last = len(frames) - 1
+        places = range(last + 1) if last < len(_BOXES_AT) else sorted({int(last * part) for part in _BOXES_AT})
         found = []
         for k in places:
             x, y, w, h = (round(float(value), 1) for value in boxes[k])
@@ -94,22 +102,24 @@ class TrackPlaces:
     def rows(self, anchor: TrackAnchor) -> list[int]:
         """The tracks that are found at an anchor, ascending: none where it is gone, several where it was cut in two."""
         if anchor.key not in self._found:
-            found = {self._at(anchor.video, frame, np.array(box)) for frame, *box in anchor.boxes} - {None}
+            found = {
+                self._at(tracks, frame, np.array(box))
+                for tracks in self._of_video.get(anchor.video, ())
+                for frame, *box in anchor.boxes
+            }
             self._found[anchor.key] = sorted(row for row in found if row is not None)
         return self._found[anchor.key]
 
-    def _at(self, video: str, frame: int, box: np.ndarray) -> int | None:
-        """The track of a video whose face at a frame overlaps a box most, if enough."""
-        if video not in self._of_video:
-            return None
-        rows, first, last = self._of_video[video]
+    def _at(self, tracks: tuple[np.ndarray, np.ndarray, np.ndarray], frame: int, box: np.ndarray) -> int | None:
+        """Of a file's tracks the one whose face at a frame overlaps a box most, if enough."""
+        rows, first, last = tracks
         best, most = None, _LEAST_OVERLAP
         for row in rows[(first <= frame) & (frame <= last)].tolist():
             frames, _, boxes = self.faces(row)
             # Between two of its frames a face is on the way from one box to the other.
             there = np.array([np.interp(frame, frames, side) for side in boxes.T])
             overlap = _overlap(there, box)
-            if overlap >= most:
+            if overlap > most or (best is None and overlap == most):
                 best, most = row, overlap
         return best
 

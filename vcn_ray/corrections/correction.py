@@ -7,6 +7,7 @@ tracks: the one that most of them are in is meant.
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from vcn_ray.errors import InputError
 
 #: Longest name that is taken: longer ones are somebody's mistake, and break every page.
 MOST_NAME_LETTERS = 200
+
+#: Seen by nobody, but part of how names are written in Persian, Malayalam, Sinhala.
+_JOINERS = {0x200C: "", 0x200D: ""}
+
+#: Numbers in the cast end here: what is higher is no number that a season has given.
+MOST_NUMBER = 10**9
 
 
 class Kind(StrEnum):
@@ -93,14 +100,25 @@ def make_correction(
         kind,
         tuple(tracks),
         tuple(others),
-        None if name is None else " ".join(name.split()),
+        None if name is None else one_spelling(name),
         number,
         confidence,
-        by,
+        shown(by),
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
     check(correction)
     return correction
+
+
+def one_spelling(name: str) -> str:
+    """A name as it is compared: an accent is not two different letters, nor is more than one space."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def shown(text: str) -> str:
+    """A text of the machine's, such as a user's name or a folder's, as one line that can be stored and shown."""
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
 
 def check(correction: Correction) -> None:
@@ -118,5 +136,9 @@ def check(correction: Correction) -> None:
         raise InputError(f"a correction 'name' has a name, 'number' a number, and no other has; '{kind}' does not fit")
     if correction.name is not None and not 0 < len(correction.name) <= MOST_NAME_LETTERS:
         raise InputError(f"a name has 1 to {MOST_NAME_LETTERS} letters, not {len(correction.name)}")
-    if correction.name is not None and not correction.name.isprintable():
+    if correction.name is not None and not correction.name.translate(_JOINERS).isprintable():
         raise InputError(f"the name {correction.name!r} holds characters that cannot be printed")
+    if correction.number is not None and not 0 <= correction.number <= MOST_NUMBER:
+        raise InputError(f"a number in the cast is 0 to {MOST_NUMBER}, not {correction.number}")
+    if correction.confidence is not None and not 0 <= correction.confidence <= 1:
+        raise InputError(f"'confidence' is a probability, 0 to 1, not {correction.confidence}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
-from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, TrackAnchor, check
+from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, TrackAnchor, check, one_spelling, shown
 from vcn_ray.errors import InputError
 from vcn_ray.storage.compare_and_swap import change_object
 from vcn_ray.storage.store import Store, digest
@@ -55,6 +57,8 @@ def edit_corrections(out: Store, change: Callable[[list[Correction]], Sequence[C
         written = list(change([] if content is None else _parsed(out, content)))
         for correction in written:
             check(correction)
+        if twice := _twice(written):
+            raise InputError(f"{out.where(CORRECTIONS_KEY)}: two corrections would have the id {twice}")
         text = to_yaml(written).encode()
         return text
 
@@ -64,8 +68,8 @@ def edit_corrections(out: Store, change: Callable[[list[Correction]], Sequence[C
 
 
 def corrections_digest(corrections: Sequence[Correction]) -> str | None:
-    """Of what is said, not of who said it when; None where nothing is."""
-    return digest([entry | {"id": "", "by": "", "at": ""} for entry in to_plain(corrections)]) if corrections else None
+    """Of all that tables show: what is said, and by whom, not when; None where nothing is."""
+    return digest([entry | {"id": "", "at": ""} for entry in to_plain(corrections)]) if corrections else None
 
 
 def to_yaml(corrections: Sequence[Correction]) -> str:
@@ -94,7 +98,7 @@ class _Line(dict[str, Any]):
     """A mapping that is written in one line."""
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """Writes `_Line` in one line."""
 
 
@@ -140,8 +144,9 @@ def _keep(content: bytes, corrections: Sequence[Correction]) -> None:
 
 
 def _parsed(out: Store, content: bytes) -> list[Correction]:
-    if content in _KNOWN:
-        return list(_KNOWN[content])
+    known = _KNOWN.get(content)
+    if known is not None:
+        return list(known)
     found = _parse(out, content)
     _keep(content, found)
     return found
@@ -151,18 +156,19 @@ def _parse(out: Store, content: bytes) -> list[Correction]:
     where = out.where(CORRECTIONS_KEY)
     try:
         loaded = yaml.load(content.decode(), Loader=_Loader)  # noqa: S506  # a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(
             f"{where} is not YAML: {' '.join(str(error).split())}; mend it, or take back a change"
         ) from None
     if loaded is None:
         return []
-    if not isinstance(loaded, dict) or not isinstance(loaded.get("corrections"), list):
-        raise InputError(f"{where}: 'format: {_FORMAT}' and a list 'corrections' are expected; mend it")
-    if loaded.get("format") != _FORMAT:
-        raise InputError(
-            f"{where}: it is of format {loaded.get('format')}, this version reads {_FORMAT}; update vcn-ray"
-        )
+    if isinstance(loaded, dict) and loaded.get("format", str(_FORMAT)) != str(_FORMAT):
+        raise InputError(f"{where}: it is of format {loaded['format']}, this version reads {_FORMAT}; update vcn-ray")
+    # What else stands there would be lost with the next correction that is written.
+    if not isinstance(loaded, dict) or set(loaded) != {"format", "corrections"} or loaded["corrections"] == "":
+        raise InputError(f"{where}: 'format: {_FORMAT}' and a list 'corrections' are expected, no more; mend it")
+    if not isinstance(loaded["corrections"], list):
+        raise InputError(f"{where}: 'corrections' is no list; mend it")
     found: list[Correction] = []
     for number, entry in enumerate(loaded["corrections"], 1):
         try:
@@ -172,21 +178,20 @@ def _parse(out: Store, content: bytes) -> list[Correction]:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
             raise InputError(f"{where}, entry {number}: {what}; mend it, or take the entry out") from None
         found.append(correction)
-    ids = [correction.id for correction in found]
-    twice = sorted({one for one in ids if ids.count(one) > 1}) if len(set(ids)) < len(ids) else []
-    if twice:
-        raise InputError(f"{where}: several entries have the id {twice[0]}; take all but one out")
+    if twice := _twice(found):
+        raise InputError(f"{where}: several entries have the id {twice}; take all but one out")
     return found
 
 
+def _twice(corrections: Sequence[Correction]) -> str | None:
+    """The first id that several corrections have."""
+    return next((one for one, count in Counter(said.id for said in corrections).items() if count > 1), None)
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # of libyaml, where it is there
-    """A SafeLoader that leaves times as the text they are."""
+    """A SafeLoader that leaves all as the text it is: a name may be No, Null, 007 or a date, written by hand."""
 
-
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
 
 def _correction(entry: Any) -> Correction:
@@ -199,23 +204,22 @@ def _correction(entry: Any) -> Correction:
     allowed = {"what", "name", "number", "confidence", "by", "at", "id", "tracks", OTHERS_KEY.get(kind, "tracks")}
     if unknown := sorted(set(entry) - allowed, key=str):
         raise ValueError(f"{unknown[0]!r} is no key of a '{kind}'")
+    number, confidence = entry.get("number"), entry.get("confidence")
     return Correction(
         id=_text(entry, "id"),
         kind=kind,
         tracks=_anchors(entry, "tracks"),
         others=_anchors(entry, OTHERS_KEY[kind]) if kind in OTHERS_KEY else (),
-        name=None if entry.get("name") is None else " ".join(_text(entry, "name").split()),
-        number=None if entry.get("number") is None else int(entry["number"]),
-        confidence=None if entry.get("confidence") is None else float(entry["confidence"]),
-        by=_text(entry, "by"),
-        at=_text(entry, "at"),
+        name=None if entry.get("name") is None else one_spelling(_text(entry, "name")),
+        number=None if number is None else int(number),
+        confidence=None if confidence is None else float(confidence),
+        by=shown(_text(entry, "by")),
+        at=shown(_text(entry, "at")),
     )
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:
     value = entry[key]
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)  # somebody whose name YAML takes for a number
     if not isinstance(value, str):
         raise ValueError(f"{key!r} is {value!r}, not a text")
     return value
@@ -225,15 +229,18 @@ def _anchors(entry: Mapping[str, Any], key: str) -> tuple[TrackAnchor, ...]:
     given = entry[key]
     if not isinstance(given, list):
         raise ValueError(f"{key!r} is not a list of tracks")
-    anchors = []
-    for line in given:
+    return tuple(_anchor(line, key) for line in given)
+
+
+def _anchor(line: Any, key: str) -> TrackAnchor:
+    try:
         first, last = map(int, line["frames"])
         boxes = tuple((int(frame), float(x), float(y), float(w), float(h)) for frame, x, y, w, h in line["boxes"])
-        if not boxes:
-            raise ValueError(f"a track under {key!r} has no 'boxes'")
-        anchors.append(
-            TrackAnchor(
-                str(line["video"]), (first, last), boxes, str(line.get("file", "")), float(line.get("time_s", 0))
-            )
-        )
-    return tuple(anchors)
+        time_s = float(line.get("time_s", 0))
+        anchor = TrackAnchor(shown(line["video"]), (first, last), boxes, shown(line.get("file", "")), time_s)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise ValueError(f"a track under {key!r} is not what vcn-ray writes there: {why}") from None
+    if not boxes or not all(math.isfinite(value) for value in (time_s, *(side for box in boxes for side in box))):
+        raise ValueError(f"a track under {key!r} has no 'boxes', or numbers that are none")
+    return anchor

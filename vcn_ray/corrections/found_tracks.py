@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+Rows = Sequence[int] | np.ndarray
+
 
 @dataclass(frozen=True)
 class FoundTracks:
@@ -59,7 +61,7 @@ class SeenWith:
             for other in self._others[self._starts[row] : self._starts[row + 1]].tolist():
                 yield row, other
 
-    def clash(self, rows: Sequence[int] | np.ndarray, others: Sequence[int] | np.ndarray) -> tuple[int, int] | None:
+    def clash(self, rows: Rows, others: Rows | set[int]) -> tuple[int, int] | None:
         """The first of these rows that is seen with one of the others, and that one; None where none is."""
-        known = set(np.asarray(others).tolist())
+        known = others if isinstance(others, set) else set(np.asarray(others).tolist())
         return next((pair for pair in self.of(np.asarray(rows).tolist()) if pair[1] in known), None)

@@ -27,6 +27,7 @@ class SaidOfTracks:
     together: np.ndarray  # (n,) int64: tracks of one number, from 0, are one person; -1: nothing said
     apart: np.ndarray  # (pairs, 2) int64 rows: two people
     left_out: np.ndarray  # (n,) bool: no face, or nobody in particular
+    one_by_one: np.ndarray  # (n,) bool: moved or split off; whoever was found with such a track is not meant
 
     @property
     def nothing(self) -> bool:
@@ -82,9 +83,13 @@ class _Groups:
         self._apart: list[tuple[int, int]] = []
         self._left_out = np.zeros(count, bool)
         self._placed = np.zeros(count, bool)  # said to be somebody, with others or alone
+        self._one_by_one = np.zeros(count, bool)
 
     def follow(self, correction: Correction, tracks: list[int], others: list[int]) -> None:
+        """Take in what one says; what cannot be, says nothing."""
         kind = correction.kind
+        if kind is Kind.SPLIT and self._seen_with.clash(tracks, tracks) is not None:
+            return
         if kind in (Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET):
             self._leave(tracks)
             self._left_out[tracks] = True
@@ -100,15 +105,20 @@ class _Groups:
             self._join([*tracks, *others])
         elif kind is Kind.MOVE:
             rest = [row for row in others if row not in tracks] or others
-            self._leave([row for row in tracks if row not in rest])
+            moved = [row for row in tracks if row not in rest]
+            self._leave(moved)
             self._join([*rest, *tracks])
+            self._one_by_one[moved] = True
         elif kind is Kind.SPLIT:
             self._leave(tracks)
             self._join(tracks)
+            self._one_by_one[tracks] = True
         elif kind is Kind.DIFFERENT:
             self._leave([row for row in tracks if self._group[row] in self._group[others]])
         if kind in (Kind.SPLIT, Kind.DIFFERENT):
             self._apart += [(row, other) for row in tracks for other in others]
+        else:  # two that have become one are no longer two, wherever they go then
+            self._apart = [(a, b) for a, b in self._apart if self._group[a] != self._group[b]]
 
     def said(self) -> SaidOfTracks:
         """All of it: pairs that have become one person since, or nobody, are left out."""
@@ -124,23 +134,27 @@ class _Groups:
         placed = self._placed & ~out
         together = np.full(len(out), -1, np.int64)
         together[placed] = np.unique(self._group[placed], return_inverse=True)[1]
-        return SaidOfTracks(together, np.array(sorted(kept.values()), np.int64).reshape(-1, 2), out.copy())
+        apart = np.array(sorted(kept.values()), np.int64).reshape(-1, 2)
+        return SaidOfTracks(together, apart, out.copy(), self._one_by_one & placed)
 
     def _leave(self, rows: list[int]) -> None:
         """Each of these tracks becomes a group of its own, of which nothing is said."""
-        self._placed[rows] = False
+        self._placed[rows] = self._one_by_one[rows] = False
         self._group[rows] = np.arange(self._fresh, self._fresh + len(rows))
         self._fresh += len(rows)
 
     def _join(self, rows: list[int]) -> int:
         """The groups of these tracks become the first one's, but for those that are seen with it; that one's number."""
-        self._placed[rows], self._left_out[rows] = True, False
         first = int(self._group[rows[0]])
         for group in dict.fromkeys(self._group[rows].tolist()):
             members = np.flatnonzero(self._group == group)
-            if group != first and self._seen_with.clash(members, np.flatnonzero(self._group == first)) is None:
+            if group != first:
+                if self._seen_with.clash(members, np.flatnonzero(self._group == first)) is not None:
+                    continue
                 self._group[members] = first
                 name = self._names.pop(group, None)
                 if name is not None:
                     self._names.setdefault(first, name)
+        joined = [row for row in rows if self._group[row] == first]
+        self._placed[joined], self._left_out[joined] = True, False
         return first

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
 from vcn_ray.errors import InputError
-from vcn_ray.pipeline.outputs.season_outputs import apply_to_tables
+from vcn_ray.pipeline.layout import RESULTS
+from vcn_ray.pipeline.outputs.season_outputs import apply_to_tables, finished_titles
 from vcn_ray.storage.lock import only_run_in
 from vcn_ray.storage.store import Store
 
@@ -36,7 +39,8 @@ def apply_to_season(out: Store, say: Callable[[str], None] = lambda sentence: No
         say: told why it waits.
 
     Raises:
-        InputError: there is no finished season, or the file of corrections is not as it should be.
+        InputError: there is no finished season, a later run has begun to change it, or the file of corrections is not
+            as it should be.
         OutputError: a run is writing there, or it cannot be written.
     """
     started = time.monotonic()
@@ -44,12 +48,32 @@ def apply_to_season(out: Store, say: Callable[[str], None] = lambda sentence: No
         raise InputError(
             f"{out.url}: no finished run is there ({RECORD_KEY} is missing); give the folder named by --out"
         )
-    corrections = read_corrections(out)
+    read_corrections(out)  # what is wrong with them is said before anybody is waited for
     with only_run_in(out, say) as lock:
+        corrections = read_corrections(out)
         record = out.read_json(RECORD_KEY)
+        _check_whole(out, record)
         out.write_json(RECORD_KEY, record | {"corrections": ""})  # vouches for no corrections while they are written
-        corrected = apply_to_tables(out)
+        corrected = apply_to_tables(out, corrections)
         lock.check()
         out.write_json(RECORD_KEY, record | {"corrections": corrections_digest(corrections)})
     sentences = [str(problem) for problem in corrected.problems]
     return Applied(len(corrections), corrected.written, sentences, time.monotonic() - started)
+
+
+def _check_whole(out: Store, record: Mapping[str, Any]) -> None:
+    """`InputError` where a title's results are not those that the season's record vouches for."""
+    finished_titles(out)
+    digests: dict[str, str] = record.get("digests", {})
+
+    def is_done(slug: str) -> bool:
+        return out.child("titles", slug, "work").is_done(RESULTS, digests[slug])
+
+    with ThreadPoolExecutor(8) as pool:  # in an object store each look takes a while
+        done = dict(zip(digests, pool.map(is_done, digests), strict=True))
+    changed = [title["id"] for title in record["titles"] if not done.get(title["slug"], True)]
+    if changed:
+        raise InputError(
+            f"{out.url}: a run was stopped after it had begun to change {', '.join(changed)}; run the same "
+            "`vcn-ray run` command again, which brings the corrections in as well"
+        )

@@ -35,10 +35,13 @@ def change_object(store: Store, key: str, change: Callable[[bytes | None], bytes
             return content
     at = objectstore.parse_url(store.where(key))
     until = time.monotonic() + _PATIENCE_S
+    tried: bytes | None = None
     while time.monotonic() < until:
         with objectstore.explained(at.url, "write"):
             found = objectstore.read(at)
-        content = change(None if found is None else found[0])
+        if tried is not None and found is not None and found[0] == tried:
+            return tried  # it was put, but the answer was lost, and the next try met what this one had written
+        content = tried = change(None if found is None else found[0])
         with objectstore.explained(at.url, "write"):
             if objectstore.write_if(at, content, None if found is None else found[1]) is not None:
                 return content

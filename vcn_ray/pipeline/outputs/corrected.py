@@ -13,10 +13,10 @@ from vcn_ray.cluster.linkage import relabel
 from vcn_ray.corrections.applying import Corrected, Naming, Problem, apply_corrections
 from vcn_ray.corrections.correction import Correction
 from vcn_ray.corrections.found_tracks import FoundTracks
-from vcn_ray.corrections.links import said_of_tracks
+from vcn_ray.corrections.links import SaidOfTracks, said_of_tracks
 from vcn_ray.export.tables import write_tables
 from vcn_ray.pipeline.layout import CORRECTED_KEY
-from vcn_ray.pipeline.outputs.cast import CastFound, People, SaidOfCast
+from vcn_ray.pipeline.outputs.cast import CastFound, CharacterKey, People, SaidOfCast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks, read_found, track_places
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY, show_title
 from vcn_ray.pipeline.split_tables import read_tracks
@@ -46,19 +46,36 @@ def said_of_cast(titles: Sequence[FinishedTitle], corrections: Sequence[Correcti
     places = track_places(titles, found, _videos_of(corrections))
     said = said_of_tracks(len(found), places, found.seen_with, corrections)
 
-    def key(row: int) -> tuple[str, int]:
-        return found.titles[found.title[row]], int(found.cluster[row])
-
-    clustered = found.cluster >= 0
-    together = np.where(clustered, said.together, -1)
-    same = [
-        sorted({key(row) for row in np.flatnonzero(together == number).tolist()})
-        for number in range(int(together.max(initial=-1)) + 1)
-    ]
-    apart = {
-        (min(key(a), key(b)), max(key(a), key(b))) for a, b in said.apart.tolist() if clustered[a] and clustered[b]
+    groups = {
+        number: _characters_of(found, said, np.flatnonzero(said.together == number))
+        for number in range(int(said.together.max(initial=-1)) + 1)
     }
-    return SaidOfCast([group for group in same if len(group) > 1], sorted(pair for pair in apart if pair[0] != pair[1]))
+
+    def meant(row: int) -> list[CharacterKey]:
+        number = int(said.together[row])
+        return groups[number] if number >= 0 else _characters_of(found, said, np.array([row]))
+
+    apart = {
+        (min(one, other), max(one, other)) for a, b in said.apart.tolist() for one in meant(a) for other in meant(b)
+    }
+    same = [group for group in groups.values() if len(group) > 1]
+    return SaidOfCast(same, sorted((one, other) for one, other in apart if one != other))
+
+
+def _characters_of(found: FoundTracks, said: SaidOfTracks, rows: np.ndarray) -> list[CharacterKey]:
+    """The characters as found that tracks of one person stand for, sorted.
+
+    A track that was moved here, or split off, stands for the character that it was found in only where most of that
+    one's tracks were.
+    """
+    rows = rows[found.cluster[rows] >= 0]
+    keys = []
+    for title, cluster in np.unique(np.stack([found.title[rows], found.cluster[rows]], axis=1), axis=0).tolist():
+        own = rows[(found.title[rows] == title) & (found.cluster[rows] == cluster)]
+        tracks = int((found.cluster[found.rows_of_title(title)] == cluster).sum())
+        if not said.one_by_one[own].all() or 2 * len(own) > tracks:
+            keys.append((found.titles[title], cluster))
+    return sorted(keys)
 
 
 def correct_titles(
@@ -72,7 +89,7 @@ def correct_titles(
         corrections: of the season, in order.
     """
     stored = each(_stored_digest, titles)
-    if not corrections and not any(stored):
+    if not corrections and all(before is None for before in stored):
         return CorrectedTitles(People(cast.member_of), [], [])
     found = found_tracks(titles, cast.characters)
     corrected = apply_corrections(found, track_places(titles, found, _videos_of(corrections)), corrections)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from vcn_ray.config import Options
+from vcn_ray.corrections.correction import Correction
 from vcn_ray.corrections.correction_file import read_corrections
 from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.season_page import (
@@ -76,13 +77,13 @@ def write_season(
     return [str(problem) for problem in corrected.problems]
 
 
-def apply_to_tables(out: Store) -> CorrectedTitles:
-    """Bring a season's corrections, as they are now, into what an earlier run wrote.
+def apply_to_tables(out: Store, corrections: Sequence[Correction]) -> CorrectedTitles:
+    """Bring a season's corrections into what an earlier run wrote.
 
     `InputError` where that has not all that it takes.
     """
     cast, titles, facts = stored_cast(out), finished_titles(out), out.read_json(SEASON_FACTS_KEY)
-    corrected = correct_titles(titles, cast, read_corrections(out))
+    corrected = correct_titles(titles, cast, corrections)
     _deliver(out, facts, titles, cast, corrected.people)
     return corrected
 
