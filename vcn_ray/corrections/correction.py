@@ -117,8 +117,11 @@ def one_spelling(name: str) -> str:
 
 def shown(text: str) -> str:
     """A text of the machine's, such as a user's name or a folder's, as one line that can be stored and shown."""
-    line = " ".join(text.split())
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+    letters = (
+        letter if letter.isprintable() or ord(letter) in _JOINERS else "\N{REPLACEMENT CHARACTER}"
+        for letter in " ".join(text.split())
+    )
+    return "".join(letters)
 
 
 def check(correction: Correction) -> None:
