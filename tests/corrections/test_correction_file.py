@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.faulty_server import FaultyServer
 
+from vcn_ray.corrections import correction_file
 from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, TrackAnchor, check, make_correction
 from vcn_ray.corrections.correction_file import (
     CORRECTIONS_KEY,
@@ -98,6 +99,7 @@ def _corrections(draw: st.DrawFn) -> Correction:
 def test_what_is_written_is_read_back(said: list[Correction], tmp_path_factory: pytest.TempPathFactory) -> None:
     out = Store(tmp_path_factory.getbasetemp() / "round")
     assert edit_corrections(out, lambda _: said) == said
+    correction_file._KNOWN.clear()
     assert read_corrections(out) == said
     assert from_plain(to_plain(said)) == said
     assert corrections_digest(said) == corrections_digest([replace(one, id="x", at="") for one in said])
