@@ -114,10 +114,14 @@ class CorrectedSeason:
         best = self.character_at(near, title)
         if best is not None and self.member_of[best] == member:
             return best
-        own = [c for c in self._characters_of.get(member, []) if self.title_of[c] == title]
-        sizes = {c: int((self.character == c).sum()) for c in own}
-        largest = max(own, key=lambda c: (sizes[c], -c), default=None)
-        return self.new_character(title, member) if largest is None else largest
+        own = [
+            np.flatnonzero(self.character == c)
+            for c in self._characters_of.get(member, [])
+            if self.title_of[c] == title
+        ]
+        # Of equals the one seen first, whatever their numbers.
+        largest = max((rows for rows in own if len(rows)), key=lambda rows: (len(rows), -rows[0]), default=None)
+        return self.new_character(title, member) if largest is None else int(self.character[largest[0]])
 
     def put(self, row: int, character: int, by: str) -> None:
         """A track becomes a character's, as somebody said."""
