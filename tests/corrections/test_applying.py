@@ -226,6 +226,13 @@ def test_of_tracks_that_are_moved_those_stay_that_are_seen_with_the_person(seaso
     assert len(corrected.problems) == 2
 
 
+def test_nobody_is_moved_to_unknown_tracks_that_are_seen_together(season: Season) -> None:
+    corrected = _apply(season, season.say("move", [9], [5, 6]))
+    assert _people(corrected) == AS_FOUND
+    assert len(corrected.problems) == 1
+    assert {5, 9} in _people(_apply(season, season.say("move", [9], [5])))
+
+
 def test_not_a_face_and_nobody_are_unknown_with_a_reason(season: Season) -> None:
     corrected = _apply(season, season.say("not-a-face", [0]), season.say("nobody", [9, 5], by="Zoë"))
     assert corrected.reason == {
@@ -389,12 +396,12 @@ def _seasons(draw: st.DrawFn) -> Season:
             unique_by=lambda track: track[:3],
         )
     )
-    seen: dict[tuple[int, int], set[int]] = defaultdict(set)  # shots of a title's cluster
+    seen: dict[tuple[int, int], set[int]] = defaultdict(set)  # shots of a title in which a member is seen
     tracks = []
     for title, shot, place, cluster in drawn:
-        own = cluster if shot not in seen[title, cluster] else -1
-        seen[title, own].add(shot)
-        tracks.append(Track(title, shot, place, own, own))
+        own = cluster if shot not in seen[title, cluster // 2] else -1
+        seen[title, own // 2].add(shot)
+        tracks.append(Track(title, shot, place, own, own // 2))  # two characters of a title are one member
     return Season(tracks)
 
 
