@@ -74,7 +74,8 @@ def write_correctable_season(out: Store, titles: Mapping[str, Sequence[Seen]] | 
         | {"seconds": {}, "worked": None}
         for title in titles
     ]
-    out.write_json("season.json", {"titles": records, "errors": [], "corrections": None})
+    digests = dict.fromkeys(slugs.values(), "1")
+    out.write_json("season.json", {"titles": records, "errors": [], "digests": digests, "corrections": None})
 
 
 def read_rows(out: Store) -> tuple[FoundTracks, TrackPlaces]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,9 @@ def write_season(
         "versions": versions(),
         "seconds": seconds,
     }
-    out.write_json(SEASON_FACTS_KEY, facts)
+    out.write_bytes(
+        SEASON_FACTS_KEY, json.dumps(facts, ensure_ascii=False).encode()
+    )  # in the order that the page shows
     corrected = correct_titles(titles, cast, corrections)
     _deliver(out, facts, titles, cast, corrected.people)
     return [str(problem) for problem in corrected.problems]
