@@ -144,6 +144,8 @@ def print_plan(plan: Plan) -> None:
     titles = {row.title for row in plan.rows}
     done = titles - {row.title for row in waiting}
     say(f"{len(done)} of {len(titles)} titles are done; nothing was changed")
+    if plan.corrected:
+        say("corrections have changed: tables, pages and cast will be written anew, in seconds")
     if waiting and plan.seconds is not None:
         say(f"about {duration(plan.seconds)} on {plan.cpus} CPUs, by what earlier runs took here")
     elif waiting:

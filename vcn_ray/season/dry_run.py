@@ -6,12 +6,13 @@ Nothing is written. Videos that nobody has looked at are looked at, since what t
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.corrections.correction_file import read_corrections
+from vcn_ray.corrections.correction import Correction
+from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
 from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.execution.factory import make_executor
 from vcn_ray.inputs.titles import Season, TimeRange
@@ -62,6 +63,7 @@ class Plan:
     rows: list[PlanRow]
     failing: list[tuple[str, str]] = field(default_factory=list)
     cpus: int | None = None  # that the estimate is for; None on a cluster
+    corrected: bool = False  # whether people's corrections have changed since tables, pages and cast were written
 
     @property
     def seconds(self) -> float | None:
@@ -139,7 +141,7 @@ def plan_season(
             _measure(state, rates)
         rows = [row for state in planned for row in _rows(state, device, rates)]
     cpus = None if options.run.address is not None else options.run.num_cpus or os.cpu_count() or 1
-    return Plan(rows, failing, cpus)
+    return Plan(rows, failing, cpus, _corrected(out, corrections))
 
 
 def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
@@ -168,6 +170,12 @@ def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
     rows.append(PlanRow(title, "adapt", int(adapted), 1, "" if adapted else why, rates.of_minutes("adapt", minutes)))
     rows.append(PlanRow(title, "results", 0, 1, why, rates.of_minutes("results", minutes)))
     return rows
+
+
+def _corrected(out: Store, corrections: Sequence[Correction]) -> bool:
+    """Whether a season's tables hold other corrections than these."""
+    record = out.read_json("season.json") if out.exists("season.json") else {}
+    return "corrections" in record and record["corrections"] != corrections_digest(corrections)
 
 
 def _changed(state: TitleState, device: str) -> str:
