@@ -54,7 +54,7 @@ def apply_corrections(found: FoundTracks, places: TrackPlaces, corrections: Iter
     state.problems += _contradicted(state, done)
     return Corrected(
         state.character,
-        state.members(),
+        state.member,
         state.reason,
         state.said_by,
         {m: n for m, n in state.names.items() if n is not None},

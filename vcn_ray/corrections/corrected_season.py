@@ -41,7 +41,10 @@ def clock(seconds: float) -> str:
 
 
 class CorrectedSeason:
-    """The season while corrections are followed: the character of each track, the member that each character is."""
+    """The season while corrections are followed.
+
+    `character` and `member`: (n,) int64 of each track, -1: Unknown; `member_of` and `title_of`: of each character.
+    """
 
     def __init__(self, found: FoundTracks, places: TrackPlaces):
         self.found, self.places = found, places
@@ -52,10 +55,12 @@ class CorrectedSeason:
         self.character[known] = character.ravel()
         self.title_of: dict[int, int] = dict(enumerate(found.title[known[first]].tolist()))
         self._next_member = int(found.member.max(initial=-1)) + 1
-        self.member_of: dict[int, int] = {}
+        members = [member if member >= 0 else self.new_member() for member in found.member[known[first]].tolist()]
+        self.member = np.array([*members, -1], np.int64)[self.character]  # its last is what Unknown (-1) picks
+        self.member_of: dict[int, int] = dict(enumerate(members))
         self._characters_of: dict[int, list[int]] = {}  # of a member, those without tracks as well
-        for label, member in enumerate(found.member[known[first]].tolist()):
-            self.belongs(label, member if member >= 0 else self.new_member())
+        for label, member in enumerate(members):
+            self._characters_of.setdefault(member, []).append(label)
         self.reason: dict[int, str] = {}
         self.said_by: dict[int, str] = {}
         self.names: dict[int, Naming | None] = {}  # None: a person said that it has none
@@ -63,16 +68,9 @@ class CorrectedSeason:
         self.problems: list[Problem] = []
         self._two: list[tuple[list[int], list[int]]] = []  # tracks that people said are not whom the others show
 
-    def members(self) -> np.ndarray:
-        """(n,) member of each track; -1: Unknown."""
-        member = np.full(max(self.member_of, default=-1) + 2, -1, np.int64)  # its last, -1, is what Unknown (-1) picks
-        for character, number in self.member_of.items():
-            member[character] = number
-        return member[self.character]
-
     def rows_of(self, member: int) -> np.ndarray:
         """All tracks of a member."""
-        return np.flatnonzero(np.isin(self.character, self._characters_of.get(member, [])))
+        return np.flatnonzero(self.member == member)
 
     def meant(self, rows: list[int]) -> np.ndarray:
         """All tracks of the member that most of these are in; these alone where they are Unknown."""
@@ -81,7 +79,7 @@ class CorrectedSeason:
 
     def member_at(self, rows: Iterable[int]) -> int | None:
         """The member that most of these tracks are in (of equals, the first met); None where all are Unknown."""
-        counts = Counter(self.member_of[int(c)] for c in self.character[list(rows)] if c >= 0)
+        counts = Counter(member for member in self.member[list(rows)].tolist() if member >= 0)
         return counts.most_common(1)[0][0] if counts else None
 
     def character_at(self, rows: Iterable[int], title: int) -> int | None:
@@ -108,6 +106,7 @@ class CorrectedSeason:
             self._characters_of[self.member_of[character]].remove(character)
         self.member_of[character] = member
         self._characters_of.setdefault(member, []).append(character)
+        self.member[self.character == character] = member
 
     def character_of_member(self, member: int, title: int, near: Iterable[int] = ()) -> int:
         """The member's character in a title: where most of the tracks `near` are, else the largest, else a new one."""
@@ -125,13 +124,13 @@ class CorrectedSeason:
 
     def put(self, row: int, character: int, by: str) -> None:
         """A track becomes a character's, as somebody said."""
-        self.character[row] = character
+        self.character[row], self.member[row] = character, self.member_of[character]
         self.reason.pop(row, None)
         self.said_by[row] = by
 
     def take_out(self, row: int, reason: str, by: str) -> None:
         """A track becomes Unknown, as somebody said."""
-        self.character[row] = -1
+        self.character[row] = self.member[row] = -1
         self.reason[row], self.said_by[row] = reason, by
 
     def join(self, keep: int, other: int) -> None:

@@ -82,8 +82,7 @@ def _merge(state: CorrectedSeason, correction: Correction, tracks: list[int], ot
     else:
         state.unite(member)
     # Those that a later run has put elsewhere: whoever merged had seen them as this person's.
-    now = state.members()
-    astray = [row for row in [*tracks, *others] if now[row] != member]
+    astray = [row for row in [*tracks, *others] if state.member[row] != member]
     _put_each(state, correction, astray, member, [*tracks, *others])
 
 
@@ -101,7 +100,7 @@ def _split(state: CorrectedSeason, correction: Correction, tracks: list[int], ot
         return
     state.are_two(tracks, others)
     # A later run has been held to it: then the person may have been found elsewhere, too.
-    now = state.members()
+    now = state.member.copy()
     there = set(now[others].tolist())
     alone = [row for row in tracks if now[row] >= 0 and now[row] not in there]
     member = state.member_at(alone)
