@@ -59,11 +59,11 @@ def test_a_strip_is_in_time(pictures: StoredPictures) -> None:
 
 
 def test_only_the_rows_that_are_shown_are_read(pictures: StoredPictures, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[list[object]] = []
     read = Store.read_table
-    monkeypatch.setattr(Store, "read_table", lambda *a, **k: asked.append(a[1:]) or read(*a, **k))
+    monkeypatch.setattr(Store, "read_table", lambda store, *what: asked.append([*what]) or read(store, *what))
     pictures.crop(1, 0)
-    assert [list(rows) for key, columns, *rest in asked if columns == ["jpeg"] for rows in rest] == [[4]]
+    assert [what[2] for what in asked if what[1:2] == [["jpeg"]]] == [[4]]
     pictures.crop(1, 0)
     assert len(asked) == 3  # crops without pictures, splits, a picture: and nothing again
 
