@@ -119,13 +119,14 @@ def questions(
     people: Sequence[Person],
     comparison: Comparison,
     said: Said,
-    skipped: Mapping[tuple[int, int], None],
+    skipped: Mapping[tuple[int, int], QuestionKind],
     count: int,
 ) -> list[Question]:
     """The `count` questions that are worth most, best first; equal worth by key.
 
     people: in the comparison's order, in which single tracks that were taken out of a person may follow.
-    skipped: (track of one side, track of the other) of questions passed over.
+    skipped: (track of one side, track of the other) of questions passed over, and what was asked. A track that somebody
+    could not tell is not asked about again: beside the next person it is as unclear.
     """
     if not people:
         return []
@@ -141,7 +142,7 @@ class _Queue:
         people: Sequence[Person],
         comparison: Comparison,
         said: Said,
-        skipped: Mapping[tuple[int, int], None],
+        skipped: Mapping[tuple[int, int], QuestionKind],
     ):
         self.found, self.facts, self.people, self.comparison, self.said = found, facts, people, comparison, said
         self.person = comparison.person
@@ -249,7 +250,7 @@ class _Queue:
         sizes = np.array([len(one.rows) for one in self.people])
         inside = (person >= 0) & (person < len(self.people))
         alone = inside & (sizes[np.where(inside, person, 0)] == 1)
-        passed = {row for row, other in self.skipped if self.person[row] == self.person[other]}
+        passed = {row for (row, _), kind in self.skipped.items() if kind is QuestionKind.BELONGS}
         return ~alone & ~np.isin(rows, np.array(sorted(passed), np.int64))
 
     def _shown(self, rows: np.ndarray) -> tuple[int, ...]:

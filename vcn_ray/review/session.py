@@ -55,7 +55,7 @@ class ReviewSession:
         self._members: OrderedDict[int, np.ndarray] = OrderedDict({0: self._moment.corrected.member})
         self._undo: list[Edit] = []
         self._redo: list[Edit] = []
-        self._skipped: dict[tuple[int, int], None] = {}
+        self._skipped: dict[tuple[int, int], QuestionKind] = {}
         self._asked: OrderedDict[str, tuple[Question, tuple[int, ...], tuple[int, ...]]] = OrderedDict()
 
     @property
@@ -130,7 +130,7 @@ class ReviewSession:
             question, rows, others = self._asked[key]
             moment = self._moment
             if answer == "skip":
-                self._skipped[rows[0], others[0]] = None
+                self._skipped[rows[0], others[0]] = question.kind
                 return self._changed(moment, "Passed over")
             other = _majority(moment, others)
             if (other is None) != (question.person is None):
