@@ -7,6 +7,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
     python -m jobs.benchmarks cluster VIDEO...                      # a season from bucket to bucket on several nodes
     python -m jobs.benchmarks group                                 # what starting a Ray Train worker group adds
+    python -m jobs.benchmarks review-load                           # the review page of 500 people and 20,000 tracks
 
 Both sides of every comparison come from one run on one machine.
 """
@@ -62,6 +63,10 @@ def parser() -> argparse.ArgumentParser:
     of_group = commands.add_parser("group", help="fit() of an empty loop")
     of_group.add_argument("--repeats", type=int, default=5)
     of_group.add_argument("--num-cpus", type=int, default=os.cpu_count())
+    of_review = commands.add_parser("review-load", help="the review page of an invented season, in a browser")
+    of_review.add_argument("--people", type=int, default=500)
+    of_review.add_argument("--tracks", type=int, default=20_000)
+    of_review.add_argument("--titles", type=int, default=10)
     return whole
 
 
@@ -154,6 +159,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             from jobs.benchmarks.worker_group_startup import group
 
             group(given.repeats, given.num_cpus)
+        case "review-load":
+            from jobs.benchmarks.review_load import review_load
+
+            review_load(given.people, given.tracks, given.titles, temporary)
 
 
 def _folder(given: argparse.Namespace, temporary: str) -> str:

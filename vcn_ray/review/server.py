@@ -41,6 +41,7 @@ class ReviewServer:
     def __init__(self, session: ReviewSession, saver: Saver, guard: Guard, page: Path = _PAGE):
         self.session, self.saver, self.guard, self._page = session, saver, guard, page
         self._shots = Shots()
+        self._preparing: set[asyncio.Task[Any]] = set()
 
     def app(self) -> web.Application:
         """The application; it ends by writing what is not written yet."""
@@ -71,10 +72,18 @@ class ReviewServer:
     async def _watching(self, app: web.Application) -> AsyncIterator[None]:
         """Looks for others' corrections for as long as the server runs."""
         task = asyncio.create_task(self._watch())
+        self._prepare()
         yield
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(task, *self._preparing, return_exceptions=True)
         await asyncio.to_thread(self._shots.close)
+
+    def _prepare(self) -> None:
+        """Begin with what will be asked for next, so that nobody waits for it."""
+        moment = self.session.moment
+        task = asyncio.create_task(asyncio.to_thread(lambda: moment.comparison.own_probability))
+        self._preparing.add(task)
+        task.add_done_callback(self._preparing.discard)
 
     async def _watch(self) -> None:
         while True:
@@ -184,6 +193,7 @@ class ReviewServer:
         except OutdatedError as error:
             season = await asyncio.to_thread(self._season_json)
             return web.json_response({"error": str(error), "season": season}, status=409)
+        self._prepare()
         return web.json_response(changed | {"season": self._with_state(changed["season"])})
 
     async def _save(self, request: web.Request) -> web.Response:
