@@ -97,6 +97,10 @@ class SyntheticSeason:
         first = int(self.facts.first_frame[row])
         return first, first + 59
 
+    def version(self) -> str:
+        """Nobody runs it anew."""
+        return ""
+
     def _clusters(self, random: np.random.Generator, people: int) -> np.ndarray:
         """The truth with mistakes."""
         cluster = self.truth.copy()

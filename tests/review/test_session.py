@@ -183,6 +183,19 @@ def test_a_file_that_was_spoilt_by_hand_is_named_and_stays(session: ReviewSessio
     with pytest.raises(InputError, match=r"corrections\.yaml, entry 1"):
         session.correct({"kind": "name", "tracks": [0], "name": NAME})
     assert b"sing" in out.read_bytes("corrections.yaml")
+    assert not session.look()
+    assert "entry 1" in session.season_json()["problems"][0]
+    out.delete("corrections.yaml")
+    assert not session.look()
+    assert session.season_json()["problems"] == []
+
+
+def test_a_season_that_was_run_again_is_told(session: ReviewSession, out: Store) -> None:
+    session.look()
+    assert session.season_json()["problems"] == []
+    out.write_json("work/cast.done.json", {"digest": "another", "networks": 1})
+    session.look()
+    assert "run again" in session.season_json()["problems"][0]
 
 
 def test_served_edits_reach_tables_and_pages(session: ReviewSession, out: Store, tmp_path: Path) -> None:

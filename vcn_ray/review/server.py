@@ -90,7 +90,7 @@ class ReviewServer:
             await asyncio.sleep(_LOOK_S)
             try:
                 await asyncio.to_thread(self.session.look)
-            except (InputError, OutputError):  # half edited by hand, or a store that does not answer: later
+            except OutputError:  # a store that does not answer: later
                 continue
 
     async def _index(self, request: web.Request) -> web.StreamResponse:

@@ -49,6 +49,8 @@ class ReviewSession:
         self.source, self.by, self._on_edit = source, by, on_edit
         self._likeness = Likeness(source.found, source.embedding, known_calibration(source.network))
         self._editing = threading.Lock()
+        self._version = source.version()
+        self._notices: list[str] = []
         self._content = self._file_content()
         corrections = read_corrections(source.out)
         self._moment = self._moment_of(0, corrections)
@@ -92,7 +94,7 @@ class ReviewSession:
             "corrections": len(moment.corrections),
             "undo": self._undo[-1].noun if self._undo else None,
             "redo": self._redo[-1].noun if self._redo else None,
-            "problems": [str(problem) for problem in moment.corrected.problems],
+            "problems": [*self._notices, *(str(problem) for problem in moment.corrected.problems)],
         }
 
     def questions_json(self, count: int) -> list[dict[str, Any]]:
@@ -169,12 +171,21 @@ class ReviewSession:
             return self._moved_on(edit.said)
 
     def look(self) -> bool:
-        """Take over what others wrote into the file; whether there was anything."""
+        """Take over what others wrote into the file; whether there was anything.
+
+        A file that cannot be read, and a season that has been run anew meanwhile, are told among the problems.
+        """
         with self._editing:
+            rerun = "This season has been run again meanwhile: end this review and start it anew to see the result."
+            self._notices = [rerun] if self.source.version() != self._version else []
             content = self._file_content()
             if content == self._content:
                 return False
-            corrections = read_corrections(self.source.out)
+            try:
+                corrections = read_corrections(self.source.out)
+            except InputError as error:
+                self._notices.append(str(error))
+                return False
             self._content = content
             if corrections == self._moment.corrections:
                 return False

@@ -80,3 +80,6 @@ class SeasonSource(Protocol):
 
     def shot_frames(self, row: int) -> tuple[int, int]:
         """First and last frame of the shot that a track is in."""
+
+    def version(self) -> str:
+        """Another one once the season has been run anew: rows then are other tracks."""

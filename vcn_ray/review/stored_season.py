@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from vcn_ray.errors import InputError
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
-from vcn_ray.pipeline.outputs.cast import stored_cast
+from vcn_ray.pipeline.outputs.cast import cast_version, stored_cast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks, read_found, track_places
 from vcn_ray.pipeline.outputs.season_outputs import finished_titles
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
@@ -55,6 +55,10 @@ class StoredSeason:
         title = int(self.found.title[row])
         own = self._shots(title).get((int(self.facts.video[row]), int(self.facts.shot[row])))
         return own or (int(self.facts.first_frame[row]), int(self.facts.last_frame[row]))
+
+    def version(self) -> str:
+        """Another one once the season has been run anew."""
+        return cast_version(self.out)
 
     def _film(self, title: int) -> Film:
         """The videos of a title."""

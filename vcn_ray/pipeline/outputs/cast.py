@@ -154,6 +154,12 @@ def stored_cast(out: Store) -> CastFound:
     return CastFound(out.read_table(CAST_FOUND_KEY), out.read_json(f"{_STEP}.done.json")["networks"])
 
 
+def cast_version(out: Store) -> str:
+    """Of what `find_cast` stored last: another one where titles, their results or what is said of them are others."""
+    key = f"{_STEP}.done.json"
+    return out.read_json(key)["digest"] if out.exists(key) else ""
+
+
 def deliver_cast(out: Store, titles: Sequence[FinishedTitle], people: People, networks: int) -> SeasonCast:
     """Number the season's cast and write its tables.
 
