@@ -130,6 +130,23 @@ def test_a_film_that_is_gone_or_another_is_a_sentence(film: Film, tmp_path: Path
     assert Film(Store(tmp_path), [{"video": "a"}]).problem(0) == "Where a lies is not known."
 
 
+def test_a_film_in_a_bucket_is_shown_by_its_frames_and_shots(tmp_path: Path, s3_bucket: str) -> None:
+    write_film(tmp_path / "a.mp4")
+    store, work = Store(s3_bucket), Store(tmp_path / "work")
+    store.write_file("a.mp4", tmp_path / "a.mp4")
+    info = probe_video(store.where("a.mp4"))
+    work.write_json(f"probe/{slug('a.mp4')}.json", info.to_json())
+    film = Film(work, [{"video": "a.mp4", "path": store.where("a.mp4"), "fingerprint": info.fingerprint}])
+    assert film.problem(0) is None
+    assert film.file(0) is None  # the browser has no key to the bucket
+    assert grey(film.frame(0, 30, 160))[0] == pytest.approx(120, abs=3)
+    film.encode_shot(0, (10, 14), str(tmp_path / "shot.mp4"))
+    with av.open(str(tmp_path / "shot.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 5
+    store.delete("a.mp4")
+    assert "not there any more" in (film.problem(0) or "")
+
+
 def test_pieces_are_made_once_and_go_with_the_review(film: Film) -> None:
     shots = Shots()
     paths = [shots.piece("t", film, 0, (0, n)) for n in (3, 4, 3)]

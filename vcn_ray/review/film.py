@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -68,8 +68,10 @@ class Film:
     def info(self, video: int) -> VideoInfo:
         """What is known of a video; `OutputError` where its record is gone."""
         if video not in self._infos:
-            record = self._work.read_json(f"probe/{slug(self._videos[video]['video'])}.json")
-            self._infos[video] = VideoInfo.from_json(record)
+            record = self._videos[video]
+            info = VideoInfo.from_json(self._work.read_json(f"probe/{slug(record['video'])}.json"))
+            # The fingerprint says whether it is the same film, whichever copy of it lies there now.
+            self._infos[video] = replace(info, path=record.get("path", ""), version="")
         return self._infos[video]
 
     def problem(self, video: int) -> str | None:
