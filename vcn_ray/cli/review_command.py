@@ -32,6 +32,7 @@ def review(
     """
     with explained():
         import asyncio
+        import threading
         import webbrowser
 
         from vcn_ray.curation.applying import apply_to_season
@@ -51,9 +52,9 @@ def review(
         session = ReviewSession(StoredSeason(out), by or user_name(), saver.edited)
 
         def started() -> None:
-            say(f"{guard.address}")
-            if not no_browser:
-                webbrowser.open(guard.address)
+            say(guard.address)
+            if not no_browser:  # a browser without windows would not come back
+                threading.Thread(target=webbrowser.open, args=(guard.address,), daemon=True).start()
 
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(ReviewServer(session, saver, guard), at, started))

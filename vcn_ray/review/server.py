@@ -41,6 +41,7 @@ class ReviewServer:
     def __init__(self, session: ReviewSession, saver: Saver, guard: Guard, page: Path = _PAGE):
         self.session, self.saver, self.guard, self._page = session, saver, guard, page
         self._shots = Shots()
+        self._encoding = asyncio.Lock()
         self._preparing: set[asyncio.Task[Any]] = set()
 
     def app(self) -> web.Application:
@@ -235,12 +236,16 @@ class ReviewServer:
         row, source = self._row(request), self.session.source
         title, video = int(source.found.title[row]), int(source.facts.video[row])
         film = source.film(title)
-        try:
-            path = await asyncio.to_thread(
-                lambda: self._shots.piece(source.found.titles[title], film, video, self._piece(row))
-            )
-        except FilmError as error:
-            return refused(404, str(error))
+        # Waited for here and not in a thread: threads that wait would be missing for pictures.
+        async with self._encoding:
+            if request.transport is None or request.transport.is_closing():
+                raise web.HTTPNotFound  # whoever asked has gone on to another track
+            try:
+                path = await asyncio.to_thread(
+                    lambda: self._shots.piece(source.found.titles[title], film, video, self._piece(row))
+                )
+            except FilmError as error:
+                return refused(404, str(error))
         return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
 
     def _row(self, request: web.Request) -> int:
