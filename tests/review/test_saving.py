@@ -66,6 +66,24 @@ def test_an_edit_while_it_writes_is_written_after_it() -> None:
     saver.close()
 
 
+def test_what_takes_long_is_written_less_often() -> None:
+    written: list[float] = []
+
+    def apply() -> None:
+        written.append(time.monotonic())
+        time.sleep(0.1)
+
+    saver = Saver(apply, pause_s=0.01)
+    for number in (1, 2):
+        saver.edited()
+        until(lambda: len(written) == number and saver.state() == ("saved", None))  # noqa: B023
+    assert written[1] - written[0] > 0.29
+    saver.edited()
+    saver.save_now()
+    until(lambda: len(written) == 3)
+    saver.close()
+
+
 def test_the_end_writes_what_is_left_and_says_why_it_cannot() -> None:
     written = []
     saver = Saver(lambda: written.append(1), pause_s=60)

@@ -18,7 +18,8 @@ class Saver:
     Args:
         apply: brings what is in the file into the tables; a `VcnError` says why it cannot now, such as a run that is
             writing there. It is then tried again.
-        pause_s: after the last edit.
+        pause_s: after the last edit; of a large season twice as long as it took to write last time, so that whoever
+            goes on is not held up by it all the time.
         retry_s: after a failure.
     """
 
@@ -28,12 +29,13 @@ class Saver:
         self._due: float | None = None  # when to write; None: all is written
         self._writing = self._over = False
         self._problem: str | None = None
+        self._took_s = 0.0
         self._thread = threading.Thread(target=self._run, name="saving", daemon=True)
         self._thread.start()
 
     def edited(self) -> None:
         """Write after the pause, counted from now."""
-        self._set_due(time.monotonic() + self._pause_s)
+        self._set_due(time.monotonic() + max(self._pause_s, 2 * self._took_s))
 
     def save_now(self) -> None:
         """Write at once what is not written."""
@@ -77,8 +79,10 @@ class Saver:
                 return
 
     def _try(self) -> str | None:
+        started = time.monotonic()
         try:
             self._apply()
+            self._took_s = time.monotonic() - started
         except VcnError as error:
             return str(error)
         except Exception as error:  # whatever it is, the page goes on and says so
