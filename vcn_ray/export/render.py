@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -36,6 +37,7 @@ def render_fragment(template: str, **values: Any) -> str:
     return _template(template).render(**values)
 
 
+@cache  # compiling one takes as long as rendering it
 def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vcn_ray.export", "templates"),
