@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -107,6 +108,25 @@ def load_face_id(path: str | os.PathLike[str], input_range: InputRange = "auto")
     trunk = Trunk(trunk_layers, centred)
     neck = Neck(neck_layers, tuple(features.shape[1:]))
     return FaceIdNetwork(trunk, neck, features[0].numel(), embeddings[0].numel()).eval()
+
+
+@torch.no_grad()
+def embed_both_ways(
+    network: FaceIdNetwork, crops: np.ndarray, device: torch.device | str = "cpu"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of crops, and of their mirror images: what tells a face from the chance of which way it looks.
+
+    Args:
+        network: in evaluation mode, on `device`.
+        crops: (n, 3, 112, 112) uint8 RGB; given in batches, they need no more memory than a batch.
+        device: where to compute.
+
+    Returns:
+        Two arrays (n, D) float32, unnormalised.
+    """
+    pixels = torch.from_numpy(crops).to(device).float()
+    plain, flipped = (network(images).float().cpu().numpy() for images in (pixels, pixels.flip(3)))
+    return plain, flipped
 
 
 def _check_input(network: OnnxNetwork) -> None:

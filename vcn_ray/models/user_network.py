@@ -60,6 +60,15 @@ def publish(options: Options, out: Store, published: dict[str, str] | None = Non
     return options.model_copy(update={"models": models})
 
 
+def stored_in(models: ModelOptions, out: Store) -> ModelOptions:
+    """The options with a published network's address in `out`, where a folder of results has been moved or copied."""
+    found = _PUBLISHED.fullmatch(models.face_id_onnx or "")
+    address = "" if found is None else f"{_FOLDER}/{found['digest']}/{found['digest']}.onnx"
+    if not address or not out.exists(address):
+        return models
+    return models.model_copy(update={"face_id_onnx": out.where(address)})
+
+
 def network_digest(location: str) -> str:
     """SHA-256 of the network at a location that the user gave or `publish` made; `ModelError` where there is none."""
     found = _PUBLISHED.fullmatch(location)

@@ -18,6 +18,7 @@ from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.similarity import cosine_matrix, unit
+from vcn_ray.models.face_id import embed_both_ways
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY, STEP, crop_tracks
 from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link, load_pixels, load_views
 from vcn_ray.pipeline.title_work import TitleWork
@@ -75,7 +76,6 @@ def _find_splits(work: TitleWork, crops: TitleCrops, device: str) -> pa.Table:
     return plan_splits(store.read_table("tracks/faces.parquet"), changes, int(known.max()) + 1)
 
 
-@torch.no_grad()
 def _base_embeddings(work: TitleWork, crops: TitleCrops, device: str) -> np.ndarray:
     """(crops, D): the sum of each crop's unit embedding and that of its mirror image, by the base model."""
     if resolve_depth(work.options.adapt, device) == "head":
@@ -84,7 +84,8 @@ def _base_embeddings(work: TitleWork, crops: TitleCrops, device: str) -> np.ndar
     network = work.models.pack(work.options).face_id().to(device)
     parts = []
     for start in range(0, len(crops), _BATCH_CROPS):
-        pixels = torch.from_numpy(load_pixels(work.store, crops.rows[start : start + _BATCH_CROPS])).to(device).float()
-        both = [network.neck(network.trunk(images)).float().cpu().numpy() for images in (pixels, pixels.flip(3))]
-        parts.append(unit(both[0]) + unit(both[1]))
+        plain, flipped = embed_both_ways(
+            network, load_pixels(work.store, crops.rows[start : start + _BATCH_CROPS]), device
+        )
+        parts.append(unit(plain) + unit(flipped))
     return np.concatenate(parts)
