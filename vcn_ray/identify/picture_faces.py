@@ -52,9 +52,7 @@ def cut_face(content: bytes, detector: FaceDetector, options: TrackOptions) -> n
         raise InputError(f"shows {several} faces; crop it to the one that is meant")
     if min(faces.boxes[meant, 2:]) < options.min_face_px:
         width_px = round(float(widths[meant]))
-        raise InputError(
-            f"shows a face of {width_px} pixels only, which is too small to tell people apart; take a larger"
-        )
+        raise InputError(f"shows a face {width_px} pixels wide, too small to tell people apart; take a larger picture")
     return _align(picture, faces.landmarks[meant])
 
 
