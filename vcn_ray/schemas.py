@@ -204,3 +204,36 @@ ITERATIONS = pa.schema(
 ITERATION_CLUSTERS = pa.schema(
     [("iteration", pa.int32()), ("track_id", pa.int64()), ("cluster_id", pa.int64()), ("quality", pa.float32())]
 )
+
+#: What a gallery says of each member of a cast: the people of the gallery that it may be, or nobody, by rank.
+NAMES = pa.schema(
+    [
+        ("cast_id", pa.int64()),
+        ("character", pa.string()),  # what the cast calls it now
+        ("rank", pa.int32()),  # 1: the most probable
+        ("name", pa.string()),  # of the gallery; null: nobody of the gallery, or a member of its cast without a name
+        ("gallery_cast_id", pa.int64()),  # where the gallery is a season: its member of the cast; null: nobody
+        ("probability", pa.float32()),
+        ("given", pa.bool_()),  # whether it was given as the member's name, or number
+    ]
+)
+
+#: Where a person is seen, one row per track of the characters found, by probability and time.
+SIGHTINGS = pa.schema(
+    [
+        ("season", pa.string()),  # folder or URL of the results
+        ("title", pa.string()),
+        ("video", pa.string()),
+        ("character", pa.string()),  # a name, "Cast 3", or "Unknown"
+        ("cast_id", pa.int64()),  # null: an Unknown track
+        ("track_id", pa.int64()),
+        ("first", pa.string()),  # time code, HH:MM:SS.mmm
+        ("last", pa.string()),
+        ("first_frame", pa.int64()),
+        ("last_frame", pa.int64()),
+        ("first_time_s", pa.float64()),
+        ("last_time_s", pa.float64()),
+        ("probability", pa.float32()),  # that the character is the person
+        ("confidence", pa.float32()),  # that the track belongs to the character; null where not known
+    ]
+)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from vcn_ray.cluster.cast_matching import TitleCharacters, season_similarities
 from vcn_ray.cluster.evidence import Evidence, guess_calibration
 from vcn_ray.cluster.similarity import track_means
 from vcn_ray.config import Options
+from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.models.catalogue import known_calibration
 from vcn_ray.models.user_network import stored_in
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
-from vcn_ray.pipeline.title_outputs import FACTS_KEY
-from vcn_ray.pipeline.track_splits import read_cannot_link
-from vcn_ray.schemas import EMBEDDINGS
+from vcn_ray.pipeline.outputs.cast import stored_cast
+from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks
+from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
 from vcn_ray.storage.store import Store
 
-_READS_AT_ONCE = 8
+RECORD_KEY = "season.json"
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class NetworkTracks:
 
     face_id: str  # SHA-256 of the network
     options: Options  # of the first of these titles
-    row: np.ndarray  # (n,) int64 rows of the season's tracks, those that have an embedding
+    row: np.ndarray  # (n,) int64 of the season's tracks, those that have an embedding
     embedding: np.ndarray  # (n, D) float32 mean direction of each, length one
 
     def means(self, group_of_row: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,18 +45,12 @@ class NetworkTracks:
 
 @dataclass(frozen=True)
 class SeasonFaces:
-    """A finished season as delivered; rows are of its tracks table."""
+    """A finished season; rows are those of `found`."""
 
     out: Store
-    folders: dict[str, str]  # of each finished title below titles/, by id, in order
-    tracks: pa.Table  # schemas.SEASON_TRACKS, as far as the run wrote its columns
+    titles: list[FinishedTitle]  # that are done, in order
+    found: FoundTracks
     networks: tuple[NetworkTracks, ...]
-    together: np.ndarray  # (pairs, 2) int64 rows of tracks that are seen at one time: two people
-
-    @cached_property
-    def member(self) -> np.ndarray:
-        """(tracks,) int64: `cast_id` of each track, -1 where Unknown."""
-        return pc.fill_null(self.tracks["cast_id"], -1).to_numpy()
 
     def evidence(self, network: NetworkTracks) -> Evidence:
         """What similarities by a network are worth: its calibration, or where nobody knows one, a guess from these.
@@ -68,82 +59,76 @@ class SeasonFaces:
         """
         known = network.options.cluster.calibration or known_calibration(network.face_id)
         if known is None:
-            n = len(network.row)
-            at = np.full(self.tracks.num_rows, -1, np.int64)
-            at[network.row] = np.arange(n)
-            pairs = at[self.together]
-            all_tracks = TitleCharacters(
-                "", np.arange(n), np.zeros(n, np.int64), network.embedding, pairs[(pairs >= 0).all(axis=1)]
-            )
-            values, counts, _ = season_similarities([all_tracks])
+            place = np.full(len(self.found), -1, np.int64)
+            place[network.row] = number = np.arange(len(network.row))
+            pairs = groups_together(place, self.found.together)
+            values, counts, _ = season_similarities([TitleCharacters("", number, number, network.embedding, pairs)])
             known = guess_calibration(values, counts)
         return Evidence(known)
+
+
+def groups_together(group_of_row: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """(pairs, 2) int64 groups of which two tracks are seen at one time; group_of_row: -1: in no group."""
+    pairs = np.sort(group_of_row[together], axis=1)
+    return np.unique(pairs[(pairs[:, 0] >= 0) & (pairs[:, 0] != pairs[:, 1])], axis=0)
 
 
 def read_season_faces(out: Store) -> SeasonFaces:
     """Read a finished season.
 
     Raises:
-        InputError: no finished run is there.
-        OutputError: what is stored is damaged, or of an older version than can be read.
+        InputError: no finished run is there, or one of an earlier version.
+        OutputError: what is stored is damaged.
     """
-    if not out.exists("season.json"):
+    if not out.exists(RECORD_KEY):
         raise InputError(
-            f"{out.url}: no finished run is there (season.json is missing); give the folder named by --out"
+            f"{out.url}: no finished run is there ({RECORD_KEY} is missing); give the folder named by --out"
         )
     try:
-        folders = {t["id"]: t["slug"] for t in out.read_json("season.json")["titles"] if t["error"] is None}
+        done = [title for title in out.read_json(RECORD_KEY)["titles"] if title["error"] is None]
+        titles = [FinishedTitle(title["id"], out.child("titles", title["slug"])) for title in done]
     except (KeyError, TypeError):
-        raise OutputError(f"{out.where('season.json')} is not what a run wrote; run again to write it anew") from None
-    if not folders:
-        raise InputError(f"{out.url}: all titles of this run failed, so nobody is there to be named or found")
-    tracks = out.read_table("tracks.parquet")
-    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:  # in an object store each read takes a while
-        read = list(pool.map(lambda slug: _read_title(out, slug), folders.values()))
-    keys = zip(tracks["title"].to_pylist(), tracks["track_id"].to_pylist(), strict=True)
-    row_of = {key: row for row, key in enumerate(keys)}
-    together: list[tuple[int, int]] = []
-    by_network: dict[str, list[tuple[_TitleRead, np.ndarray]]] = {}
-    for title, one in zip(folders, read, strict=True):
-        pairs = ((row_of.get((title, a), -1), row_of.get((title, b), -1)) for a, b in one.together)
-        together += [pair for pair in pairs if min(pair) >= 0]
-        if one.face_id is not None:
-            row = np.array([row_of.get((title, track), -1) for track in one.track_id], np.int64)
-            by_network.setdefault(one.face_id, []).append((one, row))
-    networks = []
-    for face_id, titles in by_network.items():
-        row = np.concatenate([row for _, row in titles])
-        vectors = np.concatenate([one.embedding for one, _ in titles])
-        networks.append(NetworkTracks(face_id, titles[0][0].options, row[row >= 0], vectors[row >= 0]))
-    return SeasonFaces(out, folders, tracks, tuple(networks), np.array(together, np.int64).reshape(-1, 2))
+        raise OutputError(f"{out.where(RECORD_KEY)} is not what a run wrote; run again to write it anew") from None
+    found = found_tracks(titles, stored_cast(out).characters)
+    by_network: dict[str, list[tuple[Options, np.ndarray, np.ndarray]]] = {}
+    for number, one in enumerate(each(lambda title: _read_embeddings(title, out), titles)):
+        if one is not None:
+            own = found.rows_of_title(number)
+            known = np.isin(one.track_id, found.track_id[own])
+            row = own.start + np.searchsorted(found.track_id[own], one.track_id[known])
+            by_network.setdefault(one.face_id, []).append((one.options, row, one.embedding[known]))
+    networks = [
+        NetworkTracks(face_id, own[0][0], *(np.concatenate([part[k] for part in own]) for k in (1, 2)))
+        for face_id, own in by_network.items()
+    ]
+    return SeasonFaces(out, titles, found, tuple(networks))
 
 
 @dataclass(frozen=True)
-class _TitleRead:
+class _TitleEmbeddings:
     options: Options
-    face_id: str | None  # None: no track has an embedding
-    track_id: list[int]
-    embedding: np.ndarray
-    together: list[tuple[int, int]]  # track_ids
+    face_id: str
+    track_id: np.ndarray  # (n,)
+    embedding: np.ndarray  # (n, D) float32
 
 
-def _read_title(out: Store, slug: str) -> _TitleRead:
-    work = out.child("titles", slug, "work")
+def _read_embeddings(title: FinishedTitle, out: Store) -> _TitleEmbeddings | None:
+    """What the base network makes of a title's tracks; None where it has none."""
+    work = title.work
     try:
         options = Options.model_validate(work.read_json(FACTS_KEY)["options"])
     except (KeyError, ValidationError):
         raise OutputError(
-            f"{work.where(FACTS_KEY)} is of another version of vcn-ray; run the same command again to write it anew"
+            f"{work.where(FACTS_KEY)} is of another version of vcn-ray; run the same `vcn-ray run` command again"
         ) from None
-    options = options.model_copy(update={"models": stored_in(options.models, out)})
-    table = work.read_table(EMBEDDINGS_KEY) if work.exists(EMBEDDINGS_KEY) else EMBEDDINGS.empty_table()
+    if not work.exists(EMBEDDINGS_KEY):
+        return None
+    table = work.read_table(EMBEDDINGS_KEY)
     if not table.num_rows:
-        return _TitleRead(options, None, [], np.empty((0, 1), np.float32), [])
-    pairs = read_cannot_link(work)
-    return _TitleRead(
-        options,
+        return None
+    return _TitleEmbeddings(
+        options.model_copy(update={"models": stored_in(options.models, out)}),
         table["face_id"][0].as_py(),
-        table["track_id"].to_pylist(),
+        table["track_id"].to_numpy(),
         np.array(table["embedding"].to_pylist(), np.float32),
-        list(zip(pairs["track_a"].to_pylist(), pairs["track_b"].to_pylist(), strict=True)),
     )

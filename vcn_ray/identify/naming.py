@@ -25,6 +25,9 @@ from vcn_ray.identify.references import References
 _MOST_ROUNDS = 200
 _SETTLED = 1e-7
 
+#: Alternatives that are less probable are none.
+_LEAST_ALTERNATIVE = 0.001
+
 #: Share of a message's old value that it keeps, so that circles of characters seen together do not swing.
 _DAMPING = 0.5
 
@@ -166,12 +169,12 @@ def decide(
     for character, row in enumerate(probability):
         said = given.get(character)
         order = np.argsort(-row, kind="stable")
-        others = [int(r) for r in order if r != (people if said is None else said)][:most_alternatives]
+        others = [int(r) for r in order if r != (people if said is None else said) and row[r] >= _LEAST_ALTERNATIVE]
         verdicts.append(
             Verdict(
                 said,
                 float(row[people if said is None else said]),
-                tuple((None if r == people else r, float(row[r])) for r in others),
+                tuple((None if r == people else r, float(row[r])) for r in others[:most_alternatives]),
             )
         )
     return verdicts

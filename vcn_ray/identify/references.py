@@ -23,18 +23,17 @@ _BATCH_FACES = 32
 class References:
     """The r people of a gallery in one network's space."""
 
-    name: tuple[str | None, ...]  # None: a member of an earlier season's cast whom nobody has named
+    name: tuple[str | None, ...]  # None: nobody knows it
     mean: np.ndarray  # (r, D) float64 mean of their pictures' (or tracks') unit vectors: shorter where these differ
-    pictures: np.ndarray  # (r,) int64 how many, or tracks
+    pictures: np.ndarray  # (r,) int64 how many, or tracks; 0: nothing is known
     clarity: np.ndarray  # (r,) of the pictures: mean length of raw embeddings; NaN where not known, as of tracks
-    number: tuple[int | None, ...] = ()  # `cast_id` in an earlier season
 
     def __len__(self) -> int:
         return len(self.name)
 
-    def label(self, reference: int) -> str:
-        """What to call one of them."""
-        return self.name[reference] or f"Cast {self.number[reference]}"
+    def index_of(self, name: str) -> int | None:
+        """Which of them has a name; None: nobody."""
+        return self.name.index(name) if name in self.name else None
 
 
 def embed_gallery(
@@ -74,7 +73,6 @@ def embed_gallery(
             mean=track_means(unit(raw), of_row, len(known)),
             pictures=np.bincount(of_row, minlength=len(known)),
             clarity=track_means(np.linalg.norm(raw, axis=1, keepdims=True), of_row, len(known))[:, 0],
-            number=(None,) * len(known),
         ),
         tuple(problems),
     )
