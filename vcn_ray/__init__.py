@@ -39,6 +39,7 @@ def run(
     to_s: float | None = None,
     local: bool = False,
     executor: str | Executor | None = None,
+    gallery: str | os.PathLike[str] | None = None,
 ) -> SeasonResult:
     """Find the characters of videos; what an earlier run into the same folder has done is not done again.
 
@@ -51,6 +52,8 @@ def run(
         to_s: leave out what comes after.
         local: do everything in this process, for debugging; as ``executor="local"``.
         executor: who does the work: a name of `vcn_ray.execution.factory.EXECUTORS`, or one of your own; None: Ray.
+        gallery: folder or URL of reference pictures (Name/picture.jpg or Name.jpg), or of an earlier season's results,
+            to name the cast by afterwards; `SeasonResult.name` does the same later, and tells the alternatives.
 
     Returns:
         What was found: titles, cast, tables. A title that failed has an `error`, and the others are done.
@@ -58,6 +61,8 @@ def run(
     Raises:
         vcn_ray.errors.VcnError: nothing could be done; the message says what to do.
     """
+    from vcn_ray.curation.galleries import check_gallery
+    from vcn_ray.curation.naming import name_season
     from vcn_ray.errors import OptionError
     from vcn_ray.execution.factory import make_executor
     from vcn_ray.inputs.titles import TimeRange
@@ -69,7 +74,9 @@ def run(
     given = "local" if local else executor or "ray"
     worker = make_executor(given) if isinstance(given, str) else given
     season, for_all, own = _asked_for(videos, title, options)
-    run_season(
+    if gallery is not None:
+        check_gallery(os.fspath(gallery))
+    outcome = run_season(
         season,
         Store(out),
         for_all,
@@ -77,6 +84,8 @@ def run(
         executor=worker,
         title_options=own,
     )
+    if gallery is not None and len(outcome.failed) < len(outcome.titles):
+        name_season(Store(out), os.fspath(gallery))
     return load(out)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vcn_ray.cli.curation_commands import add_curation_commands
+from vcn_ray.cli.curation_commands import add_curation_commands, name_by_gallery
 from vcn_ray.cli.errors import exit_code, explained
 from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
 from vcn_ray.cli.printing import (
@@ -105,6 +105,13 @@ def run(
     dashboard: Annotated[
         bool, typer.Option("--dashboard", help="Start Ray's dashboard at http://127.0.0.1:8265, too.")
     ] = False,
+    gallery: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Name the cast afterwards by reference pictures (Name/picture.jpg, Name.jpg), or an earlier season.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what is done, what would run and why; change nothing.")
     ] = False,
@@ -135,12 +142,20 @@ def run(
             part=read_part(from_, to),
             executor=executor_name(executor, local),
         )
+        if gallery is not None:
+            from vcn_ray.curation.galleries import check_gallery
+
+            check_gallery(folder("--gallery", gallery))  # a wrong one is told before hours of work
         outcome = None if dry_run else _run(request)
         if dry_run:
             from vcn_ray.season.dry_run import plan_season
 
             print_plan(plan_season(**request.arguments()))
-    raise typer.Exit(exit_code(outcome) if outcome is not None else 0)
+        named = True
+        if gallery is not None and outcome is not None and len(outcome.failed) < len(outcome.titles):
+            named = name_by_gallery(outcome.out.url, gallery)
+    code = exit_code(outcome) if outcome is not None else 0
+    raise typer.Exit(code or (0 if named else 1))
 
 
 @app.command()

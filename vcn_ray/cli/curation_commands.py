@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from vcn_ray.cli.errors import explained
 from vcn_ray.cli.options import Directory, S3Endpoint
+from vcn_ray.cli.people_printing import print_found, print_names
 from vcn_ray.cli.printing import print_applied, say
-from vcn_ray.cli.request import folder, use_s3_endpoint
+from vcn_ray.cli.request import file_or_folder, folder, use_s3_endpoint
 
 
 def add_curation_commands(app: typer.Typer) -> None:
     """Give the command line these commands."""
     app.command()(apply)
+    app.command()(name)
+    app.command()(find)
 
 
 def apply(directory: Directory, s3_endpoint: S3Endpoint = None) -> None:
@@ -28,3 +33,72 @@ def apply(directory: Directory, s3_endpoint: S3Endpoint = None) -> None:
         applied = apply_to_season(Store(folder("DIR", directory)), say)
         print_applied(applied)
     raise typer.Exit(1 if applied.problems else 0)
+
+
+def name(
+    directory: Directory,
+    gallery: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Reference pictures as Name/picture.jpg or Name.jpg, or another season's results; or a URL of either.",
+        ),
+    ],
+    least: Annotated[
+        float, typer.Option(metavar="P", help="Name somebody where the probability is above this, 0.5 to 1.")
+    ] = 0.5,
+    s3_endpoint: S3Endpoint = None,
+) -> None:
+    """Name the cast by reference pictures, or by an earlier season; what people said goes before.
+
+    Names that a gallery gave before are replaced. DIR/names.csv has the alternatives of everybody. Exit code 1: a
+    picture cannot be used, or a correction no longer fits, and is named; the others are there.
+    """
+    with explained():
+        use_s3_endpoint(s3_endpoint)
+        complete = name_by_gallery(folder("DIR", directory), gallery, least)
+    raise typer.Exit(0 if complete else 1)
+
+
+def name_by_gallery(directory: str, gallery: str, least: float = 0.5) -> bool:
+    """Name a finished season and print how; whether every picture and correction could be used."""
+    from vcn_ray.curation.naming import name_season
+    from vcn_ray.storage.store import Store
+
+    names = name_season(Store(directory), folder("--gallery", gallery), least=least, say=say)
+    print_names(names)
+    return not names.problems and not names.applied.problems
+
+
+def find(
+    picture: Annotated[
+        str, typer.Argument(metavar="PICTURE", help="A picture of the person alone, or a folder of such; or a URL.")
+    ],
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of results, or their URLs.")],
+    out: Annotated[
+        list[str] | None,
+        typer.Option("--out", "-o", metavar="PATH", help="File or URL to write, .csv or .html; repeatable."),
+    ] = None,
+    least: Annotated[
+        float, typer.Option(metavar="P", help="List characters whose probability is above this, 0 to 1.")
+    ] = 0.5,
+    s3_endpoint: S3Endpoint = None,
+) -> None:
+    """Find a person in finished seasons: as whom and when they are seen, how probable that is, or that they are not.
+
+    Exit code 1: a picture or a season cannot be used, and is named; the others are searched.
+    """
+    with explained():
+        from vcn_ray.curation.finding import find_person
+        from vcn_ray.curation.found_outputs import check_ending, write_found
+
+        use_s3_endpoint(s3_endpoint)
+        files = [file_or_folder("--out", path) for path in out or []]
+        for path in files:
+            check_ending(path)  # a wrong one is told before anything is read
+        seasons = [folder("DIR", directory) for directory in directories]
+        found = find_person([file_or_folder("PICTURE", picture)], seasons, least=least)
+        print_found(found)
+        for path in files:
+            say(f"wrote {write_found(found, path)}")
+    raise typer.Exit(1 if found.problems else 0)

@@ -1,0 +1,78 @@
+"""A search's answer as a file: CSV for programs and spreadsheets, HTML for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vcn_ray.curation.finding import PersonFound
+from vcn_ray.curation.season_faces import RECORD_KEY
+from vcn_ray.errors import OptionError, OutputError
+from vcn_ray.export.exporters import place_and_name
+from vcn_ray.export.found_page import FoundCharacter, found_page, picture_uri
+from vcn_ray.export.pictures import THUMB, Pictures, pick_spread
+from vcn_ray.export.tables import to_csv
+from vcn_ray.pipeline.split_tables import read_crops
+from vcn_ray.storage.store import Store
+
+_PICTURES = 6  # of a character
+_CHARACTERS_WITH_PICTURES = 100
+_BUDGET_BYTES = 20_000  # of a picture
+_CROP_COLUMNS = ["track_id", "frame", "score", "sharpness", "jpeg"]
+
+
+def write_found(found: PersonFound, path: str) -> str:
+    """Write a search's answer; path or URL of what was written.
+
+    Args:
+        found: the answer.
+        path: of the file, ending in .csv or .html; replaced if it is there; or an ``s3://`` URL.
+
+    Raises:
+        OptionError: another ending.
+        OutputError: it cannot be written.
+    """
+    check_ending(path)
+    place, name = place_and_name(path, path)
+    place.write_bytes(name, to_csv(found.sightings) if path.lower().endswith(".csv") else _page(found))
+    return place.where(name)
+
+
+def check_ending(path: str) -> None:
+    """`OptionError` where a file's ending does not say what to write into it."""
+    if not path.lower().endswith((".csv", ".html")):
+        raise OptionError(f"--out {path}: name a file that ends in .csv or .html")
+
+
+def _page(found: PersonFound) -> bytes:
+    characters = [
+        FoundCharacter(
+            season, name, rows[0]["probability"], _pictures(rows) if number < _CHARACTERS_WITH_PICTURES else [], rows
+        )
+        for number, (season, name, rows) in enumerate(found.characters)
+    ]
+    searched_by = [uri for where in found.pictures if (uri := _searched_by(where)) is not None]
+    return found_page(characters, found.searched, searched_by, found.nearest, found.problems)
+
+
+def _searched_by(where: str) -> str | None:
+    parent, _, name = where.rpartition("/")
+    return picture_uri(Store(parent or "/").read_bytes(name))
+
+
+def _pictures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Faces of some of these sightings, spread over them; without those that are gone."""
+    season = Store(rows[0]["season"])
+    slugs = {title["id"]: title["slug"] for title in season.read_json(RECORD_KEY)["titles"]}
+    length = np.array([row["last_frame"] - row["first_frame"] for row in rows])
+    shown = []
+    for number in pick_spread(list(range(len(rows))), length, _PICTURES):
+        work = season.child("titles", slugs[rows[number]["title"]], "work")
+        try:
+            crops = read_crops(work, _CROP_COLUMNS, rows[number]["track_id"])
+        except OutputError:
+            continue
+        shown.append(Pictures(crops, _BUDGET_BYTES).best(rows[number]["track_id"], THUMB))
+    return [picture for picture in shown if picture is not None]
