@@ -28,7 +28,9 @@ def print_names(names: SeasonNames) -> None:
     rows = names.names.to_pylist()
     for cast_id, group in groupby(rows, key=lambda row: row["cast_id"]):
         first, *others = group
-        or_else = ", ".join(f"{_who(row)} {chance_text(row['probability'])}" for row in others)
+        or_else = ", ".join(
+            f"{_who(row)} {chance_text(row['probability'])}" for row in others if row["probability"] > 0.01
+        )
         cells = (first["character"] or "", _who(first), chance_text(first["probability"]), or_else)
         add_row(table, f"Cast {cast_id}", *cells)
     out_console.print(table)

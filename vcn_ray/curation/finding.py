@@ -167,6 +167,7 @@ class _People:
             "first": time_codes(table["first_time_s"]),
             "last": time_codes(table["last_time_s"]),
         }
-        return pa.table({name: columns[name] if name in columns else table[name] for name in SIGHTINGS.names}).cast(
-            SIGHTINGS
-        )
+        for name, column in columns.items():
+            place = table.schema.get_field_index(name)
+            table = table.append_column(name, column) if place < 0 else table.set_column(place, name, column)
+        return table.select(SIGHTINGS.names).cast(SIGHTINGS)

@@ -42,9 +42,7 @@ def cut_face(content: bytes, detector: FaceDetector, options: TrackOptions) -> n
     picture = _decode(content)
     faces = _find(picture, detector, options)
     if not len(faces):
-        raise InputError(
-            "shows no face that is found; take a picture in which the face is larger, clearer, or from front"
-        )
+        raise InputError("shows no face that is found; take one in which it is larger, clearer, or from the front")
     widths = faces.boxes[:, 2]
     meant = int(widths.argmax())
     several = int((widths >= _BYSTANDER * widths[meant]).sum())
