@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Times at which a character is seen that are printed; files have all.
 _TIMES_SHOWN = 5
 
+#: Alternatives of less probability are left to the table.
+_LEAST_TOLD = 0.01
+
 
 def print_names(names: SeasonNames) -> None:
     """A line a member of the cast: who it is by the gallery, and who else it may be."""
@@ -28,9 +31,8 @@ def print_names(names: SeasonNames) -> None:
     rows = names.names.to_pylist()
     for cast_id, group in groupby(rows, key=lambda row: row["cast_id"]):
         first, *others = group
-        or_else = ", ".join(
-            f"{_who(row)} {chance_text(row['probability'])}" for row in others if row["probability"] > 0.01
-        )
+        worth_telling = [row for row in others if row["probability"] >= _LEAST_TOLD]
+        or_else = ", ".join(f"{_who(row)} {chance_text(row['probability'])}" for row in worth_telling)
         cells = (first["character"] or "", _who(first), chance_text(first["probability"]), or_else)
         add_row(table, f"Cast {cast_id}", *cells)
     out_console.print(table)

@@ -16,7 +16,7 @@ from vcn_ray.curation.season_faces import SeasonFaces, groups_together, read_sea
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.export.appearances import time_code
 from vcn_ray.export.finished_season import character_names
-from vcn_ray.identify.gallery import Gallery, pictures_of_one
+from vcn_ray.identify.gallery import Gallery, GalleryPicture, pictures_of_one
 from vcn_ray.identify.references import References, embed_gallery
 from vcn_ray.identify.search import PeopleIndex
 from vcn_ray.models.loading import INSTALLED, FaceModels
@@ -31,7 +31,7 @@ class PersonFound:
     """Where a person is seen."""
 
     sightings: pa.Table  # schemas.SIGHTINGS
-    pictures: tuple[str, ...]  # paths or URLs of those that were searched by
+    pictures: tuple[GalleryPicture, ...]  # that were searched by
     searched: tuple[str, ...]  # seasons
     nearest: tuple[tuple[str, str, float], ...]  # season, character, probability: of each season the most probable
     problems: tuple[str, ...]  # a sentence on each picture or season that could not be used
@@ -83,7 +83,7 @@ def find_person(
     problems = [*finder.problems, *(f"not searched: {error}" for error in refused)]
     return PersonFound(
         table.take(pa.array(order)),
-        tuple(picture.where for picture in gallery.pictures),
+        gallery.pictures,
         tuple(searched),
         tuple(nearest),
         tuple(dict.fromkeys(problems)),

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from vcn_ray.curation.finding import PersonFound
-from vcn_ray.curation.season_faces import RECORD_KEY
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.exporters import place_and_name
 from vcn_ray.export.found_page import FoundCharacter, found_page, picture_uri
 from vcn_ray.export.pictures import THUMB, Pictures, pick_spread
 from vcn_ray.export.tables import to_csv
+from vcn_ray.pipeline.outputs.season_outputs import finished_titles
 from vcn_ray.pipeline.split_tables import read_crops
 from vcn_ray.storage.store import Store
 
@@ -47,32 +47,29 @@ def check_ending(path: str) -> None:
 
 
 def _page(found: PersonFound) -> bytes:
-    characters = [
-        FoundCharacter(
-            season, name, rows[0]["probability"], _pictures(rows) if number < _CHARACTERS_WITH_PICTURES else [], rows
-        )
-        for number, (season, name, rows) in enumerate(found.characters)
-    ]
-    searched_by = [uri for where in found.pictures if (uri := _searched_by(where)) is not None]
+    works = {season: _works(season) for season, *_ in found.characters}
+    characters = []
+    for number, (season, name, rows) in enumerate(found.characters):
+        pictures = _pictures(rows, works[season]) if number < _CHARACTERS_WITH_PICTURES else []
+        characters.append(FoundCharacter(season, name, rows[0]["probability"], pictures, rows))
+    searched_by = [uri for picture in found.pictures if (uri := picture_uri(picture.read())) is not None]
     return found_page(characters, found.searched, searched_by, found.nearest, found.problems)
 
 
-def _searched_by(where: str) -> str | None:
-    parent, _, name = where.rpartition("/")
-    return picture_uri(Store(parent or "/").read_bytes(name))
+def _works(season: str) -> dict[str, Store]:
+    """The working store of each of a season's titles."""
+    return {title.id: title.work for title in finished_titles(Store(season))}
 
 
-def _pictures(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _pictures(rows: Sequence[Mapping[str, Any]], works: Mapping[str, Store]) -> list[str]:
     """Faces of some of these sightings, spread over them; without those that are gone."""
-    season = Store(rows[0]["season"])
-    slugs = {title["id"]: title["slug"] for title in season.read_json(RECORD_KEY)["titles"]}
     length = np.array([row["last_frame"] - row["first_frame"] for row in rows])
     shown = []
     for number in pick_spread(list(range(len(rows))), length, _PICTURES):
-        work = season.child("titles", slugs[rows[number]["title"]], "work")
+        track = rows[number]["track_id"]
         try:
-            crops = read_crops(work, _CROP_COLUMNS, rows[number]["track_id"])
+            crops = read_crops(works[rows[number]["title"]], _CROP_COLUMNS, track)
         except OutputError:
             continue
-        shown.append(Pictures(crops, _BUDGET_BYTES).best(rows[number]["track_id"], THUMB))
+        shown.append(Pictures(crops, _BUDGET_BYTES).best(track, THUMB))
     return [picture for picture in shown if picture is not None]

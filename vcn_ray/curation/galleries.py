@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from vcn_ray.curation.season_faces import RECORD_KEY, NetworkTracks, SeasonFaces, read_season_faces
+from vcn_ray.curation.applying import RECORD_KEY
+from vcn_ray.curation.season_faces import NetworkTracks, SeasonFaces, read_season_faces
 from vcn_ray.errors import InputError, ModelError
 from vcn_ray.identify.gallery import Gallery, find_gallery
 from vcn_ray.identify.references import References, embed_gallery

@@ -12,16 +12,16 @@ from vcn_ray.cluster.evidence import Evidence, guess_calibration
 from vcn_ray.cluster.similarity import track_means
 from vcn_ray.config import Options
 from vcn_ray.corrections.found_tracks import FoundTracks
+from vcn_ray.curation.applying import RECORD_KEY
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.models.catalogue import known_calibration
 from vcn_ray.models.user_network import stored_in
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY
 from vcn_ray.pipeline.outputs.cast import stored_cast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks
+from vcn_ray.pipeline.outputs.season_outputs import finished_titles
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
 from vcn_ray.storage.store import Store
-
-RECORD_KEY = "season.json"
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,7 @@ def read_season_faces(out: Store) -> SeasonFaces:
         raise InputError(
             f"{out.url}: no finished run is there ({RECORD_KEY} is missing); give the folder named by --out"
         )
-    try:
-        done = [title for title in out.read_json(RECORD_KEY)["titles"] if title["error"] is None]
-        titles = [FinishedTitle(title["id"], out.child("titles", title["slug"])) for title in done]
-    except (KeyError, TypeError):
-        raise OutputError(f"{out.where(RECORD_KEY)} is not what a run wrote; run again to write it anew") from None
+    titles = finished_titles(out)
     found = found_tracks(titles, stored_cast(out).characters)
     by_network: dict[str, list[tuple[Options, np.ndarray, np.ndarray]]] = {}
     for number, one in enumerate(each(lambda title: _read_embeddings(title, out), titles)):
