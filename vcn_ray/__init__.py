@@ -61,8 +61,6 @@ def run(
     Raises:
         vcn_ray.errors.VcnError: nothing could be done; the message says what to do.
     """
-    from vcn_ray.curation.galleries import check_gallery
-    from vcn_ray.curation.naming import name_season
     from vcn_ray.errors import OptionError
     from vcn_ray.execution.factory import make_executor
     from vcn_ray.inputs.titles import TimeRange
@@ -75,7 +73,9 @@ def run(
     worker = make_executor(given) if isinstance(given, str) else given
     season, for_all, own = _asked_for(videos, title, options)
     if gallery is not None:
-        check_gallery(os.fspath(gallery))
+        from vcn_ray.curation.galleries import check_gallery
+
+        check_gallery(os.fspath(gallery))  # a wrong one is told before hours of work
     outcome = run_season(
         season,
         Store(out),
@@ -84,9 +84,10 @@ def run(
         executor=worker,
         title_options=own,
     )
+    result = load(out)
     if gallery is not None and len(outcome.failed) < len(outcome.titles):
-        name_season(Store(out), os.fspath(gallery))
-    return load(out)
+        result.name(gallery)
+    return result
 
 
 def load(out: str | os.PathLike[str]) -> SeasonResult:

@@ -1,7 +1,8 @@
-"""What people do to a finished season, from Python: correct it, and bring that into its tables."""
+"""What people do to a finished season, from Python: correct it, bring that into its tables, name and find people."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
     from vcn_ray.curation.applying import Applied
+    from vcn_ray.curation.finding import PersonFound
+    from vcn_ray.curation.naming import SeasonNames
 
 Who = Track | Person
 
@@ -71,6 +74,47 @@ class SeasonCuration:
         applied = apply_to_season(Store(self.out))
         self._read_anew()
         return applied
+
+    def name(self, gallery: str | os.PathLike[str], *, least: float = 0.5) -> SeasonNames:
+        """Name the cast by a gallery, as ``vcn-ray name``; this object then shows the names.
+
+        Args:
+            gallery: folder or URL of reference pictures (Name/picture.jpg or Name.jpg), or of an earlier season.
+            least: a name is given where its probability is above this, 0.5 to 1.
+
+        Returns:
+            `names`, a table of everybody's alternatives (`schemas.NAMES`); `named`, its rows of those who got a name;
+            `problems`, a sentence on each picture that could not be used.
+
+        Raises:
+            vcn_ray.errors.VcnError: nothing in the gallery can be used; the message says what to do.
+        """
+        from vcn_ray.curation.naming import name_season  # imports torch, which reading results has no need of
+
+        names = name_season(Store(self.out), os.fspath(gallery), least=least)
+        self._read_anew()
+        return names
+
+    def find(
+        self, *pictures: str | os.PathLike[str], others: Iterable[str | os.PathLike[str]] = (), least: float = 0.5
+    ) -> PersonFound:
+        """Find a person here, and in other seasons with it, as ``vcn-ray find``.
+
+        Args:
+            pictures: files that show the person alone, folders of such, or URLs.
+            others: folders or URLs of more results to search in.
+            least: characters are given whose probability to be the person is above this, 0 to 1.
+
+        Returns:
+            `sightings`, a table of when the person is seen (`schemas.SIGHTINGS`), without rows where nobody was found.
+
+        Raises:
+            vcn_ray.errors.VcnError: no picture can be used; the message says what to do.
+        """
+        from vcn_ray.curation.finding import find_person  # imports torch
+
+        seasons = [self.out, *(os.fspath(other) for other in others)]
+        return find_person([os.fspath(picture) for picture in pictures], seasons, least=least)
 
     def _read_anew(self) -> None:
         """Forget what was read of the tables."""
