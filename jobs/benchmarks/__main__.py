@@ -2,6 +2,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
 
     python -m jobs.benchmarks quality SEASON_DIR... --folder CACHE  # methods against each other on labelled seasons
     python -m jobs.benchmarks calibration SEASON_DIR...             # what a face-ID network's similarities are worth
+    python -m jobs.benchmarks names RESULTS --truth CSV             # names by a gallery that lacks half of the people
     python -m jobs.benchmarks stage1 VIDEO                          # frames per second against a bare loop
     python -m jobs.benchmarks memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
@@ -41,6 +42,11 @@ def parser() -> argparse.ArgumentParser:
     of_network.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as face_id_onnx")
     of_network.add_argument("--folder", help="keep tracks, views and degraded copies there")
     of_network.add_argument("--num-cpus", type=int)
+    of_names = commands.add_parser("names", help="names by a gallery of one picture a person, against the truth")
+    of_names.add_argument("results", nargs="+", metavar="RESULTS", help="folders of finished runs")
+    of_names.add_argument("--truth", action="append", required=True, metavar="CSV", help="of each of them, in order")
+    of_names.add_argument("--draws", type=int, default=20, help="galleries for each title that pictures come from")
+    of_names.add_argument("--in-gallery", type=float, default=0.5, help="share of the people that are in the gallery")
     of_video = commands.add_parser("stage1", help="stage 1 against decode + detect")
     of_video.add_argument("video")
     of_video.add_argument("--repeats", type=int, default=3)
@@ -139,6 +145,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             asked_for = (given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus)
             if not calibration(*asked_for, bench or Bench()):
                 sys.exit(1)
+        case "names":
+            from jobs.benchmarks.quality.names import names
+
+            names(given.results, given.truth, given.draws, given.in_gallery)
         case "stage1":
             from jobs.benchmarks.stage1 import stage1
 

@@ -79,7 +79,7 @@ def name_season(
     members = np.unique(corrected.member[corrected.member >= 0])
     group = np.where(corrected.member >= 0, np.searchsorted(members, corrected.member), -1)
     fixed = {int(np.searchsorted(members, m)): naming.name for m, naming in corrected.names.items() if m in members}
-    found = _weigh(season, known, group, len(members), fixed)
+    found = weigh(season, known, group, len(members), fixed)
     together = groups_together(group, season.found.together)
     verdicts = decide(found.probability, together, least)
     anchors = _anchor_rows(season, places, group, len(members))
@@ -92,10 +92,16 @@ def name_season(
     return SeasonNames(names, len(known.people), found.share, known.problems, applied)
 
 
-def _weigh(
-    season: SeasonFaces, known: KnownPeople, group: np.ndarray, members: int, fixed: dict[int, str]
-) -> Posterior:
-    """Probabilities of all members; `fixed` has the names that people gave."""
+def weigh(season: SeasonFaces, known: KnownPeople, group: np.ndarray, members: int, fixed: dict[int, str]) -> Posterior:
+    """How probable it is that each member is each of the people, or nobody of them.
+
+    Args:
+        season: what is known of the tracks.
+        known: the people.
+        group: (tracks,) int64 member of each track, 0..; -1: none.
+        members: how many there are.
+        fixed: names of members that people gave.
+    """
     ratio = np.zeros((members, len(known.people)))
     for network in season.networks:
         references = known.by_network.get(network.face_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -60,8 +61,8 @@ def embed_gallery(
     vectors: list[np.ndarray] = []
     crops = _crops(gallery, options, models, problems, names)
     network = models.base_network(options)
-    while batch := [crop for _, crop in zip(range(_BATCH_FACES), crops, strict=False)]:
-        vectors.append(_embed(network, batch))
+    while batch := list(islice(crops, _BATCH_FACES)):
+        vectors.append(embed_faces(network, batch))
     if not names:
         raise InputError(f"no reference picture can be used: {'; '.join(problems[:3])}")
     raw = np.concatenate(vectors).astype(np.float64)
@@ -95,8 +96,11 @@ def _crops(
             yield crop
 
 
-def _embed(network: FaceIdNetwork, crops: Sequence[np.ndarray]) -> np.ndarray:
-    """(n, D) float32 raw embeddings of crops, as `adapt/00` has those of a film's."""
-    pixels = np.ascontiguousarray(np.stack(crops)[..., ::-1].transpose(0, 3, 1, 2))
-    plain, flipped = embed_both_ways(network, pixels)
-    return (plain + flipped) / 2
+def embed_faces(network: FaceIdNetwork, crops: Sequence[np.ndarray]) -> np.ndarray:
+    """(n, D) float32 raw embeddings of aligned crops, (112, 112, 3) uint8 BGR, as `adapt/00` has those of a film's."""
+    parts = []
+    for start in range(0, len(crops), _BATCH_FACES):
+        batch = np.stack(crops[start : start + _BATCH_FACES])
+        plain, flipped = embed_both_ways(network, np.ascontiguousarray(batch[..., ::-1].transpose(0, 3, 1, 2)))
+        parts.append((plain + flipped) / 2)
+    return np.concatenate(parts)

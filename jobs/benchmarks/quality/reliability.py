@@ -45,13 +45,14 @@ def reliability_grids(rows: Sequence[Row]) -> list[Grid]:
         lines = []
         for method in dict.fromkeys(row["method"] for row in of_these):
             parts = [row["reliability"] for row in of_these if row["method"] == method]
-            lines.append((method, *_cells(Reliability.pooled(parts))))
+            lines.append((method, *reliability_cells(Reliability.pooled(parts))))
         title = f"confidence, {tracks_of} tracks, all cases: tracks, their mean confidence, share that is right"
         grids.append(Grid(title, ("method", *bins, "calibration error", "Brier", "AUC"), tuple(lines)))
     return grids
 
 
-def _cells(found: Reliability) -> list[str]:
+def reliability_cells(found: Reliability) -> list[str]:
+    """Each bin's tracks, mean confidence and share right; calibration error, Brier, AUC."""
     cells = ["" if b.right is None else f"{b.tracks}: {b.mean_confidence:.3f}, {b.right:.3f}" for b in found.bins]
     auc = "" if found.auc is None else f"{found.auc:.3f}"
     return [*cells, f"{found.calibration_error:.3f}", f"{found.brier:.3f}", auc]
