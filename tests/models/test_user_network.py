@@ -17,7 +17,7 @@ from vcn_ray.errors import ModelError, OutputError
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.models.packs import load_pack
-from vcn_ray.models.user_network import localise, network_digest, publish
+from vcn_ray.models.user_network import localise, network_digest, publish, stored_in
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.objectstore import bytes_read
 from vcn_ray.storage.store import Store
@@ -101,6 +101,18 @@ def test_the_packs_own_network_and_a_published_one_stay_as_they_are(
     published = publish(_options(network()), out)
     assert publish(published, Store(tmp_path / "another out")) == published
     assert localise(_options("/elsewhere/net.onnx").models) == _options("/elsewhere/net.onnx").models
+
+
+def test_results_that_were_moved_bring_their_network_along(network: Callable[..., Path], tmp_path: Path) -> None:
+    options = publish(_options(network()), Store(tmp_path / "out"))
+    (tmp_path / "out").rename(tmp_path / "moved")
+    moved = stored_in(options.models, Store(tmp_path / "moved"))
+    assert moved.face_id_onnx is not None
+    assert network_digest(moved.face_id_onnx) == network_digest(str(options.models.face_id_onnx))
+    assert localise(moved).face_id_onnx == moved.face_id_onnx
+    elsewhere = Store(tmp_path / "other results")
+    assert stored_in(options.models, elsewhere) == options.models
+    assert stored_in(ModelOptions(), elsewhere) == ModelOptions()
 
 
 def test_many_titles_share_a_network_that_is_read_once(network: Callable[..., Path], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from vcn_ray.cluster.cast_matching import TitleCharacters, season_similarities
@@ -126,5 +127,5 @@ def _read_embeddings(title: FinishedTitle, out: Store) -> _TitleEmbeddings | Non
         options.model_copy(update={"models": stored_in(options.models, out)}),
         table["face_id"][0].as_py(),
         table["track_id"].to_numpy(),
-        np.array(table["embedding"].to_pylist(), np.float32),
+        pc.list_flatten(table["embedding"]).to_numpy().reshape(table.num_rows, -1),
     )

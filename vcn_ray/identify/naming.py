@@ -17,13 +17,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from vcn_ray.cluster.evidence import Evidence, pair_clarity, standardise
 from vcn_ray.identify.references import References
 
 _MOST_ROUNDS = 200
-_SETTLED = 1e-7
+_SETTLED = 1e-6
+
+#: Two people of less probability than that, together, to be one need not be kept from it.
+_NEGLIGIBLE = 1e-9
 
 #: Alternatives that are less probable are none.
 _LEAST_ALTERNATIVE = 0.001
@@ -84,7 +87,7 @@ def posterior(log_ratio: np.ndarray, together: np.ndarray, share: float | None =
         return Posterior(np.tile(np.eye(1, people + 1, people), (characters, 1)), 0.0 if share is None else share)
     found = 0.5 if share is None else share
     evidence = np.clip(log_ratio, -1e6, 1e6)
-    beliefs = _Beliefs(characters, people, together)
+    beliefs = _Beliefs(people, _that_matter(evidence, together))
     for _ in range(_MOST_ROUNDS):
         with_nobody = np.full((characters, 1), np.log1p(-found))
         weight = np.concatenate([evidence + np.log(found / people), with_nobody], axis=1)
@@ -97,20 +100,29 @@ def posterior(log_ratio: np.ndarray, together: np.ndarray, share: float | None =
     return Posterior(probability, found)
 
 
+def _that_matter(evidence: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """The pairs seen together, each once, but for those of which no two could be one person anyway.
+
+    Nobody is never excluded, so whatever is excluded, somebody is at most as probable as against nobody alone.
+    """
+    characters, people = evidence.shape
+    pairs = np.unique(np.sort(np.asarray(together, np.int64).reshape(-1, 2), axis=1), axis=0)
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    at_most = expit(evidence + np.log((characters + 1) / people))  # by the largest share that can be found
+    return pairs[[(at_most[a] * at_most[b]).max() > _NEGLIGIBLE for a, b in pairs]]
+
+
 class _Beliefs:
     """Sum-product messages between characters that are seen together, in logarithms (Pearl 1988).
 
     What b tells c of a person is the probability that b, as far as others know it, is somebody else.
     """
 
-    def __init__(self, characters: int, people: int, together: np.ndarray):
-        pairs = np.unique(np.sort(np.asarray(together, np.int64).reshape(-1, 2), axis=1), axis=0)
-        pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    def __init__(self, people: int, pairs: np.ndarray):
         self._from = np.concatenate([pairs[:, 0], pairs[:, 1]])
         self._to = np.concatenate([pairs[:, 1], pairs[:, 0]])
         self._reverse = np.roll(np.arange(2 * len(pairs)), len(pairs))
         self._message = np.zeros((2 * len(pairs), people + 1))  # nobody is not exclusive: 0 for ever
-        self._characters = characters
 
     def update(self, weight: np.ndarray) -> tuple[np.ndarray, float]:
         """One round with log weights (c, r + 1); the probabilities after it, and how far a message moved (nats)."""

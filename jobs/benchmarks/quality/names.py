@@ -1,19 +1,18 @@
-"""What names by a gallery are worth: one picture a person, half of the people not in the gallery, many times drawn.
+"""What names by a gallery and searches for a person are worth, by pictures of another episode than is searched.
 
-A picture is a crop of a track, taken by chance. Who is named are the characters that have tracks in other titles than
-the picture's (of a season of one title: other tracks than any picture's), by those tracks alone. So nobody is known
-by a picture of the very shot that is to be named.
+A picture is a crop of a track, taken by chance, dark and blurred ones too. Named and searched are the characters that
+have tracks in other titles than the picture's (of a season of one title: other tracks than the pictures'), by those
+tracks alone: nobody is known by a picture of the very shot that is to be named.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-import pyarrow as pa
 
 from jobs.benchmarks.progress import tell
 from jobs.benchmarks.quality.reliability import reliability_cells
@@ -28,22 +27,100 @@ from vcn_ray.evaluate.reliability import EDGES, Reliability
 from vcn_ray.identify.naming import decide
 from vcn_ray.identify.picture_faces import cut_face
 from vcn_ray.identify.references import References, embed_faces
+from vcn_ray.identify.search import PeopleIndex
 from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.pipeline.split_tables import read_tracks
 from vcn_ray.storage.store import Store
 
 _CROPS_OF_TRACK = 4  # that may be drawn
+_LEAST = 0.5
 _RIGHT, _WRONG_PERSON, _STRANGER = "named right", "named as another", "named, but nobody of the gallery"
 _UNNAMED, _MISSED = "rightly unnamed", "missed: unnamed, but in the gallery"
+_SEARCHES, _FOUND, _OTHERS = "searches where the person is", "found their largest character", "somebody else found"
+_ELSEWHERE, _FALSE = "searches in other seasons", "somebody found there"
 
 
 @dataclass
 class Answers:
-    """What became of all characters of all galleries that were drawn."""
+    """What became of all galleries and pictures that were drawn."""
 
     counts: Counter[str] = field(default_factory=Counter)
     names: list[tuple[float, bool]] = field(default_factory=list)  # confidence of a name, whether it is right
     nobody: list[tuple[float, bool]] = field(default_factory=list)  # the same of "nobody of the gallery"
+
+
+class LabelledSeason:
+    """A finished season whose tracks' people are known, and pictures of them.
+
+    Args:
+        url: folder of the results; of one face-ID network.
+        truth: its ground truth, a CSV.
+        models: what the options' names of face models stand for.
+    """
+
+    def __init__(self, url: str, truth: str, models: FaceModels = INSTALLED):
+        self.season = season = read_season_faces(Store(url))
+        if len(season.networks) != 1:
+            raise InputError(f"{url}: titles of several face-ID networks are measured one by one")
+        self.network = season.networks[0]
+        self.identity = _identities(season, truth)  # (tracks,) object: None where that is not labelled
+        self.people = sorted({one for one in self.identity if one is not None})
+        self._row, crops = self._cut(models)
+        self._raw = embed_faces(models.base_network(self.network.options), crops).astype(np.float64)
+
+    def _cut(self, models: FaceModels) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Crops of all labelled tracks, found and aligned as a user's picture is, and the rows of their tracks."""
+        options = self.network.options
+        detector = models.pack(options).detector(options.tracks.min_face_score)
+        rng = np.random.default_rng(0)
+        rows, crops, refused = list[int](), list[np.ndarray](), 0
+        for number, title in enumerate(self.season.titles):
+            tell(f"pictures of {title.id}")
+            table = read_tracks(title.work).crops
+            tracks = table["track_id"].to_numpy()
+            for track in np.unique(tracks).tolist():
+                row = self.season.found.row(number, track)
+                if self.identity[row] is None:
+                    continue
+                for place in rng.permutation(np.flatnonzero(tracks == track))[:_CROPS_OF_TRACK].tolist():
+                    try:
+                        crops.append(cut_face(table["jpeg"][place].as_py(), detector, options.tracks))
+                    except InputError:
+                        refused += 1
+                    else:
+                        rows.append(row)
+        tell(f"{len(rows)} pictures; in {refused} no face, or several, are found")
+        if not rows:
+            raise InputError(f"{self.season.out.url}: the ground truth is of none of its tracks")
+        return np.array(rows), crops
+
+    def draw(self, people: Sequence[str], source: int, rng: np.random.Generator) -> tuple[References, np.ndarray]:
+        """One picture of each of these who has any in the title `source`, and (tracks,) which tracks it may name."""
+        found = self.season.found
+        of_title = found.title[self._row] == source
+        own = [(who, np.flatnonzero((self.identity[self._row] == who) & of_title)) for who in people]
+        picked = {who: int(rng.choice(places)) for who, places in own if len(places)}
+        places = np.array(list(picked.values()), np.int64)
+        raw = self._raw[places]
+        references = References(tuple(picked), unit(raw), np.ones(len(places), np.int64), np.linalg.norm(raw, axis=1))
+        if len(self.season.titles) > 1:
+            return references, found.title != source
+        return references, ~np.isin(np.arange(len(found)), self._row[places])
+
+    def shown(self, rows: np.ndarray) -> str | None:
+        """Whom most of these tracks (a mask) show."""
+        counts = Counter(one for one in self.identity[rows] if one is not None)
+        return counts.most_common(1)[0][0] if counts else None
+
+    def index(self, judged: np.ndarray) -> tuple[PeopleIndex, np.ndarray]:
+        """Its people by the tracks of a mask, each Unknown track by itself, and (tracks,) which one each track is."""
+        member = self.season.found.member
+        group = np.where(member >= 0, member, member.max(initial=-1) + np.cumsum(member < 0))
+        group = np.where(judged & np.isin(np.arange(len(member)), self.network.row), group, -1)
+        known = group >= 0
+        group[known] = np.unique(group[known], return_inverse=True)[1]
+        means, tracks = self.network.means(group, int(group.max(initial=-1)) + 1)
+        return PeopleIndex(means, tracks, groups_together(group, self.season.found.together)), group
 
 
 def names(
@@ -52,7 +129,7 @@ def names(
     """Measure finished seasons, print the answers and how far their confidence can be trusted.
 
     Args:
-        seasons: folders of results.
+        seasons: folders of results; of different people, where several are given.
         truths: the ground truth of each, a CSV.
         draws: galleries for each title that pictures are taken from.
         in_gallery: share of the people that is in the gallery.
@@ -62,46 +139,85 @@ def names(
     """
     if len(seasons) != len(truths):
         raise InputError(f"{len(seasons)} folders of results and {len(truths)} ground truths: give one to each")
-    found = {
-        url: measure(read_season_faces(Store(url)), truth, draws, in_gallery, models)
-        for url, truth in zip(seasons, truths, strict=True)
-    }
-    kinds = (_RIGHT, _WRONG_PERSON, _STRANGER, _UNNAMED, _MISSED)
-    rows = tuple((Store(url).name, *(str(answers.counts[kind]) for kind in kinds)) for url, answers in found.items())
-    bins = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
-    trusted = tuple(
-        (f"{Store(url).name}, {what}", *reliability_cells(Reliability(tuple(sorted(judged)))))
-        for url, answers in found.items()
-        for what, judged in (("names", answers.names), ("nobody of the gallery", answers.nobody))
-        if judged
-    )
+    labelled = [LabelledSeason(url, truth, models) for url, truth in zip(seasons, truths, strict=True)]
+    found: dict[str, Answers] = {}
+    for one in labelled:
+        answers = found[one.season.out.name] = Answers()
+        for source in range(len(one.season.titles)):
+            for draw in range(draws):
+                _name(one, source, draw, in_gallery, answers)
+            _search(one, source, [other for other in labelled if other is not one], answers)
     note = f"one picture a person, {in_gallery:.0%} of the people in the gallery, {draws} galleries for each title"
-    confidence = "name_confidence: characters, their mean confidence, share that is right"
     print_grids(
         [
-            Grid("characters by a gallery", ("season", *kinds), rows, note),
-            Grid(confidence, ("answer", *bins, "calibration error", "Brier", "AUC"), trusted),
+            _counts("characters by a gallery", found, (_RIGHT, _WRONG_PERSON, _STRANGER, _UNNAMED, _MISSED), note),
+            _trust(found),
+            _counts("searches by one picture", found, (_SEARCHES, _FOUND, _OTHERS, _ELSEWHERE, _FALSE)),
         ]
     )
 
 
-def measure(season: SeasonFaces, truth: str, draws: int, in_gallery: float, models: FaceModels = INSTALLED) -> Answers:
-    """The answers of one season; arguments as for `names`."""
-    identity = _identities(season, truth)
-    pictures = _Pictures(season, identity, models)
-    people = sorted({one for one in identity if one is not None})
-    answers = Answers()
-    several = len(season.titles) > 1
-    for source in range(len(season.titles)):
-        for draw in range(draws):
-            rng = np.random.default_rng([draw, source])
-            chosen = rng.permutation(people)[: max(1, round(in_gallery * len(people)))].tolist()
-            gallery = pictures.draw(chosen, source, rng)
-            if not len(gallery.references):
-                continue
-            judged = season.found.title != source if several else ~np.isin(np.arange(len(identity)), gallery.rows)
-            _judge(season, np.where(judged, season.found.member, -1), identity, gallery.references, answers)
-    return answers
+def _name(one: LabelledSeason, source: int, draw: int, in_gallery: float, answers: Answers) -> None:
+    """Draw a gallery, name the characters by it, count."""
+    season = one.season
+    rng = np.random.default_rng([draw, source])
+    chosen = rng.permutation(one.people)[: max(1, round(in_gallery * len(one.people)))].tolist()
+    references, judged = one.draw(chosen, source, rng)
+    if not len(references):
+        return
+    known = judged & (season.found.member >= 0)
+    members = np.unique(season.found.member[known])
+    group = np.where(known, np.searchsorted(members, season.found.member), -1)
+    people = KnownPeople(tuple(Person(name) for name in references.name), {one.network.face_id: references}, ())
+    found = weigh(season, people, group, len(members), {})
+    for number, verdict in enumerate(decide(found.probability, groups_together(group, season.found.together), _LEAST)):
+        true = one.shown(group == number)
+        if verdict.reference is None:
+            answers.counts[_MISSED if true in references.name else _UNNAMED] += 1
+            answers.nobody.append((verdict.confidence, true not in references.name))
+            continue
+        right = references.name[verdict.reference] == true
+        answers.counts[_RIGHT if right else _WRONG_PERSON if true in references.name else _STRANGER] += 1
+        answers.names.append((verdict.confidence, right))
+
+
+def _search(one: LabelledSeason, source: int, others: Sequence[LabelledSeason], answers: Answers) -> None:
+    """Look for everybody by one picture, in this season and in the others, and count."""
+    elsewhere = [(other.index(np.ones(len(other.identity), np.bool_))[0], other) for other in others]
+    for number, who in enumerate(one.people):
+        person, judged = one.draw([who], source, np.random.default_rng([source, number]))
+        if not len(person):
+            continue
+        index, group = one.index(judged)
+        shown = [one.shown(group == unit_number) for unit_number in range(int(group.max(initial=-1)) + 1)]
+        sizes = np.bincount(group[group >= 0], minlength=len(shown))
+        own = [place for place, true in enumerate(shown) if true == who]
+        probability = index.find(person, one.season.evidence(one.network))
+        if own:
+            answers.counts[_SEARCHES] += 1
+            answers.counts[_FOUND] += int(probability[max(own, key=lambda place: sizes[place])] > _LEAST)
+        answers.counts[_OTHERS] += int(any(p > _LEAST and shown[place] != who for place, p in enumerate(probability)))
+        for index, other in elsewhere:
+            answers.counts[_ELSEWHERE] += 1
+            answers.counts[_FALSE] += int(index.find(person, other.season.evidence(other.network)).max() > _LEAST)
+
+
+def _counts(title: str, found: dict[str, Answers], kinds: Sequence[str], note: str = "") -> Grid:
+    rows = tuple((name, *(str(answers.counts[kind]) for kind in kinds)) for name, answers in found.items())
+    return Grid(title, ("season", *kinds), rows, note)
+
+
+def _trust(found: dict[str, Answers]) -> Grid:
+    """How often a confidence is right."""
+    bins = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
+    rows = tuple(
+        (f"{name}, {what}", *reliability_cells(Reliability(tuple(sorted(judged)))))
+        for name, answers in found.items()
+        for what, judged in (("names", answers.names), ("nobody of the gallery", answers.nobody))
+        if judged
+    )
+    title = "name_confidence: characters, their mean confidence, share that is right"
+    return Grid(title, ("answer", *bins, "calibration error", "Brier", "AUC"), rows)
 
 
 def _identities(season: SeasonFaces, truth: str) -> np.ndarray:
@@ -116,78 +232,3 @@ def _identities(season: SeasonFaces, truth: str) -> np.ndarray:
         for track, one in zip(shown.track_id.tolist(), shown.identity, strict=True):
             identity[season.found.row(number, track)] = one
     return identity
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    references: References
-    rows: np.ndarray  # (r,) tracks that the pictures are of
-
-
-class _Pictures:
-    """Embeddings of crops of all labelled tracks, each found and aligned as a user's picture is."""
-
-    def __init__(self, season: SeasonFaces, identity: np.ndarray, models: FaceModels):
-        if len(season.networks) != 1:
-            raise InputError(f"{season.out.url}: titles of several face-ID networks are measured one by one")
-        options = season.networks[0].options
-        detector = models.pack(options).detector(options.tracks.min_face_score)
-        rng = np.random.default_rng(0)
-        rows, crops, refused = list[int](), list[np.ndarray](), 0
-        for number, title in enumerate(season.titles):
-            tell(f"pictures of {title.id}")
-            for row, content in self._contents(read_tracks(title.work).crops, number, season, rng):
-                if identity[row] is None:
-                    continue
-                try:
-                    crops.append(cut_face(content, detector, options.tracks))
-                except InputError:
-                    refused += 1
-                else:
-                    rows.append(row)
-        tell(f"{len(rows)} pictures; in {refused} no face, or several, are found")
-        if not rows:
-            raise InputError(f"{season.out.url}: the ground truth is of none of its tracks")
-        self._row, self._raw = np.array(rows), embed_faces(models.base_network(options), crops)
-        self._title, self._who = season.found.title[self._row], identity[self._row]
-
-    @staticmethod
-    def _contents(
-        crops: pa.Table, number: int, season: SeasonFaces, rng: np.random.Generator
-    ) -> Iterator[tuple[int, bytes]]:
-        """Row of the track and JPEG of crops, a few of each track."""
-        tracks = crops["track_id"].to_numpy()
-        for track in np.unique(tracks):
-            for place in rng.permutation(np.flatnonzero(tracks == track))[:_CROPS_OF_TRACK].tolist():
-                yield season.found.row(number, int(track)), crops["jpeg"][place].as_py()
-
-    def draw(self, people: Sequence[str], title: int, rng: np.random.Generator) -> _Drawn:
-        """One picture of each of these people who has any in the title."""
-        own = [(who, np.flatnonzero((self._who == who) & (self._title == title))) for who in people]
-        picked = {who: int(rng.choice(places)) for who, places in own if len(places)}
-        places = np.array(list(picked.values()), np.int64)
-        raw = self._raw[places].astype(np.float64)
-        ones, clarity = np.ones(len(places), np.int64), np.linalg.norm(raw, axis=1)
-        return _Drawn(References(tuple(picked), unit(raw), ones, clarity), self._row[places])
-
-
-def _judge(
-    season: SeasonFaces, member: np.ndarray, identity: np.ndarray, references: References, answers: Answers
-) -> None:
-    """Name the characters that these members are, and count; member: (tracks,), -1 where it is not to be named."""
-    known = member >= 0
-    members = np.unique(member[known])
-    group = np.where(known, np.searchsorted(members, member), -1)
-    people = KnownPeople(tuple(Person(name) for name in references.name), {season.networks[0].face_id: references}, ())
-    found = weigh(season, people, group, len(members), {})
-    for number, verdict in enumerate(decide(found.probability, groups_together(group, season.found.together))):
-        shown = Counter(one for one in identity[group == number] if one is not None)
-        true = shown.most_common(1)[0][0] if shown else None
-        in_gallery = true in references.name
-        if verdict.reference is None:
-            answers.counts[_MISSED if in_gallery else _UNNAMED] += 1
-            answers.nobody.append((verdict.confidence, not in_gallery))
-            continue
-        right = references.name[verdict.reference] == true
-        answers.counts[_RIGHT if right else _WRONG_PERSON if in_gallery else _STRANGER] += 1
-        answers.names.append((verdict.confidence, right))
