@@ -116,7 +116,7 @@ def weigh(season: SeasonFaces, known: KnownPeople, group: np.ndarray, members: i
 def _anchor_rows(season: SeasonFaces, places: TrackPlaces, group: np.ndarray, members: int) -> list[list[int]]:
     """Of each member the rows of its surest long tracks, some of each title."""
     tables = each(read_found, season.titles)
-    sure = [np.empty(0), *(table["confidence"].cast(pa.float64()).fill_null(0.0).to_numpy() for table in tables)]
+    sure = [np.empty(0), *(table["confidence"].cast(pa.float64()).fill_null(1.0).to_numpy() for table in tables)]
     confidence = np.concatenate(sure)
     length = np.array([len(places.faces(row)[0]) for row in range(len(season.found))])
     worth = confidence * length

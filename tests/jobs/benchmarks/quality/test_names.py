@@ -50,10 +50,15 @@ def _rows(text: str) -> dict[str, list[str]]:
     return {f"{row[0]} {number}": row[1:] for number, row in enumerate(cells)}
 
 
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    return _labelled(tmp_path_factory.mktemp("labelled") / "s", SEASON)
+
+
 def test_everybody_is_counted_once_and_nobody_by_a_picture_of_their_own_episode(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    labelled: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    season, truth = _labelled(tmp_path / "s", SEASON)
+    season, truth = labelled
     names([season], [truth], draws=4, in_gallery=0.5, models=DRAWN)
     rows = _rows(capsys.readouterr().out)
     right, as_another, stranger, unnamed, missed = map(int, rows["s 0"])
@@ -65,8 +70,8 @@ def test_everybody_is_counted_once_and_nobody_by_a_picture_of_their_own_episode(
     assert (searches, found, others, elsewhere, false) == (6, 6, 0, 0, 0)  # p3 is in one episode alone
 
 
-def test_pictures_come_from_one_episode_and_tracks_from_the_others(tmp_path: Path) -> None:
-    one = LabelledSeason(*_labelled(tmp_path / "s", SEASON), DRAWN)
+def test_pictures_come_from_one_episode_and_tracks_from_the_others(labelled: tuple[str, str], tmp_path: Path) -> None:
+    one = LabelledSeason(*labelled, DRAWN)
     references, judged = one.draw(one.people, 0, np.random.default_rng(0))
     assert references.name == ("p0", "p1", "p2")  # p3 is not in it
     assert judged.tolist() == [False] * 4 + [True] * 5
@@ -76,10 +81,11 @@ def test_pictures_come_from_one_episode_and_tracks_from_the_others(tmp_path: Pat
     assert judged[1]
 
 
-def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
-    season, truth = _labelled(tmp_path / "s", SEASON)
+def test_what_cannot_be_measured_is_told(labelled: tuple[str, str], tmp_path: Path) -> None:
+    season, truth = labelled
     with pytest.raises(InputError, match="1 folders of results and 2 ground truths"):
         names([season], [truth, truth], 1, 0.5, DRAWN)
-    Path(truth).write_text("video,frame,x,y,w,h,identity,shot\nother.mp4,0,1,1,9,9,p0,0\n")
+    other = tmp_path / "other.csv"
+    other.write_text("video,frame,x,y,w,h,identity,shot\nother.mp4,0,1,1,9,9,p0,0\n")
     with pytest.raises(InputError, match="the ground truth is of none of its tracks"):
-        names([season], [truth], 1, 0.5, DRAWN)
+        names([season], [str(other)], 1, 0.5, DRAWN)
