@@ -177,7 +177,8 @@ def test_face_models_that_are_not_installed_are_told(out: Store, tmp_path: Path)
 
 def test_results_and_gallery_may_lie_in_an_object_store(s3_bucket: str, tmp_path: Path) -> None:
     out = Store(f"{s3_bucket}/out")
-    write_correctable_season(out)
+    seen = [Seen(0, 0, 0), Seen(1, 0, 1, 1), Seen(2, 1, 2), Seen(3, 2, 3), Seen(1, 3, 1)]
+    write_correctable_season(out, {"s01e01": seen})
     gallery = Store(f"{s3_bucket}/who")
     for name, person in (("Anna", 0), ("Bo/1", 1)):
         gallery.write_bytes(f"{name}.png", write_picture(tmp_path / "x.png", person).read_bytes())
