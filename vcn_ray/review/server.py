@@ -11,9 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from vcn_ray.errors import InputError, OptionError, OutputError
+from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.review.film import FilmError, Shots
 from vcn_ray.review.guard import MOST_BODY_BYTES, Guard, refused
+from vcn_ray.review.request_values import natural, number_of, read_content
 from vcn_ray.review.saving import Saver
 from vcn_ray.review.session import OutdatedError, ReviewSession
 
@@ -145,7 +146,7 @@ class ReviewServer:
         return await self._json(lambda: moment.person_json(person))
 
     async def _unknown(self, request: web.Request) -> web.Response:
-        offset, limit = _number(request, "offset", 0), _number(request, "limit", 200)
+        offset, limit = number_of(request, "offset", 0), number_of(request, "limit", 200)
         reason = request.query.get("reason")
         moment = self.session.moment
         return await self._json(lambda: moment.unknown_json(offset, min(limit, _MOST_TRACKS), reason))
@@ -184,11 +185,11 @@ class ReviewServer:
         return film.piece(int(facts.video[row]), source.shot_frames(row), track)
 
     async def _questions(self, request: web.Request) -> web.Response:
-        count = min(_number(request, "n", 3), _MOST_QUESTIONS)
+        count = min(number_of(request, "n", 3), _MOST_QUESTIONS)
         return await self._json(lambda: self.session.questions_json(count))
 
     async def _edit(self, follow: Callable[[dict[str, Any]], dict[str, Any]], request: web.Request) -> web.Response:
-        content = await _content(request)
+        content = await read_content(request)
         try:
             changed = await asyncio.to_thread(follow, content)
         except OutdatedError as error:
@@ -198,12 +199,12 @@ class ReviewServer:
         return web.json_response(changed | {"season": self._with_state(changed["season"])})
 
     async def _save(self, request: web.Request) -> web.Response:
-        await _content(request)
+        await read_content(request)
         self.saver.save_now()
         return web.json_response(self._with_state({}))
 
     async def _picture(self, request: web.Request) -> web.Response:
-        row, nth = self._row(request), _number(request, "n", 0)
+        row, nth = self._row(request), number_of(request, "n", 0)
         return await self._jpeg(lambda: self.session.source.pictures.crop(row, nth))
 
     async def _strip(self, request: web.Request) -> web.Response:
@@ -213,8 +214,8 @@ class ReviewServer:
     async def _frame(self, request: web.Request) -> web.Response:
         row, source = self._row(request), self.session.source
         title, video = int(source.found.title[row]), int(source.facts.video[row])
-        frame = _number(request, "frame", int(source.facts.first_frame[row]))
-        width_px = _number(request, "width", 960)
+        frame = number_of(request, "frame", int(source.facts.first_frame[row]))
+        width_px = number_of(request, "width", 960)
         try:
             return await self._jpeg(
                 lambda: self._shots.frame(source.found.titles[title], source.film(title), video, frame, width_px)
@@ -224,7 +225,7 @@ class ReviewServer:
 
     async def _film(self, request: web.Request) -> web.StreamResponse:
         source = self.session.source
-        title, video = _natural(request.match_info["title"]), _natural(request.match_info["video"])
+        title, video = natural(request.match_info["title"]), natural(request.match_info["video"])
         if title >= len(source.videos) or video >= len(source.videos[title]):
             raise web.HTTPNotFound
         file = await asyncio.to_thread(lambda: source.film(title).file(video))
@@ -249,7 +250,7 @@ class ReviewServer:
         return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
 
     def _row(self, request: web.Request) -> int:
-        row = _natural(request.match_info["row"])
+        row = natural(request.match_info["row"])
         if row >= len(self.session.source.found):
             raise web.HTTPNotFound
         return row
@@ -286,26 +287,3 @@ async def serve(server: ReviewServer, at: socket.socket, started: Callable[[], N
         await asyncio.Event().wait()
     finally:
         await runner.cleanup()
-
-
-async def _content(request: web.Request) -> dict[str, Any]:
-    """A request's body; `InputError` where it is no JSON object."""
-    try:
-        content = await request.json()
-    except (ValueError, RecursionError):
-        raise InputError("The request is not JSON.") from None
-    if not isinstance(content, dict):
-        raise InputError("The request is not a JSON object.")
-    return content
-
-
-def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name)
-    return default if text is None else _natural(text)
-
-
-def _natural(text: str) -> int:
-    """A whole number, 0 or above, as a page writes it; else there is no such thing."""
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise web.HTTPNotFound
-    return int(text)
