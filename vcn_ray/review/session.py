@@ -156,9 +156,9 @@ class ReviewSession:
             if not self._undo:
                 raise InputError("There is nothing to undo.")
             edit = self._undo[-1]
-            self._write(lambda old: [correction for correction in old if correction.id not in edit.ids])
+            before = self._write(lambda old: [correction for correction in old if correction.id not in edit.ids])
             self._redo.append(self._undo.pop())
-            return self._moved_on(f"Undone: {edit.noun}")
+            return self._moved_on(before, f"Undone: {edit.noun}")
 
     def redo(self) -> dict[str, Any]:
         """Put the edit that was last undone into the file again. `InputError` where there is none."""
@@ -166,9 +166,9 @@ class ReviewSession:
             if not self._redo:
                 raise InputError("There is nothing to redo.")
             edit = self._redo[-1]
-            self._write(lambda old: [*(c for c in old if c.id not in edit.ids), *edit.corrections])
+            before = self._write(lambda old: [*(c for c in old if c.id not in edit.ids), *edit.corrections])
             self._undo.append(self._redo.pop())
-            return self._moved_on(edit.said)
+            return self._moved_on(before, edit.said)
 
     def look(self) -> bool:
         """Take over what others wrote into the file; whether there was anything.
@@ -244,30 +244,31 @@ class ReviewSession:
         refused = next((p for p in corrected.problems if p.correction.id in edit.ids), None)
         if refused is not None:
             raise InputError(f"That cannot be: {refused.sentence}.")
-        self._write(lambda old: [*old, *edit.corrections], would_be, corrected)
+        before = self._write(lambda old: [*old, *edit.corrections], would_be, corrected)
         self._undo.append(edit)
         self._redo.clear()
-        return self._moved_on(edit.said)
+        return self._moved_on(before, edit.said)
 
     def _write(
         self,
         change: Callable[[list[Correction]], Sequence[Correction]],
         expected: list[Correction] | None = None,
         corrected: Corrected | None = None,
-    ) -> None:
-        """Change the file; the next moment is of what is then in it.
+    ) -> Moment:
+        """Change the file; the next moment is of what is then in it. Gives the one before.
 
         expected, corrected: what is in it if nobody else wrote meanwhile, and what comes of that.
         """
         written = edit_corrections(self.source.out, change)
         self._content = self._file_content()
-        self._before = self._moment
+        before = self._moment
         same = corrected is not None and written == expected
-        self._set(self._moment_of(self._moment.revision + 1, written, corrected if same else None))
+        self._set(self._moment_of(before.revision + 1, written, corrected if same else None))
+        return before
 
-    def _moved_on(self, said: str) -> dict[str, Any]:
+    def _moved_on(self, before: Moment, said: str) -> dict[str, Any]:
         self._on_edit()
-        return self._changed(self._before, said)
+        return self._changed(before, said)
 
     def _changed(self, before: Moment, said: str) -> dict[str, Any]:
         """What the page is told after an edit: the season, and what became of ids that are gone."""
