@@ -11,6 +11,7 @@ import pytest
 
 from jobs.benchmarks.synthetic_season import SyntheticSeason
 from vcn_ray.corrections.correction import Kind
+from vcn_ray.corrections.correction_file import read_corrections
 from vcn_ray.evaluate.metrics import cluster_scores
 from vcn_ray.review.questions import Said
 from vcn_ray.review.session import OutdatedError, ReviewSession
@@ -91,6 +92,39 @@ def test_passing_over_says_nothing(season: SyntheticSeason, tmp_path: Path) -> N
     assert not {q["key"] for q in session.questions_json(50)} & set(keys[:3])
     assert [question["key"] for question in ReviewSession(season, "me").questions_json(6)] == keys
     shutil.rmtree(tmp_path)
+
+
+def test_a_track_that_nobody_can_tell_is_not_asked_about_beside_the_next(season: SyntheticSeason) -> None:
+    session = ReviewSession(season, "me")
+    asked: list[int] = []
+    while belongs := [q for q in session.questions_json(1000) if q["kind"] == "belongs"]:
+        asked += belongs[0]["tracks"]
+        session.answer({"key": belongs[0]["key"], "answer": "skip"})
+    assert len(asked) > 5
+    assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.parametrize(("answer", "kind"), [("yes", Kind.MERGE), ("no", Kind.DIFFERENT)])
+def test_an_answer_is_anchored_at_the_tracks_that_were_shown(season: SyntheticSeason, answer: str, kind: Kind) -> None:
+    session = ReviewSession(season, "me")
+    question = max(
+        (q for q in session.questions_json(1000) if q["kind"] == "same"), key=lambda q: len(q["tracks"] + q["others"])
+    )
+    assert len(question["tracks"] + question["others"]) > 6
+    session.answer({"key": question["key"], "answer": answer})
+    (said,) = read_corrections(season.out)
+    assert said.kind is kind
+    for anchors, rows in ((said.tracks, question["tracks"]), (said.others, question["others"])):
+        assert sorted(row for anchor in anchors for row in season.places.rows(anchor)) == sorted(rows)
+
+
+def test_a_name_stays_whichever_side_of_a_question_has_it(season: SyntheticSeason) -> None:
+    session = ReviewSession(season, "me")
+    question = next(q for q in session.questions_json(1000) if q["kind"] == "same")
+    session.correct({"kind": "name", "people": [question["other"]], "name": "Anna"})
+    changed = session.answer({"key": question["key"], "answer": "yes"})
+    assert session.moment.by_id[question["other"]].label == "Anna"
+    assert changed["moved"] == {question["person"]: question["other"]}
 
 
 def test_a_season_without_people_or_embeddings_asks_nothing(tmp_path: Path) -> None:

@@ -143,8 +143,10 @@ class ReviewSession:
                 person = _majority(moment, rows)
                 if person is None or person is other:
                     raise OutdatedError("This question is not asked any more.")
+                # Of the tracks that were shown: that is what was looked at, and what a later run is held to.
                 kind = Kind.MERGE if answer == "yes" else Kind.DIFFERENT
-                request = Request(kind, people=(person,), other_people=(other,))
+                sides = (others, rows) if other.naming is not None and person.naming is None else (rows, others)
+                request = Request(kind, tracks=sides[0], others=sides[1])
             else:
                 kind = Kind.MOVE if answer == "yes" else Kind.DIFFERENT
                 request = Request(kind, tracks=rows, other_people=(other,))
