@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.command_line import cli, complaints, write_video
 
+from vcn_ray.cli.printing import print_plan
 from vcn_ray.config import option_names
+from vcn_ray.season.dry_run import STAGES, Plan, PlanRow
 
 
 def test_titles_that_look_like_markup_are_shown_as_they_are(tmp_path: Path) -> None:
@@ -32,3 +35,11 @@ def test_models_lists_packs_with_licences() -> None:
     assert "opencv-zoo" in result.output
     assert "verified" in result.output
     assert "non-commercial" in result.output
+
+
+def test_a_plan_says_that_corrections_will_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    for corrected in (False, True):
+        print_plan(Plan([PlanRow("e1", stage, 1, 1) for stage in STAGES], corrected=corrected))
+        said = capsys.readouterr().out
+        assert "1 of 1 titles are done" in said
+        assert ("corrections have changed: tables, pages and cast will be written anew" in said) is corrected

@@ -125,17 +125,13 @@ class _Groups:
         people = [int(np.flatnonzero(self._group == group)[0]) for group in self._names if (self._group == group).any()]
         pairs = [*self._apart, *((a, b) for place, a in enumerate(people) for b in people[:place])]
         out = self._left_out
-        # A group's tracks share what was said of each: one pair for two groups is enough.
-        kept: dict[tuple[int, int], tuple[int, int]] = {}
-        for a, b in pairs:
-            one, other = sorted((int(self._group[a]), int(self._group[b])))
-            if one != other and not out[a] and not out[b]:
-                kept.setdefault((one, other), (min(a, b), max(a, b)))
+        # All of them, though one for two groups says the same: a track may take no part in clustering.
+        apart = {(min(a, b), max(a, b)) for a, b in pairs if self._group[a] != self._group[b] and not out[[a, b]].any()}
         placed = self._placed & ~out
         together = np.full(len(out), -1, np.int64)
         together[placed] = np.unique(self._group[placed], return_inverse=True)[1]
-        apart = np.array(sorted(kept.values()), np.int64).reshape(-1, 2)
-        return SaidOfTracks(together, apart, out.copy(), self._one_by_one & placed)
+        as_rows = np.array(sorted(apart), np.int64).reshape(-1, 2)
+        return SaidOfTracks(together, as_rows, out.copy(), self._one_by_one & placed)
 
     def _leave(self, rows: list[int]) -> None:
         """Each of these tracks becomes a group of its own, of which nothing is said."""
