@@ -1,4 +1,4 @@
-"""`vcn-ray apply`: what it says and exits with, on folders and buckets; what is wrong is one sentence."""
+"""`vcn-ray apply`: what it says and exits with; what is wrong is one sentence."""
 
 from __future__ import annotations
 
@@ -74,15 +74,3 @@ def test_what_is_wrong_is_one_sentence(season: Path, tmp_path: Path) -> None:
     (complaint,) = complaints(wrong)
     assert f"{CORRECTIONS_KEY}, entry 1: 'what' is 'rename'; it can be name, unname" in complaint
     assert complaint.endswith("mend it, or take the entry out")
-
-
-def test_in_a_bucket(season: Path, s3_bucket: str) -> None:
-    bucket, here = Store(f"{s3_bucket}/season"), Store(season)
-    here.delete(CORRECTIONS_KEY)
-    assert cli("apply", season).exit_code == 0
-    for key in set(here.keys("")) - {".lock"}:  # which in a bucket is a run's that may still live
-        bucket.write_bytes(key, here.read_bytes(key))
-    _say(season, ("name", [0], [], NAME))
-    bucket.write_bytes(CORRECTIONS_KEY, here.read_bytes(CORRECTIONS_KEY))
-    assert cli("apply", bucket.url).exit_code == 0
-    assert NAME in bucket.read_table("cast.parquet")["character"].to_pylist()
