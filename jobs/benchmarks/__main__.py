@@ -3,6 +3,8 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks quality SEASON_DIR... --folder CACHE  # methods against each other on labelled seasons
     python -m jobs.benchmarks calibration SEASON_DIR...             # what a face-ID network's similarities are worth
     python -m jobs.benchmarks names RESULTS --truth CSV             # names by a gallery that lacks half of the people
+    python -m jobs.benchmarks review-worth RESULTS --ground-truth CSV  # what answers of the review queue are worth
+    python -m jobs.benchmarks corrections-hold VIDEO... --ground-truth CSV --out FOLDER  # through other runs
     python -m jobs.benchmarks stage1 VIDEO                          # frames per second against a bare loop
     python -m jobs.benchmarks memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
@@ -47,6 +49,20 @@ def parser() -> argparse.ArgumentParser:
     of_names.add_argument("--truth", action="append", required=True, metavar="CSV", help="of each of them, in order")
     of_names.add_argument("--draws", type=int, default=20, help="galleries for each title that pictures come from")
     of_names.add_argument("--in-gallery", type=float, default=0.5, help="share of the people that are in the gallery")
+    of_review = commands.add_parser("review-worth", help="right people after so many answers of the review queue")
+    of_review.add_argument("results", metavar="RESULTS", help="a finished season; it stays as it is")
+    of_review.add_argument("--ground-truth", required=True, metavar="CSV", help="gives the answers")
+    of_review.add_argument("--answers", type=int, nargs="+", default=[0, 5, 10, 20, 40])
+    of_review.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="of the random order")
+    of_review.add_argument("--no-run", action="store_true", help="do not run again with the answers")
+    of_review.add_argument("--folder", help="keep the corrected copy there")
+    of_holding = commands.add_parser("corrections-hold", help="which corrections hold through other runs")
+    of_holding.add_argument("videos", nargs="+", metavar="VIDEO", help="the last one is the episode that comes later")
+    of_holding.add_argument("--ground-truth", required=True, metavar="CSV", help="makes the corrections")
+    of_holding.add_argument("--out", required=True, metavar="FOLDER", help="results; what is there is not done again")
+    of_holding.add_argument("--corrections", type=int, default=40, metavar="N")
+    of_holding.add_argument("--seed", type=int, default=0, help="of which tracks are corrected")
+    of_holding.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="for all runs")
     of_video = commands.add_parser("stage1", help="stage 1 against decode + detect")
     of_video.add_argument("video")
     of_video.add_argument("--repeats", type=int, default=3)
@@ -149,6 +165,17 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             from jobs.benchmarks.quality.names import names
 
             names(given.results, given.truth, given.draws, given.in_gallery)
+        case "review-worth":
+            from jobs.benchmarks.corrections.review_worth import review_worth
+
+            folder = _folder(given, temporary)
+            review_worth(given.results, given.ground_truth, given.answers, given.seeds, not given.no_run, folder)
+        case "corrections-hold":
+            from jobs.benchmarks.corrections.corrections_hold import corrections_hold
+            from jobs.benchmarks.writable import require_folder
+
+            require_folder("--out", Path(given.out))
+            corrections_hold(given.videos, given.ground_truth, given.out, given.corrections, given.set, given.seed)
         case "stage1":
             from jobs.benchmarks.stage1 import stage1
 
