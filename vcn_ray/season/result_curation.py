@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from vcn_ray.curation.applying import apply_to_season
-from vcn_ray.curation.correcting import TrackName, corrections_table, say, take_back
 from vcn_ray.season.result_cast import Person
 from vcn_ray.season.result_tracks import Track
 from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
     from vcn_ray.curation.applying import Applied
+    from vcn_ray.curation.correcting import TrackName
     from vcn_ray.curation.finding import PersonFound
     from vcn_ray.curation.naming import SeasonNames
 
@@ -23,13 +22,18 @@ Who = Track | Person
 
 
 class SeasonCuration:
-    """A season that can be corrected; `SeasonResult` is one."""
+    """A season that can be corrected; `SeasonResult` is one.
+
+    What does it is imported where it is asked for: reading results needs neither scipy nor torch.
+    """
 
     out: str
 
     @property
     def corrections(self) -> pa.Table:
         """What people said of the season: a row a correction, with id, what, name, by, at."""
+        from vcn_ray.curation.correcting import corrections_table
+
         return corrections_table(Store(self.out))
 
     def correct(
@@ -59,10 +63,14 @@ class SeasonCuration:
         Raises:
             InputError: what is said is incomplete.
         """
+        from vcn_ray.curation.correcting import say
+
         return say(Store(self.out), what, _tracks(who), _tracks(others), name=name, by=by).id
 
     def take_back(self, correction_id: str) -> None:
         """Take a correction back; `InputError` where there is none of this id."""
+        from vcn_ray.curation.correcting import take_back
+
         take_back(Store(self.out), correction_id)
 
     def apply(self) -> Applied:
@@ -71,6 +79,8 @@ class SeasonCuration:
         Returns:
             How many there are, which titles were written anew, and a sentence for each one that no longer fits.
         """
+        from vcn_ray.curation.applying import apply_to_season
+
         applied = apply_to_season(Store(self.out))
         self._read_anew()
         return applied
@@ -89,7 +99,7 @@ class SeasonCuration:
         Raises:
             vcn_ray.errors.VcnError: nothing in the gallery can be used; the message says what to do.
         """
-        from vcn_ray.curation.naming import name_season  # imports torch, which reading results has no need of
+        from vcn_ray.curation.naming import name_season
 
         names = name_season(Store(self.out), os.fspath(gallery), least=least)
         self._read_anew()
