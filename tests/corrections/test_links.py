@@ -55,8 +55,9 @@ def test_each_kind(season: Season) -> None:
     assert _groups(_said(season, season.say("move", [0], [2, 3]))) == [{0, 2, 3}]
     assert _groups(_said(season, season.say("move", [0], [0]))) == [{0}]
     assert _apart(_said(season, season.say("different", [0, 2], [3]))) == {(0, 3), (2, 3)}
-    for kind in ("not-a-face", "nobody", "forget"):
+    for kind in ("not-a-face", "nobody"):
         assert np.flatnonzero(_said(season, season.say(kind, [1, 4])).left_out).tolist() == [1, 4]
+    assert _said(season, season.say("forget", [1, 4])).nothing  # they are not there to be clustered
     names = _said(season, season.say("name", [0, 2], name="Anna"), season.say("name", [3, 6], name="Berta"))
     assert (_groups(names), _apart(names)) == ([{0, 2}, {3, 6}], {(0, 3)})
 

@@ -156,6 +156,12 @@ def _write_work(work: Store, title: str, tracks: Sequence[Seen]) -> None:
     work.write_table("tracks/faces.parquet", faces_table)
     work.write_table("tracks/crops.parquet", crops_table, rows_per_group=8)
     work.write_table("tracks/tracks.parquet", track_table(faces_table, crops_table))
+    shots = [
+        {"video": video, "shot": shot, "first_frame": shot * FRAMES_PER_TRACK, "transition": "cut" if shot else "start"}
+        | {"last_frame": (shot + 1) * FRAMES_PER_TRACK - 1}
+        for shot in range(_frames(tracks) // FRAMES_PER_TRACK)
+    ]
+    work.write_table("tracks/shots.parquet", pa.Table.from_pylist(shots, schemas.SHOTS))
     pairs = [{"track_a": a, "track_b": b} for a, b in cannot_links(faces_table)]
     for key in ("tracks/cannot_link", "split/cannot_link"):
         work.write_table(f"{key}.parquet", pa.Table.from_pylist(pairs, schemas.CANNOT_LINK))

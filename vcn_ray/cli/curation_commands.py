@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -9,8 +10,9 @@ import typer
 from vcn_ray.cli.errors import explained
 from vcn_ray.cli.options import Directory, S3Endpoint
 from vcn_ray.cli.people_printing import print_found, print_names
-from vcn_ray.cli.printing import print_applied, say
+from vcn_ray.cli.printing import print_applied, print_forgotten, say
 from vcn_ray.cli.request import file_or_folder, folder, use_s3_endpoint
+from vcn_ray.errors import OptionError
 
 
 def add_curation_commands(app: typer.Typer) -> None:
@@ -18,6 +20,7 @@ def add_curation_commands(app: typer.Typer) -> None:
     app.command()(apply)
     app.command()(name)
     app.command()(find)
+    app.command()(forget)
 
 
 def apply(directory: Directory, s3_endpoint: S3Endpoint = None) -> None:
@@ -102,3 +105,43 @@ def find(
         for path in files:
             say(f"wrote {write_found(found, path)}")
     raise typer.Exit(1 if found.problems else 0)
+
+
+def forget(
+    directory: Directory,
+    character: Annotated[
+        str | None,
+        typer.Option(metavar="WHO", help="A name, 'Cast 3' or 3. Without: who was to be forgotten and still is there."),
+    ] = None,
+    gallery: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Delete their pictures in this gallery as well.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    s3_endpoint: S3Endpoint = None,
+) -> None:
+    """Remove a person from results, working data, corrections, and from runs to come; then search for what is left.
+
+    Exit code 1: something is left, or may be; the table says what, where and why.
+    """
+
+    def confirmed(question: str) -> bool:
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise OptionError("forget asks before it removes anything; where nobody can answer, give --yes")
+        return typer.confirm(question)
+
+    with explained():
+        from vcn_ray.curation.forgetting import forget_person
+        from vcn_ray.storage.store import Store
+
+        use_s3_endpoint(s3_endpoint)
+        pictures = None if gallery is None else Store(folder("--gallery", gallery))
+        forgotten = forget_person(
+            Store(folder("DIR", directory)), character, gallery=pictures, confirm=confirmed, say=say
+        )
+        if forgotten is None:
+            say("nothing was changed")
+            raise typer.Exit(1)
+        print_forgotten(forgotten)
+    raise typer.Exit(1 if forgotten.left else 0)

@@ -20,6 +20,7 @@ from vcn_ray.monitoring.monitor import Monitor, duration
 if TYPE_CHECKING:
     from vcn_ray.config import OptionInfo
     from vcn_ray.curation.applying import Applied
+    from vcn_ray.curation.forgetting import Forgotten
     from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.monitoring.status import SeasonStatus
     from vcn_ray.season.dry_run import Plan
@@ -94,6 +95,23 @@ def print_applied(applied: Applied) -> None:
     say(
         f"corrections in the tables: {applied.corrections}; titles written anew: {len(applied.written)}; "
         f"in {applied.seconds:.1f} s"
+    )
+
+
+def print_forgotten(forgotten: Forgotten) -> None:
+    """What was searched for somebody who was removed, what is left, and what nobody here can remove."""
+    table = Table("what", "searched", "removed", "left", title="The search afterwards", title_justify="left")
+    for row in forgotten.table.to_pylist():
+        add_row(table, row["what"], *(str(row[name]) for name in ("searched", "removed", "left")))
+    out_console.print(table)
+    for row in forgotten.table.to_pylist():
+        if row["left"]:
+            complain(f"{row['what']}, {row['left']} left: {row['why']}")
+    for note in forgotten.notes:
+        say(f"note: {note}")
+    say(
+        f"{forgotten.who}: {forgotten.tracks} tracks forgotten; corrections.yaml keeps where they were, without face "
+        "or name, so that no later run brings them back"
     )
 
 

@@ -110,6 +110,18 @@ class TrackPlaces:
             self._found[anchor.key] = sorted(row for row in found if row is not None)
         return self._found[anchor.key]
 
+    def rows_of_most(self, anchor: TrackAnchor) -> list[int]:
+        """As `rows`, but none where fewer than half of the anchor's boxes are found in a file.
+
+        For what is not to hit somebody who once passed by where a track was that is gone.
+        """
+        rows: set[int] = set()
+        for tracks in self._of_video.get(anchor.video, ()):
+            found = [self._at(tracks, frame, np.array(box)) for frame, *box in anchor.boxes]
+            there = [row for row in found if row is not None]
+            rows |= set(there) if 2 * len(there) >= len(found) else set()
+        return sorted(rows)
+
     def _at(self, tracks: tuple[np.ndarray, np.ndarray, np.ndarray], frame: int, box: np.ndarray) -> int | None:
         """Of a file's tracks the one whose face at a frame overlaps a box most, if enough."""
         rows, first, last = tracks

@@ -16,11 +16,12 @@ import numpy as np
 from vcn_ray.corrections.anchoring import TrackPlaces
 from vcn_ray.corrections.corrected_season import CorrectedSeason, Naming, Problem, clock
 from vcn_ray.corrections.correction import Correction, Kind, TrackAnchor
+from vcn_ray.corrections.forgotten import forgotten_rows
 from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.corrections.rules import RULES
 
 #: Whatever sets where single tracks belong; `tracks` of these are meant one by one.
-_OF_TRACKS = (Kind.SPLIT, Kind.MOVE, Kind.DIFFERENT, Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET)
+_OF_TRACKS = (Kind.SPLIT, Kind.MOVE, Kind.DIFFERENT, Kind.NOT_A_FACE, Kind.NOBODY)
 
 
 @dataclass
@@ -43,6 +44,8 @@ def apply_corrections(found: FoundTracks, places: TrackPlaces, corrections: Iter
     done: list[_Followed] = []
     for correction in corrections:
         tracks, gone = _rows(places, correction.tracks)
+        if correction.kind is Kind.FORGET:  # whoever is gone is as was wanted
+            tracks, gone = sorted(forgotten_rows(places, [correction])), []
         others, others_gone = _rows(places, correction.others)
         missing = [*(gone if correction.kind in _OF_TRACKS or not tracks else []), *(others_gone if not others else [])]
         if missing:

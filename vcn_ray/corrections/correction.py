@@ -53,7 +53,7 @@ class TrackAnchor:
     """
 
     video: str  # fingerprint of the video's content, as in title.json
-    frames: tuple[int, int]  # first and last
+    frames: tuple[int, int]  # first and last; of a FORGET: between which a track that is found there is theirs
     boxes: tuple[tuple[int, float, float, float, float], ...]  # frame, x, y, w, h of up to three of its faces
     file: str = ""
     time_s: float = 0.0

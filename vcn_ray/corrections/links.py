@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from vcn_ray.corrections.anchoring import TrackPlaces
 from vcn_ray.corrections.correction import Correction, Kind
+from vcn_ray.corrections.correction_file import to_plain
 from vcn_ray.corrections.found_tracks import SeenWith
 
 #: What binds a title's clustering though it names no others, or none of the title.
-_OF_TRACKS_ALONE = (Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET)
+_OF_TRACKS_ALONE = (Kind.NOT_A_FACE, Kind.NOBODY)
 _NAMES = (Kind.NAME, Kind.UNNAME, Kind.NUMBER)
 
 
@@ -48,8 +50,8 @@ def said_of_tracks(
     """
     groups = _Groups(count, seen_with)
     for correction in corrections:
-        if not correction.is_said_by_a_person:
-            continue
+        if not correction.is_said_by_a_person or correction.kind is Kind.FORGET:
+            continue  # who is forgotten is not there to be clustered
         tracks = list(dict.fromkeys(row for anchor in correction.tracks for row in places.rows(anchor)))
         others = list(dict.fromkeys(row for anchor in correction.others for row in places.rows(anchor)))
         if tracks and (others or not correction.others):
@@ -72,6 +74,11 @@ def of_title(corrections: Iterable[Correction], fingerprints: Collection[str]) -
     return kept
 
 
+def plain_links(corrections: Iterable[Correction], fingerprints: Collection[str]) -> list[dict[str, Any]]:
+    """What `of_title` keeps, as plain values; not who said it, or when."""
+    return [entry | {"by": "", "at": "", "id": ""} for entry in to_plain(of_title(corrections, fingerprints))]
+
+
 class _Groups:
     """Tracks in groups that are one person each; a track goes by its group's number."""
 
@@ -90,7 +97,7 @@ class _Groups:
         kind = correction.kind
         if kind is Kind.SPLIT and self._seen_with.clash(tracks, tracks) is not None:
             return
-        if kind in (Kind.NOT_A_FACE, Kind.NOBODY, Kind.FORGET):
+        if kind in (Kind.NOT_A_FACE, Kind.NOBODY):
             self._leave(tracks)
             self._left_out[tracks] = True
             return

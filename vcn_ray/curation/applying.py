@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
+from vcn_ray.curation.removal import finish_removal
 from vcn_ray.errors import InputError
 from vcn_ray.pipeline.layout import RESULTS
 from vcn_ray.pipeline.outputs.season_outputs import apply_to_tables, finished_titles
-from vcn_ray.storage.lock import only_run_in
+from vcn_ray.storage.lock import Lock, only_run_in
 from vcn_ray.storage.store import Store
 
 RECORD_KEY = "season.json"
@@ -50,18 +51,23 @@ def apply_to_season(out: Store, say: Callable[[str], None] = lambda sentence: No
         )
     read_corrections(out)  # what is wrong with them is said before anybody is waited for
     with only_run_in(out, say) as lock:
-        corrections = read_corrections(out)
-        record = out.read_json(RECORD_KEY)
-        _check_whole(out, record)
-        out.write_json(RECORD_KEY, record | {"corrections": ""})  # vouches for no corrections while they are written
-        corrected = apply_to_tables(out, corrections)
-        lock.check()
-        out.write_json(RECORD_KEY, record | {"corrections": corrections_digest(corrections)})
-    sentences = [str(problem) for problem in corrected.problems]
-    return Applied(len(corrections), corrected.written, sentences, time.monotonic() - started)
+        finish_removal(out, lock)
+        applied = apply_now(out, lock)
+    return replace(applied, seconds=time.monotonic() - started)
 
 
-def _check_whole(out: Store, record: Mapping[str, Any]) -> None:
+def apply_now(out: Store, lock: Lock) -> Applied:
+    """As `apply_to_season`, for whoever holds the lock on a finished season's folder."""
+    corrections, record = read_corrections(out), out.read_json(RECORD_KEY)
+    check_whole(out, record)
+    out.write_json(RECORD_KEY, record | {"corrections": ""})  # vouches for no corrections while they are written
+    corrected = apply_to_tables(out, corrections)
+    lock.check()
+    out.write_json(RECORD_KEY, record | {"corrections": corrections_digest(corrections)})
+    return Applied(len(corrections), corrected.written, [str(problem) for problem in corrected.problems])
+
+
+def check_whole(out: Store, record: Mapping[str, Any]) -> None:
     """`InputError` where a title's results are not those that the season's record vouches for."""
     finished_titles(out)
     digests: dict[str, str] = record.get("digests", {})

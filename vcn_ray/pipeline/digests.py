@@ -7,6 +7,7 @@ import numpy as np
 from vcn_ray.config import Options
 from vcn_ray.models.user_network import network_digest
 from vcn_ray.pipeline.layout import ITERATIONS_VERSION, LINKS_KEY, RESULTS_VERSION, VIEWS_VERSION
+from vcn_ray.pipeline.title_state import links_inputs
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store, digest
 
@@ -49,7 +50,7 @@ def adaptation_digest(iterations: str, options: Options) -> str:
 
 def stored_links(store: Store) -> list[str]:
     """Digest of what a title's clustering is held to, in a list that is empty where nothing is."""
-    return [digest(store.read_json(LINKS_KEY))] if store.exists(LINKS_KEY) else []
+    return links_inputs(store, store.read_json(LINKS_KEY) if store.exists(LINKS_KEY) else [])
 
 
 def _tracks_digest(store: Store) -> str:

@@ -32,6 +32,12 @@ FOUND_KEY, CORRECTED_KEY = "found.parquet", "corrected.json"
 #: What people said of a title's tracks that its clustering is held to.
 LINKS_KEY = "links.json"
 
+#: Whom people had forgotten, as corrections: tracks found there are dropped when a title's tracks are joined.
+FORGOTTEN_KEY = "forgotten.json"
+
+#: Digests of what links were before somebody was forgotten, by that of what is left of them (see `title_state`).
+LINKS_BEFORE_KEY = "links_before_forgetting.json"
+
 #: Each track's mean direction by the base model (`schemas.EMBEDDINGS`), stored with iteration 0: what matches titles.
 EMBEDDINGS_KEY = "adapt/00/embeddings.parquet"
 

@@ -14,12 +14,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from vcn_ray.config import Options
-from vcn_ray.corrections.correction import Correction
-from vcn_ray.corrections.correction_file import to_plain
-from vcn_ray.corrections.links import of_title
+from vcn_ray.corrections.correction import Correction, Kind
+from vcn_ray.corrections.forgotten import plain_forgotten
+from vcn_ray.corrections.links import plain_links
 from vcn_ray.errors import InputError
 from vcn_ray.inputs.titles import TimeRange, Title, slug
-from vcn_ray.pipeline.layout import LINKS_KEY, MARKER, STAGE1_VERSION, TRACKS_VERSION
+from vcn_ray.pipeline.layout import (
+    FORGOTTEN_KEY,
+    LINKS_BEFORE_KEY,
+    LINKS_KEY,
+    MARKER,
+    STAGE1_VERSION,
+    TRACKS_VERSION,
+)
 from vcn_ray.pipeline.stages import ShardTask, Stages
 from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest
@@ -155,12 +162,18 @@ class TitleState:
     def results_digest(self) -> str:
         """What the title's results depend on: tracks, networks, options, and what people said of the tracks."""
         links = self.links()
-        return digest(self.title.id, self.tracks_digest, self.run_digest, *([digest(links)] if links else []))
+        inputs = [digest(links)] if links else []
+        if any(correction.kind is Kind.FORGET for correction in self.corrections):
+            inputs = links_inputs(self.work, links)
+        return digest(self.title.id, self.tracks_digest, self.run_digest, *inputs)
 
     def links(self) -> list[dict[str, Any]]:
         """What people said that the title's clustering is held to; not who said it, or when."""
-        own = of_title(self.corrections, {video.fingerprint for video in self.videos})
-        return [entry | {"by": "", "at": "", "id": ""} for entry in to_plain(own)]
+        return plain_links(self.corrections, self._fingerprints)
+
+    @property
+    def _fingerprints(self) -> set[str]:
+        return {video.fingerprint for video in self.videos}
 
     def links_are_stored(self) -> bool:
         """Whether workers would be told just what people say now."""
@@ -178,6 +191,14 @@ class TitleState:
             else:
                 self.work.delete(LINKS_KEY)
 
+    def store_forgotten(self) -> None:
+        """Leave for workers whom people had forgotten."""
+        forgotten = plain_forgotten(self.corrections, self._fingerprints)
+        if forgotten:
+            self.work.write_json(FORGOTTEN_KEY, forgotten)
+        elif self.work.exists(FORGOTTEN_KEY):
+            self.work.delete(FORGOTTEN_KEY)
+
     def missing_shards(self) -> list[tuple[VideoState, ShardTask]]:
         """Shards still to be extracted, in order; none once the title's tracks are joined."""
         if self.work.is_done("tracks", self.tracks_digest):
@@ -188,6 +209,18 @@ class TitleState:
             done = pool.map(lambda both: self.work.is_done(both[1].step, both[0].digest), asked)
             done_steps = {shard.step for (_, shard), is_done in zip(asked, done, strict=True) if is_done}
         return [(video, shard) for video in self.videos for shard in video.shards if shard.step not in done_steps]
+
+
+def links_inputs(work: Store, links: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Digest of what a title's clustering is held to, in a list that is empty where nothing is.
+
+    Where somebody was forgotten of whom links spoke, what is left of them stands for what they were: all that was made
+    under them is still there, without that person.
+    """
+    own = [digest(links)] if links else []
+    if work.exists(LINKS_BEFORE_KEY):
+        return work.read_json(LINKS_BEFORE_KEY).get("".join(own), own)
+    return own
 
 
 def prune_shards(work: Store, keep: Container[str]) -> None:

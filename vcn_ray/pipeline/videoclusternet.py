@@ -30,7 +30,6 @@ _TRACKS_TABLES = {
     "shots": SHOTS,
     "cannot_link": CANNOT_LINK,
 }
-_CROPS_PER_ROW_GROUP = 64  # crops are read back a few at a time
 
 
 class VideoClusterNet(Stages):
@@ -107,7 +106,8 @@ class VideoClusterNet(Stages):
     def assemble(
         self, store: Store, videos: Sequence[tuple[VideoInfo, Sequence[str]]], options: Options
     ) -> dict[str, Any]:
-        """The title's tracks, stored below ``tracks/``; see `Stages`."""
+        """The title's tracks, stored below ``tracks/``, without those of people who are forgotten; see `Stages`."""
+        from vcn_ray.pipeline.forgotten_tracks import CROPS_PER_ROW_GROUP, drop_forgotten, finish_removal_from_shards
         from vcn_ray.tracks.assemble import assemble_title
         from vcn_ray.tracks.extract import ShardResult
 
@@ -115,13 +115,13 @@ class VideoClusterNet(Stages):
             tables = {name: store.read_table(f"{step}/{name}.parquet") for name in _SHARD_TABLES}
             return ShardResult(**tables, stats={})
 
+        finish_removal_from_shards(store)
         found = assemble_title([(info, [stored(step) for step in steps]) for info, steps in videos])
-        counts = {}
+        counts = {name: getattr(found, name).num_rows for name in _TRACKS_TABLES}
+        found = drop_forgotten(store, found, {info.name: info.fingerprint for info, _ in videos})
         for name, schema in _TRACKS_TABLES.items():
-            table = getattr(found, name)
-            in_groups = _CROPS_PER_ROW_GROUP if name == "crops" else None
-            store.write_table(f"tracks/{name}.parquet", table, schema, rows_per_group=in_groups)
-            counts[name] = table.num_rows
+            in_groups = CROPS_PER_ROW_GROUP if name == "crops" else None
+            store.write_table(f"tracks/{name}.parquet", getattr(found, name), schema, rows_per_group=in_groups)
         return counts
 
     def view_chunks(self, store: Store, options: Options, device: str) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vcn_ray.curation.applying import Applied
     from vcn_ray.curation.correcting import TrackName
     from vcn_ray.curation.finding import PersonFound
+    from vcn_ray.curation.forgetting import Forgotten
     from vcn_ray.curation.naming import SeasonNames
 
 Who = Track | Person
@@ -125,6 +126,28 @@ class SeasonCuration:
 
         seasons = [self.out, *(os.fspath(other) for other in others)]
         return find_person([os.fspath(picture) for picture in pictures], seasons, least=least)
+
+    def forget(self, character: str | int | None = None, *, gallery: str | None = None) -> Forgotten:
+        """Remove a person, as ``vcn-ray forget --yes``; this object then shows the rest. See docs/forget.md.
+
+        Args:
+            character: a name, 'Cast 3' or a number of the cast; None: who was to be forgotten and still is there.
+            gallery: folder of reference pictures; theirs are deleted.
+
+        Returns:
+            With `table`: what was searched afterwards, removed, and left; `left`: how much that is.
+
+        Raises:
+            OptionError: nobody is called so.
+        """
+        from vcn_ray.curation.forgetting import forget_person
+
+        pictures = None if gallery is None else Store(gallery)
+        forgotten = forget_person(Store(self.out), None if character is None else str(character), gallery=pictures)
+        self._read_anew()
+        if forgotten is None:
+            raise AssertionError("nobody is asked here")
+        return forgotten
 
     def _read_anew(self) -> None:
         """Forget what was read of the tables."""

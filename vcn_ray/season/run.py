@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vcn_ray.config import Options
 from vcn_ray.corrections.correction_file import read_corrections
+from vcn_ray.curation.removal import finish_removal
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.execution.base import Executor, RunContext
 from vcn_ray.execution.factory import make_executor
@@ -77,6 +78,7 @@ def run_season(
         ExitStack() as until_monitors_are_closed,
     ):
         run_id = uuid.uuid4().hex
+        finish_removal(out, lock)
         with watched(monitor, out, options.run, run_id, lock.lost) as (told, summary):
             published: dict[str, str] = {}
             for_all = publish(options, out, published)
@@ -176,6 +178,7 @@ class SeasonRun:
                     self._title_run.require_faces(state, info)
                 state.results.write_json("title.json", title_record(state))
                 state.store_links()
+                state.store_forgotten()
                 shards = state.missing_shards()
                 state.results.delete(ERROR_LOG)
                 self._results[title].worked = True
