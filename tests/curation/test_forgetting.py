@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -276,8 +277,12 @@ def test_in_an_object_store_it_is_the_same_and_older_versions_are_spoken_of(s3_b
 
 def test_what_cannot_be_looked_into_is_named_and_what_bears_the_name_is_left(out: Store) -> None:
     out.write_bytes("mine/film.mov", b"\0\1\2")
+    killed = Path(out.where("titles/.tmp-1"))
+    killed.write_bytes(b"a picture")
+    os.utime(killed, (0, 0))
     out.write_bytes("mine/cut list.txt", f"for {NAME.upper()}".encode())
     forgotten = _forget(out)
+    assert not killed.exists()
     assert any("mine/film.mov" in note for note in forgotten.notes)
     assert _row(forgotten, NAMES)["left"] == 1
     assert "mine/cut list.txt (1)" in _row(forgotten, NAMES)["why"]

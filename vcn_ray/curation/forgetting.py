@@ -22,6 +22,7 @@ from vcn_ray.errors import InputError, OptionError
 from vcn_ray.export.finished_season import UNKNOWN
 from vcn_ray.pipeline.outputs.found import FinishedTitle
 from vcn_ray.pipeline.outputs.season_outputs import finished_titles
+from vcn_ray.storage.folder import delete_leftovers
 from vcn_ray.storage.lock import Lock, only_run_in, user_name
 from vcn_ray.storage.store import Store
 
@@ -124,6 +125,8 @@ def forget_person(
             begin_removal(out, season.by_title(rows))
         lock.check()
         finish_removal(out, lock)
+        if out.is_local:
+            delete_leftovers(out.url)
         after = search_season(out, traces)
         out.delete(_NOT_SEARCHED_KEY)
     table = [_row(kind, before, after, season) for kind in KINDS]
@@ -141,6 +144,8 @@ def _finish(out: Store, lock: Lock, begun: Mapping[str, Sequence[int]], characte
     before = search_season(out, traces)
     finish_removal(out, lock)
     _clear_logs(out, traces.names)
+    if out.is_local:
+        delete_leftovers(out.url)
     after = search_season(out, traces)
     out.delete(_NOT_SEARCHED_KEY)
     season = NamedSeason.read(out)

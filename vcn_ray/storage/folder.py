@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,14 @@ class Folder:
                 os.replace(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)
+
+
+def delete_leftovers(root: str, older_than_s: float = 60.0) -> None:
+    """Remove temporary files below a folder that a process which was killed has left; not those of one that writes."""
+    for path in Path(root).rglob(".tmp-*"):
+        with _explained(str(path), "delete"):
+            if path.is_file() and time.time() - path.stat().st_mtime > older_than_s:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
