@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -12,17 +13,23 @@ import urllib.request
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from support.command_line import cli, complaints
 from support.correctable_season import write_correctable_season
 
 from vcn_ray.storage.store import Store
 
 
-def test_what_is_said_on_the_page_is_saved_when_it_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
+def test_what_is_said_on_the_page_is_saved_when_it_ends(tmp_path: Path, ending: signal.Signals) -> None:
     out = tmp_path / "season"
     write_correctable_season(Store(out))
     command = [sys.executable, "-m", "vcn_ray", "review", str(out), "--no-browser", "--by", "Zoë"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    films = tmp_path / "films"
+    films.mkdir()
+    server = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(films)}
+    )
     try:
         assert server.stdout is not None
         address = server.stdout.readline().strip()
@@ -34,11 +41,12 @@ def test_what_is_said_on_the_page_is_saved_when_it_ends(tmp_path: Path) -> None:
         request = urllib.request.Request(f"{root}/api/corrections", content, headers)  # noqa: S310
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
             assert json.load(answer)["said"] == "Cast 0 is called Ada <b>"
-        server.send_signal(signal.SIGINT)  # before the tables have been written
+        server.send_signal(ending)  # before the tables have been written
         rest, errors = server.communicate(timeout=30)
     finally:
         server.kill()
     assert (server.returncode, rest, errors) == (0, "", "")
+    assert list(films.iterdir()) == []
     assert pq.read_table(out / "cast.parquet")["character"][0].as_py() == "Ada <b>"
     assert "by: Zoë" in (out / "corrections.yaml").read_text(encoding="utf-8")
 

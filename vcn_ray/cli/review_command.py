@@ -32,6 +32,7 @@ def review(
     """
     with explained():
         import asyncio
+        import signal
         import threading
         import webbrowser
 
@@ -56,6 +57,9 @@ def review(
             if not no_browser:  # a browser without windows would not come back
                 threading.Thread(target=webbrowser.open, args=(guard.address,), daemon=True).start()
 
+        for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: tables are written, pieces of films deleted
+            if signal.getsignal(ending) is not signal.SIG_IGN:
+                signal.signal(ending, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(ReviewServer(session, saver, guard), at, started))
         problem = saver.close()
