@@ -49,6 +49,21 @@ def test_the_token_lets_in_once_and_then_stays_in_a_cookie(season: SyntheticSeas
     ask(season, page, test)
 
 
+def test_what_a_browser_is_started_with_lets_in_once(season: SyntheticSeason, page: Path) -> None:
+    async def test(asker: Asker) -> None:
+        path = asker.guard.address_for_once().partition(str(asker.guard.port))[2]
+        assert asker.guard.token not in path
+        for status in (303, 403):  # the browser's own request, then that of another user who has seen the address
+            async with asker.client.get(path, allow_redirects=False) as response:
+                assert response.status == status
+            asker.client.session.cookie_jar.clear()
+        async with asker.client.get("/?token=the-token", allow_redirects=False) as response:
+            assert response.status == 303
+        assert (await asker.get("/?token="))[0] == 200  # by its cookie
+
+    ask(season, page, test)
+
+
 def test_without_the_token_nothing_is_answered(season: SyntheticSeason, page: Path) -> None:
     paths = ["/", "/?token=wrong", "/?token=", "/static/app.js", "/api/season", "/pictures/0.jpg", "/film/0/0", "/x"]
 

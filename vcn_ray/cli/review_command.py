@@ -55,7 +55,7 @@ def review(
         def started() -> None:
             say(guard.address)
             if not no_browser:  # a browser without windows would not come back
-                threading.Thread(target=webbrowser.open, args=(guard.address,), daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=(guard.address_for_once(),), daemon=True).start()
 
         for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: tables are written, pieces of films deleted
             if signal.getsignal(ending) is not signal.SIG_IGN:

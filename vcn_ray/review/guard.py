@@ -47,6 +47,7 @@ class Guard:
     def __init__(self, port: int, token: str | None = None):
         self.port = port
         self.token = token or secrets.token_urlsafe(32)
+        self._ticket = ""
         # Browsers send cookies of one host to all of its ports, so each server's has a name of its own.
         self.cookie = f"vcn_review_{port}"
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
@@ -59,7 +60,15 @@ class Guard:
     @property
     def address(self) -> str:
         """What is opened in a browser."""
-        return f"http://127.0.0.1:{self.port}/?token={self.token}"
+        return self._at(self.token)
+
+    def address_for_once(self) -> str:
+        """What a browser is started with, which lets in once: other users see the arguments of running programs."""
+        self._ticket = secrets.token_urlsafe(32)
+        return self._at(self._ticket)
+
+    def _at(self, token: str) -> str:
+        return f"http://127.0.0.1:{self.port}/?token={token}"
 
     def refusal(self, request: web.BaseRequest) -> web.Response | None:
         """Why a request is not answered; None where it is."""
@@ -81,10 +90,13 @@ class Guard:
 
     def lets_in(self, request: web.BaseRequest) -> bool:
         """Whether the request names the token in its address."""
-        return _same(request.query.get("token", ""), self.token)
+        given = request.query.get("token", "")
+        return _same(given, self.token) or (bool(self._ticket) and _same(given, self._ticket))
 
-    def set_cookie(self, response: web.StreamResponse) -> None:
+    def let_in(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Have the browser remember the token for this address, hidden from scripts."""
+        if not _same(request.query.get("token", ""), self.token):
+            self._ticket = ""
         response.set_cookie(self.cookie, self.token, httponly=True, samesite="Strict", path="/")
 
     def middleware(self) -> Middleware:

@@ -105,7 +105,7 @@ class ReviewServer:
                 headers={"Location": "/"} if direct else {"Refresh": "0; url=/"},
                 content_type="text/html",
             )
-            self.guard.set_cookie(response)
+            self.guard.let_in(request, response)
             return response
         return self._file("index.html")
 
