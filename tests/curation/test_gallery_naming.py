@@ -9,6 +9,8 @@ from support.drawn_faces import DRAWN, write_gallery, write_picture
 
 from vcn_ray.corrections.correction import Kind, make_correction
 from vcn_ray.corrections.correction_file import edit_corrections, read_corrections
+from vcn_ray.curation.applying import apply_to_season
+from vcn_ray.curation.finding import find_person
 from vcn_ray.curation.naming import SeasonNames, name_season
 from vcn_ray.errors import InputError, ModelError
 from vcn_ray.models.loading import FaceModels
@@ -134,6 +136,18 @@ def test_an_earlier_season_carries_names_and_numbers_over(out: Store, tmp_path: 
         ("Anna", earlier["Anna"]),
         (None, bo),
     }
+
+
+def test_a_number_may_be_any(out: Store, tmp_path: Path) -> None:
+    """Nothing is kept for all the numbers below it."""
+    high = 900_000_000
+    _say(out, Kind.NUMBER, 0, 1, number=high)
+    apply_to_season(out)
+    later = Store(tmp_path / "season 2")
+    write_correctable_season(later, {"s02e01": [Seen(1, 0, 0), Seen(1, 1, 0), Seen(4, 2, 1), Seen(4, 3, 1)]})
+    assert high in name_season(later, out.url, models=DRAWN).names["cast_id"].to_pylist()
+    found = find_person([str(write_picture(tmp_path / "who.png", 1))], [later.url], models=DRAWN)
+    assert set(found.sightings["cast_id"].to_pylist()) == {high}
 
 
 def _rows_of(out: Store, track_id: int) -> list[dict[str, Any]]:

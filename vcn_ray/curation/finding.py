@@ -128,8 +128,9 @@ class _People:
         keys = zip(self._title.tolist(), self._tracks["track_id"].to_pylist(), strict=True)
         place = np.array([season.found.row(title, track) for title, track in keys], np.int64)
         cast = pc.fill_null(self._tracks["cast_id"], -1).to_numpy()
-        known = int(cast.max(initial=-1)) + 1
-        self._of_track = np.where(cast >= 0, cast, known + np.cumsum(cast < 0) - 1)
+        # Their places and not their numbers, which may be any.
+        known = np.unique(cast[cast >= 0])
+        self._of_track = np.where(cast >= 0, np.searchsorted(known, cast), len(known) + np.cumsum(cast < 0) - 1)
         self.of_row = np.full(len(season.found), -1, np.int64)  # the person of each row of `season.found`
         self.of_row[place] = self._of_track
 

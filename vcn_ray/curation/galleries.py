@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 
 from vcn_ray.curation.applying import RECORD_KEY
 from vcn_ray.curation.season_faces import NetworkTracks, SeasonFaces, read_season_faces
@@ -108,24 +107,22 @@ def _of_season(store: Store, season: SeasonFaces) -> KnownPeople:
     earlier = read_season_faces(store)
     tracks = store.read_table("tracks.parquet", ["title", "track_id", "cast_id"])
     cast = store.read_table("cast.parquet", ["cast_id", "character"]).sort_by("cast_id")
-    member = np.full(len(earlier.found), -1, np.int64)
-    numbers = {title.id: number for number, title in enumerate(earlier.titles)}
+    number = cast["cast_id"].to_numpy()
+    member = np.full(len(earlier.found), -1, np.int64)  # by its place in the cast: its number may be any
+    titles = {title.id: place for place, title in enumerate(earlier.titles)}
     for title, track, cast_id in zip(*(tracks[name].to_pylist() for name in tracks.column_names), strict=True):
         if cast_id is not None:
-            member[earlier.found.row(numbers[title], track)] = cast_id
+            member[earlier.found.row(titles[title], track)] = np.searchsorted(number, cast_id)
     people = tuple(
-        Person(name, number)
-        for number, name in zip(cast["cast_id"].to_pylist(), cast["character"].to_pylist(), strict=True)
+        Person(name, cast_id) for cast_id, name in zip(number.tolist(), cast["character"].to_pylist(), strict=True)
     )
-    count = int(pc.max(cast["cast_id"]).as_py() or 0) + 1 if people else 0
-    order = np.array([person.number for person in people], np.int64)
     wanted = {network.face_id for network in season.networks}
     by_network = {}
     for network in earlier.networks:
         if network.face_id in wanted:
-            mean, size = network.means(member, count)
+            mean, size = network.means(member, len(people))
             names = tuple(person.name for person in people)
-            by_network[network.face_id] = References(names, mean[order], size[order], np.full(len(people), np.nan))
+            by_network[network.face_id] = References(names, mean, size, np.full(len(people), np.nan))
     if not by_network:
         raise InputError(
             f"--gallery {store.url}: that season was made with another face-ID network, whose numbers cannot be "
