@@ -147,6 +147,9 @@ def test_an_empty_file_holds_none(text: str, tmp_path: Path) -> None:
     assert len(read_corrections(Store(tmp_path))) == 1
 
 
+#: Short to read, and longer than any memory to write out.
+_DOUBLED = "".join(f", x{n}: &{n} [*{n - 1}, *{n - 1}]" for n in range(1, 60))
+
 WRONG = {
     "not YAML": (b"corrections: [", "is not YAML"),
     "a merge's marks": (_entry().replace("  by", "<<<<<<< HEAD\n  by").encode(), "is not YAML"),
@@ -178,7 +181,12 @@ WRONG = {
     "empty name": (_entry(name="").encode(), "a name has 1 to 200 letters, not 0"),
     "long name": (_entry(name="x" * 201).encode(), "not 201"),
     "name with bells": (_entry(name='"A\\a"').encode(), "cannot be printed"),
-    "name of a list": (_entry(name="[Anna]").encode(), "'name' is ['Anna'], not a text"),
+    "name of a list": (_entry(name="[Anna]").encode(), "'name' is no text"),
+    "a kind without end": (
+        f"format: 1\ncorrections: [{{id: &0 [y, y]{_DOUBLED}, what: *59}}]".encode(),
+        "'what' is no text",
+    ),
+    "a format without end": (f"format: {{x: &0 [y, y]{_DOUBLED}}}\ncorrections: []".encode(), "no more; mend it"),
     "a wild number": (_entry(what="number", name=None, number=10**19).encode(), "0 to 1000000000"),
     "less than nothing": (_entry(what="number", name=None, number=-1).encode(), "0 to 1000000000"),
     "too sure": (_entry(confidence=3).encode(), "a probability"),

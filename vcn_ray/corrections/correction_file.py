@@ -162,21 +162,22 @@ def _parse(out: Store, content: bytes) -> list[Correction]:
         ) from None
     if loaded is None:
         return []
-    if isinstance(loaded, dict) and loaded.get("format", str(_FORMAT)) != str(_FORMAT):
-        raise InputError(f"{where}: it is of format {loaded['format']}, this version reads {_FORMAT}; update vcn-ray")
+    number = loaded.get("format") if isinstance(loaded, dict) else None
+    if isinstance(number, str) and number != str(_FORMAT):
+        raise InputError(f"{where}: it is of format {number}, this version reads {_FORMAT}; update vcn-ray")
     # What else stands there would be lost with the next correction that is written.
-    if not isinstance(loaded, dict) or set(loaded) != {"format", "corrections"} or loaded["corrections"] == "":
+    if not isinstance(number, str) or set(loaded) != {"format", "corrections"} or loaded["corrections"] == "":
         raise InputError(f"{where}: 'format: {_FORMAT}' and a list 'corrections' are expected, no more; mend it")
     if not isinstance(loaded["corrections"], list):
         raise InputError(f"{where}: 'corrections' is no list; mend it")
     found: list[Correction] = []
-    for number, entry in enumerate(loaded["corrections"], 1):
+    for place, entry in enumerate(loaded["corrections"], 1):
         try:
             correction = _correction(entry)
             check(correction)
         except (InputError, KeyError, TypeError, ValueError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
-            raise InputError(f"{where}, entry {number}: {what}; mend it, or take the entry out") from None
+            raise InputError(f"{where}, entry {place}: {what}; mend it, or take the entry out") from None
         found.append(correction)
     if twice := _twice(found):
         raise InputError(f"{where}: several entries have the id {twice}; take all but one out")
@@ -198,9 +199,10 @@ def _correction(entry: Any) -> Correction:
     if not isinstance(entry, Mapping):
         raise ValueError("it is not a mapping")
     known = [kind.value for kind in Kind]
-    if entry["what"] not in known:
-        raise ValueError(f"'what' is {entry['what']!r}; it can be {', '.join(known)}")
-    kind = Kind(entry["what"])
+    what = _text(entry, "what")
+    if what not in known:
+        raise ValueError(f"'what' is {what!r}; it can be {', '.join(known)}")
+    kind = Kind(what)
     allowed = {"what", "name", "number", "confidence", "by", "at", "id", "tracks", OTHERS_KEY.get(kind, "tracks")}
     if unknown := sorted(set(entry) - allowed, key=str):
         raise ValueError(f"{unknown[0]!r} is no key of a '{kind}'")
@@ -221,7 +223,7 @@ def _correction(entry: Any) -> Correction:
 def _text(entry: Mapping[str, Any], key: str) -> str:
     value = entry[key]
     if not isinstance(value, str):
-        raise ValueError(f"{key!r} is {value!r}, not a text")
+        raise ValueError(f"{key!r} is no text")  # what it is may be endless: YAML has references
     return value
 
 
