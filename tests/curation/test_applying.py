@@ -290,6 +290,12 @@ def test_results_of_an_earlier_version_are_to_be_run_once_more(gone: str, out: S
         apply_to_season(out)
 
 
+def test_working_data_that_was_deleted_is_told_with_the_remedy(out: Store) -> None:
+    out.child("titles", "s01e01").delete("work")
+    with pytest.raises(InputError, match=r"s01e01/work: the working data of this title is gone.*run the same"):
+        apply_to_season(out)
+
+
 def test_a_season_that_a_later_run_has_begun_to_change_is_left_alone(out: Store, say: Say) -> None:
     say("name", [PERSON_0], name=NAME)
     work = out.child("titles", slug(ODD), "work")

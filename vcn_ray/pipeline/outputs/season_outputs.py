@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from vcn_ray.config import Options
 from vcn_ray.corrections.correction import Correction
 from vcn_ray.corrections.correction_file import read_corrections
+from vcn_ray.errors import InputError
 from vcn_ray.export.pictures import THUMB, Pictures
 from vcn_ray.export.season_page import (
     MOST_MEMBERS,
@@ -99,8 +100,17 @@ def finished_titles(out: Store) -> list[FinishedTitle]:
 
 def _titles(out: Store, slugs: Sequence[str]) -> list[FinishedTitle]:
     folders = [FinishedTitle("", out.child("titles", slug)) for slug in slugs]
-    ids = each(lambda title: title.work.read_json(ENTRY_KEY)["title"], folders)
+    ids = each(_id_of, folders)
     return [FinishedTitle(name, folder.results) for name, folder in zip(ids, folders, strict=True)]
+
+
+def _id_of(title: FinishedTitle) -> str:
+    if not title.work.exists(ENTRY_KEY):
+        raise InputError(
+            f"{title.work.url}: the working data of this title is gone, which this needs; run the same `vcn-ray run` "
+            "command again, which does the title anew"
+        )
+    return str(title.work.read_json(ENTRY_KEY)["title"])
 
 
 def _deliver(
