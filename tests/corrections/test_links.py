@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.seen_tracks import Season, Track
 
-from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind
+from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, make_correction
 from vcn_ray.corrections.links import SaidOfTracks, of_title, said_of_tracks
 
 #: Of the first title rows 0 to 5, of which 0 and 1, 4 and 5 are seen together; of the second 6 to 8.
@@ -121,6 +123,10 @@ def test_what_binds_a_title_is_what_is_said_of_its_own_tracks(season: Season) ->
     assert split.others == ()
     assert _groups(_said(season, split)) == [{0, 2}]
     assert of_title([season.say("split", [0], [6])], own) == []
+    # Whoever says it, and whatever the video is called by then, nothing is done again for it.
+    (again,) = of_title([season.say("merge", [0], [2], by="Bo")], own)
+    renamed = [replace(season.places.anchor(row), file="moved.mp4", time_s=9.0) for row in (0, 2)]
+    assert of_title([make_correction(Kind.MERGE, renamed[:1], renamed[1:], by="Al")], own) == [again]
     assert len(of_title([season.say("nobody", [0, 6])], own)[0].tracks) == 1
 
 

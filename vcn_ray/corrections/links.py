@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vcn_ray.corrections.anchoring import TrackPlaces
-from vcn_ray.corrections.correction import Correction, Kind
+from vcn_ray.corrections.correction import Correction, Kind, TrackAnchor
 from vcn_ray.corrections.correction_file import to_plain
 from vcn_ray.corrections.found_tracks import SeenWith
 
@@ -62,21 +62,24 @@ def said_of_tracks(
 def of_title(corrections: Iterable[Correction], fingerprints: Collection[str]) -> list[Correction]:
     """What people said of the tracks of these videos that binds their clustering, with the tracks of others left out.
 
-    Names do not: whoever is called what, the faces are the same.
+    Names do not: whoever is called what, the faces are the same. Nor does who said it, and when, and a file's name.
     """
+
+    def own(anchors: Iterable[TrackAnchor]) -> tuple[TrackAnchor, ...]:
+        return tuple(replace(anchor, file="", time_s=0.0) for anchor in anchors if anchor.video in fingerprints)
+
     kept = []
     for correction in corrections:
-        tracks = tuple(anchor for anchor in correction.tracks if anchor.video in fingerprints)
-        others = tuple(anchor for anchor in correction.others if anchor.video in fingerprints)
+        tracks, others = own(correction.tracks), own(correction.others)
         alone = correction.kind in _OF_TRACKS_ALONE or (correction.kind is Kind.SPLIT and len(tracks) > 1)
         if tracks and (others or alone) and correction.kind not in _NAMES and correction.is_said_by_a_person:
-            kept.append(replace(correction, tracks=tracks, others=others))
+            kept.append(replace(correction, tracks=tracks, others=others, by="", at="", id=""))
     return kept
 
 
 def plain_links(corrections: Iterable[Correction], fingerprints: Collection[str]) -> list[dict[str, Any]]:
-    """What `of_title` keeps, as plain values; not who said it, or when."""
-    return [entry | {"by": "", "at": "", "id": ""} for entry in to_plain(of_title(corrections, fingerprints))]
+    """What `of_title` keeps, as plain values."""
+    return to_plain(of_title(corrections, fingerprints))
 
 
 class _Groups:

@@ -168,7 +168,7 @@ class TitleState:
         return digest(self.title.id, self.tracks_digest, self.run_digest, *inputs)
 
     def links(self) -> list[dict[str, Any]]:
-        """What people said that the title's clustering is held to; not who said it, or when."""
+        """What people said that the title's clustering is held to."""
         return plain_links(self.corrections, self._fingerprints)
 
     @property
