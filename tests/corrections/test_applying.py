@@ -284,6 +284,11 @@ def test_a_gallery_never_goes_before_a_person(season: Season) -> None:
     apart = _apply(season, season.say("different", [9], [3]), guess([3]), guess([9]))
     assert _names(apart) == {"Guess": {2, 3, 4}}
     assert not apart.problems
+    # Nor two whom people called by two names, by an earlier season that holds them for one.
+    numbers = [season.say("number", [row], number=7, confidence=0.9, by="gallery") for row in (3, 9)]
+    named = [season.say("name", [3], name="Anna"), season.say("name", [9], name="Bo")]
+    assert set(_names(_apply(season, *named, *numbers))) == {"Anna", "Bo"}
+    assert {2, 3, 4, 9} in _people(_apply(season, named[0], *numbers))
     # A person's name for somebody is not refused since a gallery thought that it is another's.
     mine = _apply(season, guess([3], "Anna"), anna)
     assert _names(mine) == {"Anna": {0, 1, 7, 8}}

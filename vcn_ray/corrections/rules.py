@@ -62,6 +62,9 @@ def _number(state: CorrectedSeason, correction: Correction, tracks: list[int], o
     if same is not None:
         if not correction.is_said_by_a_person and state.said_to_be_two(same, member):
             return
+        names = [state.names.get(one) for one in (same, member)]
+        if not correction.is_said_by_a_person and all(name and weight(name) > 2 for name in names):
+            return  # people called them by two names
         if state.seen_together(correction, state.rows_of(member), state.rows_of(same)):
             return
         state.join(same, member)
