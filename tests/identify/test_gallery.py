@@ -39,7 +39,12 @@ def test_what_is_no_picture_is_named_and_the_others_go_on(tmp_path: Path) -> Non
     assert [picture.name for picture in gallery.pictures] == ["Anna"]
     problems = "\n".join(gallery.problems)
     assert len(gallery.problems) == 4
-    for part in ("notes.txt is no picture", "x.png lies too deep", "rename it"):
+    for part in (
+        "notes.txt is no picture",
+        "x.png lies too deep",
+        "names nobody: a name has",
+        "cannot be printed",
+    ):
         assert part in problems
 
 
@@ -74,7 +79,7 @@ def test_pictures_of_one_person_are_files_or_a_folder(tmp_path: Path, monkeypatc
         pictures_of_one([str(tmp_path / "c.png")], "who")
 
 
-@pytest.mark.parametrize("text", ["", "  ", "x" * 201, "a\x00b", "\u200e"])
+@pytest.mark.parametrize("text", ["", "  ", "x" * 201, "a\x00b", "\u200e", "\u200d"])
 def test_what_is_no_name_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         clean_name(text)
@@ -82,3 +87,7 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 
 def test_white_space_of_a_name_is_single_blanks() -> None:
     assert clean_name(" Anna \t  Li ") == "Anna Li"
+
+
+def test_names_may_hold_what_joins_letters() -> None:
+    assert clean_name("مه\u200cسا") == "مه\u200cسا"

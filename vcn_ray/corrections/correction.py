@@ -115,6 +115,15 @@ def one_spelling(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
+def check_name(name: str) -> None:
+    """`InputError` where nobody can be called that; `name` is in one spelling."""
+    letters = name.translate(_JOINERS)
+    if not letters or len(name) > MOST_NAME_LETTERS:
+        raise InputError(f"a name has 1 to {MOST_NAME_LETTERS} letters, not {len(name) if letters else 0}")
+    if not letters.isprintable():
+        raise InputError(f"the name {name!r} holds characters that cannot be printed")
+
+
 def shown(text: str) -> str:
     """A text of the machine's, such as a user's name or a folder's, as one line that can be stored and shown."""
     letters = (
@@ -137,10 +146,8 @@ def check(correction: Correction) -> None:
         raise InputError(f"a correction '{kind}' names the same track under 'tracks' and '{OTHERS_KEY[kind]}'")
     if (kind is Kind.NAME) != (correction.name is not None) or (kind is Kind.NUMBER) != (correction.number is not None):
         raise InputError(f"a correction 'name' has a name, 'number' a number, and no other has; '{kind}' does not fit")
-    if correction.name is not None and not 0 < len(correction.name) <= MOST_NAME_LETTERS:
-        raise InputError(f"a name has 1 to {MOST_NAME_LETTERS} letters, not {len(correction.name)}")
-    if correction.name is not None and not correction.name.translate(_JOINERS).isprintable():
-        raise InputError(f"the name {correction.name!r} holds characters that cannot be printed")
+    if correction.name is not None:
+        check_name(correction.name)
     if correction.number is not None and not 0 <= correction.number <= MOST_NUMBER:
         raise InputError(f"a number in the cast is 0 to {MOST_NUMBER}, not {correction.number}")
     if correction.confidence is not None and not 0 <= correction.confidence <= 1:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vcn_ray.corrections.correction import MOST_NAME_LETTERS
+from vcn_ray.corrections.correction import check_name, one_spelling
 from vcn_ray.errors import InputError
 from vcn_ray.storage.store import Store
 
@@ -85,15 +84,12 @@ def pictures_of_one(paths: Sequence[str], name: str) -> Gallery:
 
 
 def clean_name(text: str) -> str:
-    """A name as corrections have it: composed (NFC), white space as single blanks.
-
-    Raises `InputError` where nothing is left, it is too long, or holds what cannot be printed.
-    """
-    name = " ".join(unicodedata.normalize("NFC", text).split())
-    if not name:
-        raise InputError("the name is empty; call the file or its folder by the person's name")
-    if len(name) > MOST_NAME_LETTERS or not name.isprintable():
-        raise InputError(f"a name has 1 to {MOST_NAME_LETTERS} letters that can be printed; rename it")
+    """A name as corrections have it; `InputError` where it cannot be one."""
+    name = one_spelling(text)
+    try:
+        check_name(name)
+    except InputError as error:
+        raise InputError(f"names nobody: {error}; call the file or its folder by the person's name") from None
     return name
 
 
