@@ -59,7 +59,11 @@ def test_of_the_cast_it_says_which_characters_are_one_and_which_two(season: Stor
     assert (apart.same, apart.apart) == ([], [((FIRST, 0), (ODD, 0))])
     names = _of_cast(season, _make(season, "name", [0, 6], name="Anna"), _make(season, "name", [1, 7], name="Berta"))
     assert names.same == [[(FIRST, 0), (ODD, 0)], [(FIRST, 1), (ODD, 1)]]
-    assert ((FIRST, 0), (ODD, 1)) in names.apart
+    assert names.apart == [((FIRST, 0), (FIRST, 1))]  # a pair for two people, however many characters they have
+    # Who is said to be both of two people is neither's.
+    both = _of_cast(season, _make(season, "name", [0, 3], name="Anna"), _make(season, "name", [2, 6], name="Berta"))
+    assert both.same == [[(FIRST, 0), (FIRST, 2)], [(FIRST, 0), (ODD, 0)]]
+    assert both.apart == [((FIRST, 0), (FIRST, 2)), ((FIRST, 0), (ODD, 0)), ((FIRST, 2), (ODD, 0))]
     _says_nothing(_of_cast(season, _make(season, "name", [0, 6], name="Anna", confidence=0.9)))
 
 

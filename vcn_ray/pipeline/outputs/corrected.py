@@ -51,15 +51,27 @@ def said_of_cast(titles: Sequence[FinishedTitle], corrections: Sequence[Correcti
         for number in range(int(said.together.max(initial=-1)) + 1)
     }
 
-    def meant(row: int) -> list[CharacterKey]:
-        number = int(said.together[row])
-        return groups[number] if number >= 0 else _characters_of(found, said, np.array([row]))
+    def meant(who: int) -> list[CharacterKey]:
+        return groups[who] if who >= 0 else _characters_of(found, said, np.array([-1 - who]))
 
-    apart = {
-        (min(one, other), max(one, other)) for a, b in said.apart.tolist() for one in meant(a) for other in meant(b)
-    }
-    same = [group for group in groups.values() if len(group) > 1]
-    return SaidOfCast(same, sorted((one, other) for one, other in apart if one != other))
+    # A track of no group goes by its row, negative: what is said of many tracks of two groups is said once.
+    number = said.together[said.apart]
+    who = np.unique(np.sort(np.where(number >= 0, number, -1 - said.apart), axis=1), axis=0)
+    apart = {pair for one, other in who.tolist() for pair in _two_people(meant(one), meant(other))}
+    return SaidOfCast([group for group in groups.values() if len(group) > 1], sorted(apart))
+
+
+def _two_people(one: Sequence[CharacterKey], other: Sequence[CharacterKey]) -> list[tuple[CharacterKey, CharacterKey]]:
+    """Pairs of characters that keep two people apart whose characters start as one each.
+
+    One pair does that: a pair for all of both would be millions where hundreds have a name. A character that both are
+    said to be is neither's.
+    """
+    shared = set(one) & set(other)
+    sides = [[key for key in side if key not in shared] for side in (one, other)]
+    pairs = [(sides[0][0], sides[1][0])] if all(sides) else []
+    pairs += [(key, another) for key in shared for another in (*one, *other) if another != key]
+    return [(min(pair), max(pair)) for pair in pairs]
 
 
 def _characters_of(found: FoundTracks, said: SaidOfTracks, rows: np.ndarray) -> list[CharacterKey]:
