@@ -76,12 +76,13 @@ class Likeness:
 
     def compare(self, people: Sequence[np.ndarray]) -> Comparison:
         """How the tracks stand to these people (rows of each); what did not change since the last call is kept."""
+        kept = self._kept  # another moment's thread may put its own there meanwhile
         keys = [rows.tobytes() for rows in people]
         odds = np.empty((len(people), len(self.embedding)), np.float32)
-        fresh = [number for number, key in enumerate(keys) if key not in self._kept]
+        fresh = [number for number, key in enumerate(keys) if key not in kept]
         for number, key in enumerate(keys):
-            if key in self._kept:
-                odds[number] = self._kept[key]
+            if key in kept:
+                odds[number] = kept[key]
         for start in range(0, len(fresh), _BLOCK_PEOPLE):
             block = fresh[start : start + _BLOCK_PEOPLE]
             odds[block] = self._log_odds([people[number] for number in block])
