@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from vcn_ray.corrections.correction import OTHERS_KEY, Correction, Kind, TrackAnchor, make_correction
 from vcn_ray.corrections.standing import standing_tracks
 from vcn_ray.errors import InputError
@@ -128,11 +126,9 @@ def _anchors(moment: Moment, rows: Sequence[int]) -> list[TrackAnchor]:
 
 def _rest(moment: Moment, rows: Sequence[int]) -> list[int]:
     """The anchors of the person whom most of these tracks are of, without them."""
-    members = moment.corrected.member[list(rows)]
-    members = members[members >= 0]
-    if not len(members):
+    person = moment.owner_of_most(rows)
+    if person is None:
         return []
-    person = moment.by_id[f"p{np.bincount(members).argmax()}"]
     chosen = _stand_ins(moment, person, rows)
     return [row for row in chosen if row not in set(rows)]
 

@@ -90,6 +90,12 @@ class Moment:
         """Whom a track is of."""
         return self.by_id.get(f"p{self.corrected.member[row]}")
 
+    def owner_of_most(self, rows: Sequence[int]) -> Person | None:
+        """Whom most of these tracks are of; None where all are Unknown."""
+        members = self.corrected.member[list(rows)]
+        members = members[members >= 0]
+        return self.by_id[f"p{np.bincount(members).argmax()}"] if len(members) else None
+
     def reason(self, row: int) -> str | None:
         """Why a track is Unknown; None where it is not."""
         if self.corrected.member[row] >= 0:

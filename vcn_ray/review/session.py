@@ -134,13 +134,13 @@ class ReviewSession:
             if answer == "skip":
                 self._skipped[rows[0], others[0]] = question.kind
                 return self._changed(moment, "Passed over")
-            other = _majority(moment, others)
+            other = moment.owner_of_most(others)
             if (other is None) != (question.person is None):
                 raise OutdatedError("This question is not asked any more.")
             if other is None:
                 request = Request(Kind.MERGE if answer == "yes" else Kind.DIFFERENT, tracks=rows, others=others)
             elif question.kind is QuestionKind.SAME:
-                person = _majority(moment, rows)
+                person = moment.owner_of_most(rows)
                 if person is None or person is other:
                     raise OutdatedError("This question is not asked any more.")
                 # Of the tracks that were shown: that is what was looked at, and what a later run is held to.
@@ -277,7 +277,7 @@ class ReviewSession:
         moved: dict[str, str | None] = {}
         for person in before.people:
             if person.id not in self._moment.by_id:
-                heir = _majority(self._moment, person.rows.tolist())
+                heir = self._moment.owner_of_most(person.rows.tolist())
                 moved[person.id] = None if heir is None else heir.id
         return {"season": self.season_json(), "said": said, "moved": moved}
 
@@ -296,10 +296,3 @@ class ReviewSession:
     def _file_content(self) -> bytes | None:
         out = self.source.out
         return out.read_bytes(CORRECTIONS_KEY) if out.exists(CORRECTIONS_KEY) else None
-
-
-def _majority(moment: Moment, rows: Sequence[int]) -> Person | None:
-    """The person whom most of these tracks are of."""
-    members = moment.corrected.member[list(rows)]
-    members = members[members >= 0]
-    return moment.by_id[f"p{np.bincount(members).argmax()}"] if len(members) else None
