@@ -159,7 +159,7 @@ class _Queue:
                 self.forbidden.append((other, row))
             else:
                 self.apart[self.person[row], other] = self.apart[other, self.person[row]] = True
-            if other >= len(people):
+            if other >= len(people) and self.person[row] >= 0:
                 self.forbidden.append((int(self.person[row]), others[0]))
         for row, other_row in skipped:
             a, b = self.person[row], self.person[other_row]
