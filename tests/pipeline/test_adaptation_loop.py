@@ -274,9 +274,13 @@ def test_another_seed_redoes_views_and_iterations_another_filter_only_iterations
     views = _bytes(title, [k for k in title.keys("views/") if k.endswith(".safetensors")])
     assert len(plan_view_chunks(tiny_work(title, {"seed": 5}), "cpu")) == len(views) == 3
     assert plan_view_chunks(tiny_work(title, {"quality_factor": 1.0}), "cpu") == []
+    title.mark_done("results", "1")
+    _run(title)
+    assert title.exists("results.done.json")
     news = []
     _run(title, {"quality_factor": 1.0}, news.append)
     assert news
+    assert not title.exists("results.done.json")  # what results were made from is not there any more
 
 
 def test_a_title_without_crops_has_no_characters_and_no_error(title, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,13 @@ def season(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(folder: Path, stages: CountingStages | None = None) -> set[str]:
+def _run(folder: Path, stages: CountingStages | None = None, settings: Mapping[str, object] | None = None) -> set[str]:
     """What a run does that reads the file of corrections: the calls of its stages, without their numbers."""
     calls = folder / f"calls{len(list(folder.glob('calls*')))}"
     stages = stages or CountingStages(calls)
     stages.calls = str(calls)
     inputs, out = find_season([folder / "videos"]), Store(folder / "out")
-    run_season(inputs, out, make_options(), executor=LocalExecutor(), stages=stages)
+    run_season(inputs, out, make_options(settings or {}), executor=LocalExecutor(), stages=stages)
     return set(stages.called())
 
 
@@ -114,6 +115,25 @@ def test_a_run_that_was_killed_before_the_seasons_tables_writes_them_next_time(s
     with pytest.raises(InputError, match="no finished run is there"):
         apply_to_season(Store(season / "out"))
     assert _run(season) == {"finish season"}
+    assert _run(season) == set()
+
+
+def test_what_was_made_from_other_tracks_is_corrected_by_nobody_until_a_run_has_finished(season: Path) -> None:
+    """A run with other options was killed when it had joined other tracks: tables and tracks are of two seasons."""
+
+    class Killed(BaseException):
+        pass
+
+    class Dying(CountingStages):
+        def view_chunks(self, *_: object) -> list[str]:
+            raise Killed
+
+    with pytest.raises(Killed):
+        _run(season, Dying(season / "dying"), {"sample_every_frames": 3})
+    assert not Store(season / "out").exists("titles/a/work/results.done.json")  # what applying asks for
+    done = _run(season)
+    assert "finish season" in done
+    assert any(call.startswith("assemble a") for call in done)
     assert _run(season) == set()
 
 

@@ -21,7 +21,7 @@ from vcn_ray.cluster.title import SAID_TO_BE_NOBODY, Clustering
 from vcn_ray.config import Options
 from vcn_ray.pipeline.digests import adaptation_digest, iterations_digest
 from vcn_ray.pipeline.iteration import AdaptingTitle, Start, changed_tracks, count_clusters
-from vcn_ray.pipeline.layout import step_of
+from vcn_ray.pipeline.layout import RESULTS, step_of
 from vcn_ray.pipeline.stages import OnEvent
 from vcn_ray.pipeline.title_crops import choose_crops
 from vcn_ray.pipeline.title_work import TitleWork
@@ -88,7 +88,9 @@ def adapt_and_cluster(
     clusterer = parts.clusterer or find_clusterer(options.cluster.merging)
     inputs = iterations_digest(work, device, threads, workers.count)
     if workers.rank == 0 and not store.is_done("adapt", adaptation_digest(inputs, options)):
-        store.begin("adapt")  # what is written from here on is no longer what an older marker vouches for
+        # What is written from here on is no longer what older markers vouch for.
+        store.begin(RESULTS)
+        store.begin("adapt")
     crops = settle_tracks(work, choose_crops(work), device, inputs, workers)
     if not len(crops):
         if workers.rank == 0:

@@ -88,6 +88,7 @@ class Tasks:
         info = store.done_info(TRACKS, row["digest"])
         if info is None:
             started = time.monotonic()
+            store.begin(RESULTS)  # made from other tracks: no run, and no correction, goes on from both
             store.begin(TRACKS)
             videos = [(stored_info(self.stages, store, video["video"]), video["steps"]) for video in row["videos"]]
             counts = self.stages.assemble(store, videos, self.options[row["title"]])
