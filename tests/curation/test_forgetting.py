@@ -62,6 +62,7 @@ def _season(out: Store) -> Store:
         for name in ("faces", "crops"):
             table = title.work.read_table(f"tracks/{name}.parquet")
             title.work.write_table(f"shards/v/00000000-00000100/{name}.parquet", table)
+        title.work.mark_done("shards/v/00000000-00000100", "1")
     apply_to_season(out)
     return out
 

@@ -123,7 +123,11 @@ def test_shards_lose_their_pictures_also_where_they_number_tracks_otherwise_and_
     work.write_table(f"{step}/faces.parquet", pa.Table.from_pylist(shard, schemas.STAGE1_FACES))
     crops = [_crop(4, 7), _crop(12, 7), _crop(5, 8), _crop(5, 0)]
     work.write_table(f"{step}/crops.parquet", pa.Table.from_pylist(crops, schemas.CROPS))
+    work.mark_done(step, "1")
+    killed = "shards/v/00000020-00000040"  # before it wrote its crops
+    work.write_table(f"{killed}/faces.parquet", pa.Table.from_pylist(shard, schemas.STAGE1_FACES))
     finish_removal_from_shards(work)
+    assert not work.keys(killed)
     assert work.read_table(f"{step}/crops.parquet")["track_id"].to_pylist() == [0]
     assert set(work.read_table(f"{step}/faces.parquet")["track_id"].to_pylist()) == {0}
     assert not work.exists(REMOVAL_KEY)

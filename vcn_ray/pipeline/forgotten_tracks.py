@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from vcn_ray.corrections.anchoring import TitlePlaces, TrackPlaces
 from vcn_ray.corrections.correction_file import from_plain
-from vcn_ray.pipeline.layout import FORGOTTEN_KEY
+from vcn_ray.pipeline.layout import FORGOTTEN_KEY, MARKER
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store
 from vcn_ray.tracks.duplicates import box_overlaps, boxes_of, cannot_links
@@ -99,11 +99,13 @@ def _are_in(keys: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def remove_from_shards(work: Store, places: pa.Table) -> None:
-    """Take faces and pictures out of all stored shards of a title."""
+    """Take faces and pictures out of all stored shards of a title; what a killed run has left of one goes whole."""
     whose = Whose(places)
-    for key in work.keys("shards/"):
-        if key.endswith("/faces.parquet"):
-            _remove(work, key.removesuffix("/faces.parquet"), whose, None)
+    for step in sorted({key.rpartition("/")[0] for key in work.keys("shards/") if key.endswith(".parquet")}):
+        if work.exists(f"{step}{MARKER}"):
+            _remove(work, step, whose, None)
+        else:
+            work.delete(step)
 
 
 def remove_from_tracks(work: Store, places: pa.Table) -> None:
