@@ -197,7 +197,8 @@ def test_stopped_and_repeated_by_number_it_never_goes_on_with_whoever_has_that_n
     forgotten = _forget(out, "Cast 0")
     assert "was begun before" in forgotten.notes[0]
     assert _content(out) == _content(whole[0])
-    assert _forget(out, "Cast 0").tracks > 0  # said once more, it is meant
+    if writes is None:
+        assert _forget(out, "Cast 0").tracks > 0  # said once more, it is meant
 
 
 def _stop_after(writes: int, out: Store, character: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,14 +267,13 @@ def test_a_title_in_which_nobody_else_is_seen_stays_without_anybody(tmp_path: Pa
     assert apply_to_season(out).problems == []
 
 
-def test_in_an_object_store_it_is_the_same_and_older_versions_are_spoken_of(s3_bucket: str, made: Path) -> None:
+def test_in_an_object_store_it_is_the_same_and_older_versions_are_spoken_of(s3_bucket: str) -> None:
     out = Store(f"{s3_bucket}/season")
-    for key in set(Store(made).keys("")) - {".lock", ".corrections.yaml.lock"}:
-        out.write_bytes(key, Store(made).read_bytes(key))
-    forgotten = _forget(out)
+    write_correctable_season(out, {"s01e01": [Seen(0, 0, 0), Seen(1, 1, 1)]})  # small: each look takes a while
+    forgotten = _forget(out, "Cast 0")
     assert forgotten.left == 0
     assert any("versioning" in note for note in forgotten.notes)
-    assert ("s01e01", 0) not in _tracks(out)
+    assert _tracks(out) == _tracks(out, "faces.parquet") == {("s01e01", 1)}
 
 
 def test_what_cannot_be_looked_into_is_named_and_what_bears_the_name_is_left(out: Store) -> None:
@@ -332,7 +332,7 @@ def test_a_title_that_was_adapted_adapts_again_without_them(tmp_path: Path) -> N
     results = out.child("titles", "t")
     work = results.child("work")
     make_title(work)
-    settings = {"max_iterations": 2}
+    settings = {"max_iterations": 1}
     adapt(work, settings)
     adapted = adaptation_digest(iterations_digest(tiny_work(work, settings), "cpu", 1), tiny_options(settings))
     finish_title(work, "t", results, {"a.mp4": 0.04})
@@ -343,7 +343,7 @@ def test_a_title_that_was_adapted_adapts_again_without_them(tmp_path: Path) -> N
     assert np.unique(work.read_table("adapt/00/embeddings.parquet")["track_id"].to_numpy()).tolist() == left
     assert choose_crops(tiny_work(work)).track_id.tolist() == left
     assert work.is_done("adapt", adapted)
-    adapt(work, {"max_iterations": 3})
+    adapt(work, {"max_iterations": 2})
     assert work.read_json("adapt/00/clustering.json")["track_id"] == left
     finish_title(work, "t", results, {"a.mp4": 0.04})
     assert results.read_table("tracks.parquet")["track_id"].to_pylist() == left

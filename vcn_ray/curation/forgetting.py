@@ -226,7 +226,9 @@ def _why(kind: str, after: Searched, season: NamedSeason) -> str:
             "name, and forget that"
         )
     files = [f"{key} ({count})" for key, count in sorted(after.found[kind].items())]
-    shown_files = ", ".join(files[:_MOST_NAMED]) + (f" and {len(files) - _MOST_NAMED} more" if len(files) > 8 else "")
+    shown_files = ", ".join(files[:_MOST_NAMED]) + (
+        f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+    )
     if kind == NAMES:
         return (
             f"in {shown_files}: the name of a title or video, a word of a page, or a file of yours; see to it yourself"
