@@ -28,7 +28,12 @@ def test_what_is_said_on_the_page_is_saved_when_it_ends(tmp_path: Path, ending: 
     films = tmp_path / "films"
     films.mkdir()
     server = subprocess.Popen(  # noqa: S603
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(films)}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(films)},
+        preexec_fn=lambda: signal.signal(ending, signal.SIG_DFL),  # tests in the background are born ignoring Ctrl-C
     )
     try:
         assert server.stdout is not None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,8 +34,6 @@ def review(
     What is said there is kept in DIR's corrections.yaml, and is in the tables, pages and exports seconds later.
     """
     with explained():
-        import asyncio
-        import signal
         import threading
         import webbrowser
 
@@ -57,12 +58,19 @@ def review(
             if not no_browser:  # a browser without windows would not come back
                 threading.Thread(target=webbrowser.open, args=(guard.address_for_once(),), daemon=True).start()
 
-        for ending in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: tables are written, pieces of films deleted
-            if signal.getsignal(ending) is not signal.SIG_IGN:
-                signal.signal(ending, signal.default_int_handler)
-        with suppress(KeyboardInterrupt):
-            asyncio.run(serve(ReviewServer(session, saver, guard), at, started))
+        asyncio.run(_until_ended(serve(ReviewServer(session, saver, guard), at, started)))
         problem = saver.close()
         if problem is not None:
             complain(f"corrections are kept, but the tables are without the last of them: {problem}")
             raise typer.Exit(3)
+
+
+async def _until_ended(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve until Ctrl-C, or until the process or its terminal is to end; a signal that is ignored stays so (nohup)."""
+    task = asyncio.ensure_future(serving)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is not signal.SIG_IGN:
+            # Not by an exception: that would be raised wherever the loop is, in somebody's request.
+            asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
