@@ -137,6 +137,23 @@ def test_what_was_made_from_other_tracks_is_corrected_by_nobody_until_a_run_has_
     assert _run(season) == set()
 
 
+def test_results_of_a_video_that_has_changed_are_corrected_by_nobody(season: Path) -> None:
+    """What was said is of the content that was; it would be gone from the tables, though the old video comes back."""
+    video(season / "videos", "a.mp4", range(1, 52))
+    with pytest.raises(KeyboardInterrupt):
+        _run(season, _Interrupted(season / "interrupted"))
+    assert not Store(season / "out").exists("titles/a/work/results.done.json")
+    assert Store(season / "out").exists("titles/b/work/results.done.json")
+    video(season / "videos", "a.mp4", range(1, 51))
+    assert any(call.startswith("finish a") for call in _run(season))
+    assert _run(season) == set()
+
+
+class _Interrupted(CountingStages):
+    def extract(self, *_: object) -> dict:
+        raise KeyboardInterrupt
+
+
 def test_a_file_that_is_wrong_stops_a_run_before_it_changes_anything(season: Path) -> None:
     (season / "out" / CORRECTIONS_KEY).write_text("format: 1\ncorrections: [Anna]\n")
     with pytest.raises(InputError, match="entry 1"):

@@ -176,7 +176,10 @@ class SeasonRun:
                 info = state.work.done_info(TRACKS, state.tracks_digest)
                 if info is not None:
                     self._title_run.require_faces(state, info)
-                state.results.write_json("title.json", title_record(state))
+                record = title_record(state)
+                if state.results.exists("title.json") and state.results.read_json("title.json") != record:
+                    state.work.begin(RESULTS)  # of other videos: corrections would not find their tracks there
+                state.results.write_json("title.json", record)
                 state.store_links()
                 state.store_forgotten()
                 shards = state.missing_shards()
