@@ -19,12 +19,20 @@ from support.correctable_season import write_correctable_season
 
 from vcn_ray.storage.store import Store
 
+#: The command line, where tests that run in the background would have it born ignoring Ctrl-C.
+_HEARS_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from vcn_ray.cli.commands import main
+main()
+"""
+
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
 def test_what_is_said_on_the_page_is_saved_when_it_ends(tmp_path: Path, ending: signal.Signals) -> None:
     out = tmp_path / "season"
     write_correctable_season(Store(out))
-    command = [sys.executable, "-m", "vcn_ray", "review", str(out), "--no-browser", "--by", "Zoë"]
+    command = [sys.executable, "-c", _HEARS_CTRL_C, "review", str(out), "--no-browser", "--by", "Zoë"]
     films = tmp_path / "films"
     films.mkdir()
     server = subprocess.Popen(  # noqa: S603
@@ -33,7 +41,6 @@ def test_what_is_said_on_the_page_is_saved_when_it_ends(tmp_path: Path, ending: 
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(films)},
-        preexec_fn=lambda: signal.signal(ending, signal.SIG_DFL),  # tests in the background are born ignoring Ctrl-C
     )
     try:
         assert server.stdout is not None
