@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from vcn_ray import schemas
 from vcn_ray.corrections.anchoring import TitlePlaces, TrackPlaces
+from vcn_ray.corrections.applying import Corrected, apply_corrections
 from vcn_ray.corrections.correction import Correction, Kind, make_correction
 from vcn_ray.corrections.found_tracks import FoundTracks
 
@@ -87,3 +88,46 @@ def title_places(title: int, tracks: Sequence[Sequence[tuple[int, float]]], fing
     ]
     table = pa.Table.from_pylist(rows, schemas.FACES)
     return TitlePlaces({video: fingerprint or f"print {title}"}, table, np.arange(len(tracks)))
+
+
+def apply(season: Season, *said: Correction) -> Corrected:
+    """The season with what was said."""
+    return apply_corrections(season.found, season.places, said)
+
+
+def people_of(corrected: Corrected) -> list[set[int]]:
+    """The rows of each member of the cast."""
+    return groups_of(corrected.member)
+
+
+def groups_of(labels: np.ndarray) -> list[set[int]]:
+    """The rows of each label, by the first; negative ones are none."""
+    found = [set(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels[labels >= 0])]
+    return sorted(found, key=min)
+
+
+def names_of(corrected: Corrected) -> dict[str, set[int]]:
+    """The rows of whoever has a name."""
+    return {
+        naming.name: set(np.flatnonzero(corrected.member == member).tolist())
+        for member, naming in corrected.names.items()
+        if (corrected.member == member).any()
+    }
+
+
+def check_invariants(season: Season, corrected: Corrected) -> None:
+    """What holds of any season with corrections: nobody seen together becomes one, a character is of one title."""
+    found, character, member = season.found, corrected.character, corrected.member
+    for a, b in found.together.tolist():
+        if found.member[a] < 0 or found.member[a] != found.member[b]:
+            assert member[a] < 0 or member[a] != member[b]
+            assert character[a] < 0 or character[a] != character[b]
+    assert np.array_equal(character < 0, member < 0)
+    for label in np.unique(character[character >= 0]):
+        own = character == label
+        assert len(np.unique(found.title[own])) == 1
+        assert len(np.unique(member[own])) == 1
+    for row in corrected.reason:
+        assert character[row] == -1
+    assert len({naming.name for naming in corrected.names.values()}) == len(corrected.names)
+    assert len(set(corrected.numbers.values())) == len(corrected.numbers)

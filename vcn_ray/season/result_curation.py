@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Who = Track | Person
 
 
-class SeasonCuration:
+class SeasonCuration(ABC):
     """A season that can be corrected; `SeasonResult` is one.
 
     What does it is imported where it is asked for: reading results needs neither scipy nor torch.
@@ -149,9 +150,9 @@ class SeasonCuration:
             raise AssertionError("nobody is asked here")
         return forgotten
 
+    @abstractmethod
     def _read_anew(self) -> None:
         """Forget what was read of the tables."""
-        raise NotImplementedError
 
 
 def _tracks(who: Who | Iterable[Who]) -> list[TrackName]:
