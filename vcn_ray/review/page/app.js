@@ -138,7 +138,7 @@ season.addEventListener("change", ({ detail: { moved } }) => {
   film?.update();
 });
 
-let went = 0; // when "g" was pressed: "g c" goes to the cast
+let went = -Infinity; // when "g" was pressed: "g c" goes to the cast
 
 document.addEventListener("keydown", (event) => {
   const key = event.key.toLowerCase();
@@ -161,7 +161,7 @@ document.addEventListener("keydown", (event) => {
   else if (performance.now() - went < 1200 && goes) location.hash = `#/${goes}`;
   else if (key === "g") went = performance.now();
   else if (!view.key?.(event)) return;
-  if (key !== "g") went = 0;
+  if (key !== "g") went = -Infinity;
   event.preventDefault();
 });
 
