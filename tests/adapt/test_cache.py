@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcn_ray.adapt.cache import CachedViews, concat_views, embed_chunk, spread_crops
+from vcn_ray.adapt.cache import CachedViews, concat_views, embed_chunk, float32_convolutions, spread_crops
 from vcn_ray.adapt.views import make_views
 from vcn_ray.errors import OutputError
 
@@ -36,6 +36,21 @@ def test_chunks_join_to_what_one_chunk_gives(network, crops, keys, options, cach
     joined = concat_views(parts)
     for field in fields(CachedViews):
         assert np.allclose(getattr(joined, field.name), getattr(cached, field.name), atol=1e-5)
+
+
+def test_convolutions_are_float32_for_as_long_as_views_are_embedded():
+    cudnn = torch.backends.cudnn
+    before = cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32
+    with float32_convolutions():
+        assert (cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32) == (True, True, False)
+    assert (cudnn.enabled, cudnn.deterministic, cudnn.allow_tf32) == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
+def test_a_gpus_embeddings_are_a_cpus_but_for_the_last_bits(network, crops, keys, options, cached):
+    ours = embed_chunk(network.cuda(), crops, keys, options, 0, device="cuda")
+    for field in fields(CachedViews):
+        assert np.allclose(getattr(ours, field.name), getattr(cached, field.name), rtol=1e-4, atol=1e-4), field.name
 
 
 def test_survives_storage(cached):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from vcn_ray.adapt.cache import embed_chunk
 from vcn_ray.adapt.finetune import Adaptation, resolve_depth
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.config import AdaptOptions, make_options
@@ -227,8 +228,39 @@ def test_outputs_that_say_nothing_are_reported(cached, track_of_crop, options, c
     assert "hardly differ" in caplog.text
 
 
-def test_depth_follows_the_device_unless_it_is_chosen():
-    options = AdaptOptions()
-    assert resolve_depth(options, "cpu") == "head"
-    assert resolve_depth(options, "cuda:0") == "full"
-    assert resolve_depth(options.model_copy(update={"depth": "tail"}), "cpu") == "tail"
+@pytest.mark.parametrize(
+    ("settings", "on_cpu", "on_gpu"),
+    [
+        ({}, "head", "head"),
+        ({"method": "paper"}, "head", "full"),
+        ({"method": "paper", "depth": "auto"}, "head", "head"),
+        ({"depth": "tail"}, "tail", "tail"),
+        ({"depth": "full"}, "full", "full"),
+    ],
+    ids=str,
+)
+def test_the_head_is_trained_everywhere_and_the_papers_whole_network_on_a_gpu(settings, on_cpu, on_gpu):
+    options = make_options(settings).adapt
+    assert resolve_depth(options, "cpu") == on_cpu
+    assert resolve_depth(options, "cuda:0") == on_gpu
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
+@pytest.mark.parametrize("depth", ["head", "tail", "full"])
+def test_a_gpu_starts_where_a_cpu_does_and_repeats_itself_to_the_byte(
+    network, crops, keys, track_of_crop, cached, options, depth
+):
+    """It rounds to bfloat16 beyond the head. The toy's pooling, which `full` trains through, adds up in any order."""
+
+    def make(device: str) -> Adaptation:
+        if depth == "head":
+            views = embed_chunk(network.to(device), crops, keys, options, 0, device=device)
+            return Adaptation.on_cache(views, track_of_crop, options, 0, device)
+        return Adaptation.on_network(network, crops, keys, track_of_crop, options, 0, device, depth=depth)
+
+    ours, expected = make("cuda").embed().embeddings, Adaptation.on_cache(cached, track_of_crop, options, 0)
+    assert np.allclose(ours, expected.embed().embeddings, atol=1e-3 if depth == "head" else 0.05)
+    first, second = make("cuda"), make("cuda")
+    losses = [adaptation.finetune(1, _EACH_ITS_OWN).mean_loss for adaptation in (first, second)]
+    assert losses[0] == pytest.approx(losses[1])
+    assert depth == "full" or first.state_bytes() == second.state_bytes()

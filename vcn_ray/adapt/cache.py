@@ -7,7 +7,9 @@ pure function of crops, options and seed, and so it spreads over workers in chun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -108,17 +110,28 @@ def embed_chunk(
         keys: (n,) int64 number of each crop, unique in the title; view parameters and dropout masks come from it.
         options: how many views and dropout passes.
         seed: seed of the run.
-        device: where to compute.
+        device: where to compute; in float32 also on a GPU, so that its embeddings are a CPU's but for the last bits.
     """
     keys = np.asarray(keys, dtype=np.int64)
     pixels = torch.as_tensor(crops)
     batches = []
-    for start in range(0, len(keys), _BATCH_CROPS):
-        chunk = slice(start, start + _BATCH_CROPS)
-        batches.append(_embed_batch(network, pixels[chunk].to(device), keys[chunk], options, seed))
+    with float32_convolutions() if torch.device(device).type == "cuda" else nullcontext():
+        for start in range(0, len(keys), _BATCH_CROPS):
+            chunk = slice(start, start + _BATCH_CROPS)
+            batches.append(_embed_batch(network, pixels[chunk].to(device), keys[chunk], options, seed))
     if not batches:
         raise ValueError("there is no crop to embed")
     return concat_views(batches)
+
+
+@contextmanager
+def float32_convolutions() -> Iterator[None]:
+    """A GPU's convolutions keep all bits of float32 (its default keeps 10 of 23) and add up in one order."""
+    with warnings.catch_warnings():
+        # torch 2.9 and later mean to give these switches other names.
+        warnings.filterwarnings("ignore", "Please use the new API settings to control TF32")
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
 
 
 def _embed_batch(network: Embedder, crops: Tensor, keys: np.ndarray, options: AdaptOptions, seed: int) -> CachedViews:

@@ -46,10 +46,10 @@ _log = logging.getLogger(__name__)
 
 
 def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
-    """What is trained on this device: 'auto' is the head on a CPU and the whole network on a GPU."""
-    if options.depth != "auto":
-        return options.depth
-    return "full" if torch.device(device).type == "cuda" else "head"
+    """What is trained on this device: 'auto' is the head, 'full_on_gpu' the whole network on a GPU, else the head."""
+    if options.depth == "full_on_gpu":
+        return "full" if torch.device(device).type == "cuda" else "head"
+    return "head" if options.depth == "auto" else options.depth
 
 
 class Adaptation:
@@ -262,8 +262,7 @@ class Adaptation:
     def load_state_bytes(self, content: bytes) -> None:
         """Go on from what `state_bytes` gave under the same options; `OutputError` for anything else.
 
-        On a CPU, what follows is bit for bit what would have followed without the interruption; CUDA has other
-        operations that add up in no fixed order.
+        What follows is bit for bit what would have followed without the interruption, on the same kind of machine.
         """
         self._centre, (self.iteration, self.epochs_done) = state.from_bytes(
             content, self._student, self._teacher, self._centre, self._optimizer

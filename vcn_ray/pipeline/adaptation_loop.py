@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from vcn_ray.pipeline.stages import OnEvent
 from vcn_ray.pipeline.title_crops import choose_crops
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.track_splits import settle_tracks
+from vcn_ray.pipeline.views import are_stored, title_views
 from vcn_ray.storage.store import Store
 
 
@@ -65,6 +67,7 @@ class LoopParts:
     #: Within an iteration the state is stored after an epoch when so many seconds have passed since it last was: what a
     #: death may cost. Storing each epoch would take longer than training a head for one.
     store_every_s: float = 30.0
+    stored_views: bool | None = None  # whether views are read from chunks or embedded here; None: `views.are_stored`
 
 
 def adapt_and_cluster(
@@ -79,7 +82,7 @@ def adapt_and_cluster(
     """Iterate adaptation and clustering until the clusters stop changing (S Alg. 1); each iteration is stored.
 
     Iteration 0 is the base model; tracks in which it finds two people are cut before it. `on_event` gets {"iteration",
-    "epoch", ...} after every epoch and {"iteration", "clusters"} after every iteration. Needs the chunks that
+    "epoch", ...} after every epoch and {"iteration", "clusters"} after every iteration. Needs the chunks of views that
     `plan_view_chunks` names. Where several `workers` share the title, each of them calls this; the first alone writes
     and reports, and the clusters are those that one worker alone would find, but for the last bits of sums.
     """
@@ -91,14 +94,16 @@ def adapt_and_cluster(
         # What is written from here on is no longer what older markers vouch for.
         store.begin(RESULTS)
         store.begin("adapt")
-    crops = settle_tracks(work, choose_crops(work), device, inputs, workers)
+    stored = are_stored(options, device) if parts.stored_views is None else parts.stored_views
+    views = cache(lambda: title_views(work, device, stored=stored))  # a title that is finished needs none
+    crops = settle_tracks(work, choose_crops(work), device, inputs, workers, views)
     if not len(crops):
         if workers.rank == 0:
             store.mark_done("adapt", adaptation_digest(inputs, options), iterations=0, delivered=None)
         return
 
     def make_title() -> AdaptingTitle:
-        return AdaptingTitle(work, crops, device, inputs, on_event, workers, clusterer, parts.store_every_s)
+        return AdaptingTitle(work, crops, device, inputs, on_event, workers, clusterer, parts.store_every_s, views)
 
     if workers.rank > 0:
         _train_along(workers, torch.device(device), len(crops.track_id), make_title)

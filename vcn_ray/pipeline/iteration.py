@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import torch
 from threadpoolctl import threadpool_limits
 
-from vcn_ray.adapt.cache import CachedViews, embed_chunk
+from vcn_ray.adapt.cache import CachedViews
 from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
 from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.adapt.workers import Workers
@@ -21,7 +22,7 @@ from vcn_ray.cluster.title import Clustering, cluster_title
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
 from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.pipeline.stages import OnEvent
-from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels, load_views
+from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels
 from vcn_ray.pipeline.title_links import read_title_links
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import EMBEDDINGS
@@ -51,11 +52,13 @@ class AdaptingTitle:
         workers: Workers,
         clusterer: Clusterer,
         store_every_s: float,
+        views: Callable[[], CachedViews],
     ):
         """Load all of it.
 
         inputs: the digest that the steps' markers bear; on_event: as in `adapt_and_cluster`; store_every_s: within an
-        iteration the state is stored after an epoch when so many seconds have passed since it last was.
+        iteration the state is stored after an epoch when so many seconds have passed since it last was; views: gives
+        those of all crops.
         """
         self.work, self.crops, self.inputs, self.on_event, self.workers = work, crops, inputs, on_event, workers
         self.store, self.options = work.store, work.options
@@ -66,13 +69,13 @@ class AdaptingTitle:
         depth = resolve_depth(options.adapt, device)
         self._views: CachedViews | None = None  # what clustering takes: the first worker's alone
         if depth == "head":
-            self._views = load_views(work)
-            self.adaptation = Adaptation.on_cache(self._views, crops.track_of_crop, options.adapt, options.seed, device)
+            cached = self._views = views()
+            self.adaptation = Adaptation.on_cache(cached, crops.track_of_crop, options.adapt, options.seed, device)
             return
+        if workers.rank == 0:
+            self._views = views()
         pixels = load_pixels(work.store, crops.rows)
         network = work.models.pack(options).face_id().to(device)  # of its own: it will be trained
-        if workers.rank == 0:
-            self._views = embed_chunk(network, pixels, crops.rows, options.adapt, options.seed, device=device)
         self.adaptation = Adaptation.on_network(
             network, pixels, crops.rows, crops.track_of_crop, options.adapt, options.seed, device, depth=depth
         )

@@ -6,6 +6,7 @@ where tracks are cut and the cannot-links after that; tables with the new tracks
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,32 +14,30 @@ import pyarrow as pa
 import torch
 from threadpoolctl import threadpool_limits
 
-from vcn_ray.adapt.finetune import resolve_depth
+from vcn_ray.adapt.cache import CachedViews
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.similarity import cosine_matrix, unit
-from vcn_ray.models.face_id import embed_both_ways
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY, STEP, crop_tracks
-from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link, load_pixels, load_views
+from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
 from vcn_ray.tracks.duplicates import cannot_links
 from vcn_ray.tracks.splitting import plan_splits, split_table
 
-#: Crops per forward pass; part of the result, as in `adapt.cache`.
-_BATCH_CROPS = 32
 
-
-def settle_tracks(work: TitleWork, crops: TitleCrops, device: str, inputs: str, workers: Workers) -> TitleCrops:
+def settle_tracks(
+    work: TitleWork, crops: TitleCrops, device: str, inputs: str, workers: Workers, views: Callable[[], CachedViews]
+) -> TitleCrops:
     """The title's crops with the tracks that they have after the splits.
 
     The first worker finds and stores them, unless that has been done for the same inputs (digest of the iterations);
-    the others wait for it and read what it stored, so all agree. Needs the chunks of cached views where training does.
+    the others wait for it and read what it stored, so all agree. `views` gives those of all crops.
     """
     store = work.store
     if workers.rank == 0 and not store.is_done(STEP, inputs):
-        splits = _find_splits(work, crops, device)
+        splits = _find_splits(work, crops, views)
         store.begin(STEP)
         store.write_table(SPLITS_KEY, splits, SPLITS)
         links = store.read_table("tracks/cannot_link.parquet")
@@ -53,11 +52,12 @@ def settle_tracks(work: TitleWork, crops: TitleCrops, device: str, inputs: str, 
     return replace(crops, track_of_crop=position.astype(np.int64), track_id=track_id)
 
 
-def _find_splits(work: TitleWork, crops: TitleCrops, device: str) -> pa.Table:
+def _find_splits(work: TitleWork, crops: TitleCrops, views: Callable[[], CachedViews]) -> pa.Table:
     """As `schemas.SPLITS`, from the base model's embeddings of the crops."""
     if not len(crops):
         return SPLITS.empty_table()
-    store, base = work.store, _base_embeddings(work, crops, device)
+    store, embedded = work.store, views()
+    base = unit(embedded.plain) + unit(embedded.flipped)
     frames = store.read_table("tracks/crops.parquet", ["frame"])["frame"].to_numpy()[crops.rows]
     changes = []
     with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
@@ -74,18 +74,3 @@ def _find_splits(work: TitleWork, crops: TitleCrops, device: str) -> pa.Table:
         return SPLITS.empty_table()
     known = store.read_table("tracks/tracks.parquet", ["track_id"])["track_id"].to_numpy()
     return plan_splits(store.read_table("tracks/faces.parquet"), changes, int(known.max()) + 1)
-
-
-def _base_embeddings(work: TitleWork, crops: TitleCrops, device: str) -> np.ndarray:
-    """(crops, D): the sum of each crop's unit embedding and that of its mirror image, by the base model."""
-    if resolve_depth(work.options.adapt, device) == "head":
-        views = load_views(work)
-        return unit(views.plain) + unit(views.flipped)
-    network = work.models.pack(work.options).face_id().to(device)
-    parts = []
-    for start in range(0, len(crops), _BATCH_CROPS):
-        plain, flipped = embed_both_ways(
-            network, load_pixels(work.store, crops.rows[start : start + _BATCH_CROPS]), device
-        )
-        parts.append(unit(plain) + unit(flipped))
-    return np.concatenate(parts)

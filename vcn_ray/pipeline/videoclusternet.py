@@ -125,7 +125,7 @@ class VideoClusterNet(Stages):
         return counts
 
     def view_chunks(self, store: Store, options: Options, device: str) -> list[str]:
-        """Where the head alone is trained; see `Stages`."""
+        """Where the head is trained on a CPU; see `Stages`."""
         from vcn_ray.pipeline.views import plan_view_chunks
 
         return plan_view_chunks(self._work(store, options), device)

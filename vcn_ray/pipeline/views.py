@@ -1,25 +1,58 @@
-"""Cached views of a title's crops: which chunks are still to be computed, and computing one."""
+"""Cached views of a title's crops: where they are embedded, which chunks are still to be computed, computing them.
+
+For a CPU they are embedded beforehand, in chunks on any CPU, and stored; a GPU that trains on them embeds them itself.
+"""
 
 from __future__ import annotations
 
+import copy
 import time
 from typing import Any
 
+import numpy as np
 import torch
 
-from vcn_ray.adapt.cache import embed_chunk
+from vcn_ray.adapt.cache import CachedViews, concat_views, embed_chunk
 from vcn_ray.adapt.finetune import resolve_depth
+from vcn_ray.config import Options
 from vcn_ray.pipeline.digests import views_digest
-from vcn_ray.pipeline.title_crops import load_pixels, view_chunks
+from vcn_ray.pipeline.title_crops import load_pixels, load_views, view_chunks
 from vcn_ray.pipeline.title_work import TitleWork
 
 
+def are_stored(options: Options, device: str) -> bool:
+    """Whether a title that adapts on this device takes its views from stored chunks, or embeds them itself.
+
+    A GPU embeds them faster than CPUs that would have to be asked first (924 crops in 1.0 s on an H100, in 20 s on 16
+    CPUs); and what trains more than the head makes views of its own.
+    """
+    return resolve_depth(options.adapt, device) == "head" and torch.device(device).type == "cpu"
+
+
+def title_views(work: TitleWork, device: str, *, stored: bool) -> CachedViews:
+    """Views of all crops of a title, in the order of `choose_crops`.
+
+    stored: from the chunks that `plan_view_chunks` names; else embedded on the device, batch by batch as in chunks.
+    """
+    if stored:
+        return load_views(work)
+    options, chunks = work.options, [rows for _, rows in view_chunks(work)]
+    network = copy.deepcopy(work.models.base_network(options)).to(device)  # the process's own stays where it is
+    pixels = np.split(load_pixels(work.store, np.concatenate(chunks)), np.cumsum([len(rows) for rows in chunks])[:-1])
+    return concat_views(
+        [
+            embed_chunk(network, crops, rows, options.adapt, options.seed, device=device)
+            for crops, rows in zip(pixels, chunks, strict=True)
+        ]
+    )
+
+
 def plan_view_chunks(work: TitleWork, device: str) -> list[str]:
-    """Keys of the chunks of cached views that are still to be computed; none where training makes its own views.
+    """Keys of the chunks of cached views that are still to be computed; none where adaptation embeds its own.
 
     device: where adaptation will run.
     """
-    if resolve_depth(work.options.adapt, device) != "head":
+    if not are_stored(work.options, device):
         return []
     store, chunks = work.store, view_chunks(work)
     planned = {key for key, _ in chunks}
@@ -31,7 +64,7 @@ def plan_view_chunks(work: TitleWork, device: str) -> list[str]:
 
 def count_view_chunks(work: TitleWork, device: str) -> tuple[int, int]:
     """Chunks of cached views that are still to be computed, and all of them; changes nothing."""
-    if resolve_depth(work.options.adapt, device) != "head":
+    if not are_stored(work.options, device):
         return 0, 0
     chunks = view_chunks(work)
     return sum(not work.store.is_done(key, views_digest(work, rows)) for key, rows in chunks), len(chunks)
