@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.benchmarks.progress import counted
-from jobs.benchmarks.quality.cases import Case
+from jobs.benchmarks.quality.footage.cases import Case
+from jobs.benchmarks.quality.footage.seasons import Extracted, Footage, extract
 from jobs.benchmarks.quality.held_out_calibration import labelled_pairs
 from jobs.benchmarks.quality.methods import KnownMethods
-from jobs.benchmarks.quality.seasons import Extracted, Footage, extract
 from vcn_ray.cluster.calibrating import LabelledPairs
 from vcn_ray.config import Options, RunOptions
 from vcn_ray.execution.on_ray.session import ray_session

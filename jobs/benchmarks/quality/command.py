@@ -9,17 +9,17 @@ from pathlib import Path
 
 from jobs.benchmarks.progress import tell
 from jobs.benchmarks.quality.bench import Bench
-from jobs.benchmarks.quality.cases import KINDS, Case, cases_of
-from jobs.benchmarks.quality.corruptions import KINDS as DEGRADED
-from jobs.benchmarks.quality.corruptions import Copy, degraded, make_copy
 from jobs.benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds
+from jobs.benchmarks.quality.footage.cases import KINDS, Case, cases_of
+from jobs.benchmarks.quality.footage.corruptions import KINDS as DEGRADED
+from jobs.benchmarks.quality.footage.corruptions import Copy, degraded, make_copy
+from jobs.benchmarks.quality.footage.seasons import Footage, extraction_digest, find_labelled
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from jobs.benchmarks.quality.held_out_calibration import Calibrations, calibrated, fit_on_others, needs_calibration
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.model_selection import rows_of
 from jobs.benchmarks.quality.reliability import reliability_grids, store_confidence
-from jobs.benchmarks.quality.seasons import Footage, extraction_digest, find_labelled
 from jobs.benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
-from jobs.benchmarks.quality.title_tracks import TitleTracks
 from jobs.benchmarks.quality.trial import Trial, measure
 from jobs.benchmarks.writable import require_file, require_folder
 from vcn_ray.config import RunOptions

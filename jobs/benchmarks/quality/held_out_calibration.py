@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from jobs.benchmarks.quality.cases import Case, title_of_case
 from jobs.benchmarks.quality.folds import Folds
+from jobs.benchmarks.quality.footage.cases import Case, title_of_case
+from jobs.benchmarks.quality.footage.seasons import extraction_digest
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from jobs.benchmarks.quality.methods import Method
-from jobs.benchmarks.quality.seasons import extraction_digest
-from jobs.benchmarks.quality.title_tracks import TitleTracks
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.calibrating import LabelledPairs, fit_calibration
 from vcn_ray.cluster.evidence import pair_clarity

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import torch
 
 from jobs.benchmarks.quality.ablations import parts_without
-from jobs.benchmarks.quality.cases import Case, title_of_case, write_labels
+from jobs.benchmarks.quality.footage.cases import Case, title_of_case, write_labels
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, match_table
 from jobs.benchmarks.quality.methods import ORACLES, KnownMethods, Method
-from jobs.benchmarks.quality.title_tracks import TitleTracks, match_table
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces

@@ -10,9 +10,9 @@ import pytest
 from support import tiny_title
 
 from jobs.benchmarks.quality.bench import Bench
-from jobs.benchmarks.quality.cases import write_labels
+from jobs.benchmarks.quality.footage.cases import write_labels
+from jobs.benchmarks.quality.footage.seasons import Extracted, Footage, find_labelled
 from jobs.benchmarks.quality.methods import KnownMethods
-from jobs.benchmarks.quality.seasons import Extracted, Footage, find_labelled
 from vcn_ray.evaluate.ground_truth import GroundTruth
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.pipeline.views import embed_view_chunk, plan_view_chunks

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from jobs.benchmarks.quality.ablations import ABLATIONS, last_iteration, parts_without, tracks_by_themselves
-from jobs.benchmarks.quality.cases import Case
+from jobs.benchmarks.quality.footage.cases import Case
+from jobs.benchmarks.quality.footage.seasons import Extracted
 from jobs.benchmarks.quality.methods import KnownMethods, Method
-from jobs.benchmarks.quality.seasons import Extracted
 from jobs.benchmarks.quality.trial import Trial, measure
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces

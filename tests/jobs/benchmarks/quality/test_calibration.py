@@ -16,11 +16,11 @@ from support.tiny_title import TINY_MODELS, tiny_options
 
 from jobs.benchmarks.__main__ import main
 from jobs.benchmarks.quality.bench import Bench
-from jobs.benchmarks.quality.cases import Case
 from jobs.benchmarks.quality.folds import make_folds
+from jobs.benchmarks.quality.footage.cases import Case
+from jobs.benchmarks.quality.footage.seasons import Extracted, Footage, extraction_digest
 from jobs.benchmarks.quality.held_out_calibration import fit_on_others, labelled_pairs
 from jobs.benchmarks.quality.methods import Method
-from jobs.benchmarks.quality.seasons import Extracted, Footage, extraction_digest
 from vcn_ray.calibration import Calibration
 from vcn_ray.cli.request import read_config
 from vcn_ray.cluster.calibrating import LabelledPairs

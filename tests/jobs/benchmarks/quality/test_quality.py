@@ -12,11 +12,11 @@ from support import tiny_title
 from jobs.benchmarks.__main__ import main
 from jobs.benchmarks.quality.ablations import ABLATIONS
 from jobs.benchmarks.quality.bench import Bench
-from jobs.benchmarks.quality.cases import KINDS, Case, cases_of
 from jobs.benchmarks.quality.command import Request, quality
+from jobs.benchmarks.quality.footage.cases import KINDS, Case, cases_of
+from jobs.benchmarks.quality.footage.seasons import Extracted, find_labelled
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, track_frames
 from jobs.benchmarks.quality.methods import KnownMethods, Method
-from jobs.benchmarks.quality.seasons import Extracted, find_labelled
-from jobs.benchmarks.quality.title_tracks import TitleTracks, track_frames
 from jobs.benchmarks.quality.trial import Trial, measure, prepare_case, track_faces
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces

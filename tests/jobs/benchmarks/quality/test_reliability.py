@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from jobs.benchmarks.quality.cases import Case
 from jobs.benchmarks.quality.folds import make_folds
+from jobs.benchmarks.quality.footage.cases import Case
+from jobs.benchmarks.quality.footage.seasons import Extracted, Footage
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.model_selection import Row, rows_of
 from jobs.benchmarks.quality.reliability import CONFIDENCE, reliability_grids, store_confidence
-from jobs.benchmarks.quality.seasons import Extracted, Footage
 from jobs.benchmarks.quality.tables import QUALITY
 from jobs.benchmarks.quality.trial import Answer, Outcome, Trial, measure
 from vcn_ray.evaluate.reliability import Reliability

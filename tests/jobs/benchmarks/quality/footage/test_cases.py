@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 import pytest
 from support import tiny_title
 
-from jobs.benchmarks.quality.cases import Case, cases_of
+from jobs.benchmarks.quality.footage.cases import Case, cases_of
+from jobs.benchmarks.quality.footage.seasons import Extracted, find_labelled
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from jobs.benchmarks.quality.methods import KnownMethods, Method
-from jobs.benchmarks.quality.seasons import Extracted, find_labelled
-from jobs.benchmarks.quality.title_tracks import TitleTracks
 from jobs.benchmarks.quality.trial import Trial, measure
 from vcn_ray.evaluate.baselines.problem import Baseline
 from vcn_ray.evaluate.ground_truth import read_ground_truth

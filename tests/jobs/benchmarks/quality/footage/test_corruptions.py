@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from jobs.benchmarks.quality.bench import spread
-from jobs.benchmarks.quality.cases import write_labels
-from jobs.benchmarks.quality.corruptions import KINDS, change, degraded, make_copy
-from jobs.benchmarks.quality.seasons import Footage
+from jobs.benchmarks.quality.footage.cases import write_labels
+from jobs.benchmarks.quality.footage.corruptions import KINDS, change, degraded, make_copy
+from jobs.benchmarks.quality.footage.seasons import Footage
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
 from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import probe_video

@@ -11,8 +11,8 @@ import av
 import cv2
 import numpy as np
 
-from jobs.benchmarks.quality.cases import write_labels
-from jobs.benchmarks.quality.seasons import Footage, videos_digest
+from jobs.benchmarks.quality.footage.cases import write_labels
+from jobs.benchmarks.quality.footage.seasons import Footage, videos_digest
 from vcn_ray.errors import InputError
 from vcn_ray.evaluate.ground_truth import GroundTruth, file_name, read_ground_truth
 from vcn_ray.storage.store import digest

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from jobs.benchmarks.quality.seasons import Extracted
-from jobs.benchmarks.quality.title_tracks import TitleTracks
+from jobs.benchmarks.quality.footage.seasons import Extracted
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name
 
 #: Kinds of cases on a season's own videos; degraded copies are measured whole.
