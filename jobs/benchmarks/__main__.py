@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     _quality_parser(commands.add_parser("quality", help="any methods on labelled seasons, settings chosen on others"))
     of_network = commands.add_parser("calibration", help="fit the option `calibration` to labelled seasons")
     of_network.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
-    of_network.add_argument("--degraded", nargs="+", default=[], metavar="KIND", help="half, blur, dark, compressed")
+    of_network.add_argument(
+        "--degraded", nargs="+", default=[], metavar="KIND", help="half, blur, dark, compressed, faces16, ..."
+    )
     of_network.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as face_id_onnx")
     of_network.add_argument("--folder", help="keep tracks, views and degraded copies there")
     of_network.add_argument("--num-cpus", type=int)
@@ -119,7 +121,24 @@ def _quality_parser(of_quality: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="A,B",
-        help="seasons of the same people, left out together; repeatable",
+        help="seasons of the same people, left out together; A,B:NAME,NAME where these alone are in both; repeatable",
+    )
+    of_quality.add_argument(
+        "--join",
+        action="append",
+        default=[],
+        metavar="A,B,...",
+        help="seasons that are one title of the cases 'long mixed'; repeatable; default: all",
+    )
+    of_quality.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="TEXT",
+        help="measure the cases alone whose 'SEASON, CASE' has one of these in it; all seasons calibrate as before",
+    )
+    of_quality.add_argument(
+        "--local", action="store_true", help="one thing after the other without Ray: for a few cases, once extracted"
     )
     of_quality.add_argument(
         "--output",
@@ -144,13 +163,13 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
     """Each imports what it needs itself: a plain loop is not to carry Ray, nor its memory."""
     match given.command:
         case "quality":
-            from jobs.benchmarks.quality.bench import Bench
+            from jobs.benchmarks.quality.bench import Bench, local_bench
             from jobs.benchmarks.quality.command import Request, quality
             from vcn_ray.cli.request import given_options
 
             settings = given_options(given.set, {})
-            asked = {name: value for name, value in vars(given).items() if name not in ("command", "set")}
-            if not quality(Request(**asked, given=settings), bench or Bench()):
+            asked = {name: value for name, value in vars(given).items() if name not in ("command", "set", "local")}
+            if not quality(Request(**asked, given=settings), bench or (local_bench() if given.local else Bench())):
                 sys.exit(1)
         case "calibration":
             from jobs.benchmarks.quality.bench import Bench

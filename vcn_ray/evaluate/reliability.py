@@ -72,6 +72,21 @@ class Reliability:
         confidence, right = self._arrays()
         return float(roc_auc_score(right, confidence)) if 0 < right.sum() < len(right) else None
 
+    def wrong_among_least_confident(self, share: float = 0.1) -> float | None:
+        """Share of the wrong tracks that are among the `share` least confident ones; None where none is wrong.
+
+        That is what somebody finds who looks at these alone; `share` itself where confidence says nothing. Of equals at
+        the edge so many count as there is room for, in proportion.
+        """
+        confidence, right = self._arrays()
+        if right.all():
+            return None
+        room = share * len(confidence)
+        edge = confidence[min(int(room), len(confidence) - 1)]
+        below, at = confidence < edge, confidence == edge
+        wrong = 1 - right
+        return float((wrong[below].sum() + wrong[at].sum() * (room - below.sum()) / at.sum()) / wrong.sum())
+
     def to_dict(self) -> dict[str, Any]:
         """All figures, JSON-able, without the tracks."""
         confidence, right = self._arrays()
@@ -127,3 +142,15 @@ def right_tracks(clusters: Sequence[Hashable], identities: Sequence[Hashable]) -
         return others > 0 and others >= max((n for i, n in count.items() if i != identity), default=0)
 
     return [is_right(cluster, identity) for cluster, identity in zip(clusters, identities, strict=True)]
+
+
+def of_majority(clusters: Sequence[Hashable], identities: Sequence[Hashable]) -> list[bool]:
+    """Whether each track shows whom most tracks of its cluster show, the first among equals.
+
+    That asks of a cluster alone: a piece of somebody who is split is right, where `right_tracks` calls it wrong.
+    """
+    counts: dict[Hashable, Counter[Hashable]] = defaultdict(Counter)
+    for cluster, identity in zip(clusters, identities, strict=True):
+        counts[cluster][identity] += 1
+    most = {cluster: count.most_common(1)[0][0] for cluster, count in counts.items()}
+    return [most[cluster] == identity for cluster, identity in zip(clusters, identities, strict=True)]

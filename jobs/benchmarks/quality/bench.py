@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +52,14 @@ def spread(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U |
     return iter([results[number] for number in range(len(jobs))])
 
 
+def one_by_one(work: Callable[[T], U], jobs: Sequence[T], what: str) -> Iterator[U]:
+    """As `spread`, in this process; whatever kills a worker ends it."""
+    with counted(what, len(jobs)) as advance:
+        for job in jobs:
+            yield work(job)
+            advance()
+
+
 @dataclass(frozen=True)
 class Bench:
     """The bench as it stands: on Ray, with the product's own stage 1 and the installed face models."""
@@ -60,3 +69,8 @@ class Bench:
     spread: Callable[[Callable[[Any], Any], Sequence[Any], str], Iterable[Any]] = spread
     extract: Callable[[Footage, Options, str], Extracted] = extract
     pairs: Callable[[Case, Options], LabelledPairs] = labelled_pairs
+
+
+def local_bench() -> Bench:
+    """The bench in this process, without Ray: for a few cases whose tracks and views are there already."""
+    return Bench(session=lambda options: nullcontext(), spread=one_by_one, extract=partial(extract, executor="local"))

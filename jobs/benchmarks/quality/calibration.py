@@ -8,12 +8,12 @@ import yaml
 
 from jobs.benchmarks.progress import tell
 from jobs.benchmarks.quality.bench import Bench
-from jobs.benchmarks.quality.command import make_footages
 from jobs.benchmarks.quality.footage.cases import Case
 from jobs.benchmarks.quality.footage.corruptions import KINDS
 from jobs.benchmarks.quality.footage.seasons import find_labelled
+from jobs.benchmarks.quality.gathering import make_footages
 from jobs.benchmarks.quality.held_out_calibration import typical_clarity
-from jobs.benchmarks.quality.tables import Grid, print_grids
+from jobs.benchmarks.quality.report.tables import Grid, print_grids
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.calibrating import ClarityBin, LabelledPairs, bins_of_clarity, fit_calibration
 from vcn_ray.config import RunOptions, make_options

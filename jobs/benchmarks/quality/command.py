@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from jobs.benchmarks.progress import tell
 from jobs.benchmarks.quality.bench import Bench
-from jobs.benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds
-from jobs.benchmarks.quality.footage.cases import KINDS, Case, cases_of
+from jobs.benchmarks.quality.folds import Folds, folds_hints, folds_note, make_folds, people_of, with_joined
+from jobs.benchmarks.quality.footage.cases import KINDS, LONG, Case
 from jobs.benchmarks.quality.footage.corruptions import KINDS as DEGRADED
-from jobs.benchmarks.quality.footage.corruptions import Copy, degraded, make_copy
-from jobs.benchmarks.quality.footage.seasons import Footage, extraction_digest, find_labelled
-from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
+from jobs.benchmarks.quality.footage.seasons import extraction_digest, find_labelled
+from jobs.benchmarks.quality.gathering import Gathering, Joins, make_footages, plan_joins
 from jobs.benchmarks.quality.held_out_calibration import Calibrations, calibrated, fit_on_others, needs_calibration
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.model_selection import rows_of
-from jobs.benchmarks.quality.reliability import reliability_grids, store_confidence
-from jobs.benchmarks.quality.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
-from jobs.benchmarks.quality.trial import Trial, measure
+from jobs.benchmarks.quality.report.comparison import comparison_grids
+from jobs.benchmarks.quality.report.effort import effort_grids
+from jobs.benchmarks.quality.report.reliability import reliability_grids, store_confidence
+from jobs.benchmarks.quality.report.tables import ENDINGS, answer_file, print_grids, stem_of, store_rows, summaries
+from jobs.benchmarks.quality.trial import Outcome, Trial, measure
 from jobs.benchmarks.writable import require_file, require_folder
 from vcn_ray.config import RunOptions
-from vcn_ray.errors import OptionError, VcnError
+from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.pipeline.title_work import TitleWork
-from vcn_ray.storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class Request:
     cases: Sequence[str] = ("whole",)
     tracks: str = "detected"  # "detected", "truth" or "both"
     iterations: bool = False
+    join: Sequence[str] = ()  # see `plan_joins`; a joined season more is asked for by each
+    only: Sequence[str] = ()  # parts of names of seasons or cases: others are not measured
     calibration: str = "others"  # of the product: fitted to the other seasons, or "built-in"
     same_people: Sequence[str] = ()  # see `make_folds`
     output: str | None = None  # stem of the answer's files; None: `quality` in the folder
@@ -59,27 +60,31 @@ def quality(request: Request, bench: Bench) -> bool:
     identities = {season.season: set(read_ground_truth(season.ground_truth).identity) for season in seasons}
     for hint in folds_hints(folds, identities):
         tell(f"NOTE {hint}")
-    kinds = _kinds(request.cases)
-    require_folder("--folder", Path(request.folder))
+    kinds = _kinds([*request.cases, *([LONG] if request.join else [])])
+    joins = plan_joins(request.join, kinds, folds)
+    with_joins = with_joined(folds, joins)
+    folder = request.folder
+    require_folder("--folder", Path(folder))
     stem = stem_of(request.output or f"{request.folder}/quality")
     for ending in ENDINGS:
         require_file("--output" if request.output else "--folder", answer_file(stem, ending))
     fitting = [m for m in methods if request.calibration == "others" and needs_calibration(m)]
     errors: list[str] = []
     with bench.session(RunOptions(num_cpus=request.num_cpus, device="cpu")):
-        footages = make_footages(seasons, kinds, request.folder, errors, bench)
-        cases = _cases(request, methods, footages, kinds, errors, bench)
-        calibrations = fit_on_others(fitting, cases, folds, errors, bench.pairs, bench.methods.models)
-        trials = list(_trials(request.seeds, methods, cases, kinds, fitting, calibrations, bench.methods))
-        outcomes = list(bench.spread(partial(measure, known=bench.methods), trials, "methods on cases"))
-    for trial, outcome in zip(trials, outcomes, strict=True):
-        if isinstance(outcome, str) or outcome.error:
-            errors.append(f"{trial}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
-    rows, problems = rows_of((outcome for outcome in outcomes if not isinstance(outcome, str)), folds)
+        footages = make_footages(seasons, kinds, folder, errors, bench)
+        extractions = {extraction_digest(method.options(0)): method.options(0) for method in methods}
+        gathering = Gathering(kinds, request.tracks, joins, people_of(folds, request.same_people, identities), folder)
+        cases = gathering.cases(footages, extractions, errors, bench)
+        calibrations = fit_on_others(fitting, cases, with_joins, errors, bench.pairs, bench.methods.models)
+        asked = {key: [case for case in own if _is_asked_for(case, request.only)] for key, own in cases.items()}
+        trials = list(_trials(request.seeds, methods, asked, kinds, fitting, calibrations, bench.methods))
+        outcomes = _measured(trials, bench, errors)
+    rows, problems = rows_of(outcomes, with_joins)
     rows = [row for row in rows if row["kind"] in kinds]
     store_rows(rows, stem)
     store_confidence(rows, stem)
-    grids = [*summaries(rows, _note(request, methods, kinds, folds)), *reliability_grids(rows)]
+    note = " ".join([_note(request, methods, kinds, folds), *joins_notes(joins, calibrations, fitting, with_joins)])
+    grids = [*comparison_grids(rows), *summaries(rows, note.strip()), *reliability_grids(rows), *effort_grids(rows)]
     answer_file(stem, ".md").write_text("\n".join(grid.markdown() for grid in grids), encoding="utf-8")
     print_grids(grids)
     print(f"{len(rows)} rows in {stem}.parquet and .csv; these tables in {stem}.md")
@@ -90,66 +95,27 @@ def quality(request: Request, bench: Bench) -> bool:
 
 def _kinds(wanted: Sequence[str]) -> list[str]:
     """The kinds of cases asked for; `OptionError` for one that does not exist."""
-    known = [*KINDS, *DEGRADED]
+    known = [*KINDS, LONG, *DEGRADED]
     for kind in wanted:
         if kind not in [*known, "all"]:
             raise OptionError(f"--cases: no kind of case {kind!r}; there are: {'; '.join(known)}; all")
     return known if "all" in wanted else list(wanted)
 
 
-def make_footages(
-    seasons: Sequence[Footage], kinds: Sequence[str], folder: str, errors: list[str], bench: Bench
-) -> list[Footage]:
-    """The seasons, and their degraded copies of these kinds, made by Ray tasks where the cache folder lacks them.
-
-    What cannot be copied goes to `errors`.
-    """
-    footages: list[Footage] = list(seasons)
-    copies: list[Copy] = []
-    bad: set[str] = set()
-    for footage in seasons:
-        for kind in [kind for kind in DEGRADED if kind in kinds]:
-            try:
-                found, missing = degraded(footage, kind, folder)
-            except VcnError as error:
-                errors.append(f"{footage.name}, {kind}: {error}")
-                continue
-            footages.append(found)
-            copies += missing
-    for copy, problem in zip(copies, bench.spread(make_copy, copies, "degraded copies"), strict=True):
-        if problem:
-            errors.append(f"{copy}: {problem}")
-            bad.add(copy.target)
-    return [footage for footage in footages if not bad.intersection(footage.videos)]
+def _is_asked_for(case: Case, only: Sequence[str]) -> bool:
+    return not only or any(part in f"{case.of.footage.name}, {case.name}" for part in only)
 
 
-def _cases(
-    request: Request,
-    methods: Sequence[Method],
-    footages: Sequence[Footage],
-    kinds: Sequence[str],
-    errors: list[str],
-    bench: Bench,
-) -> dict[str, list[Case]]:
-    """All cases by the digest of the extraction that a method needs; what cannot be extracted goes to `errors`."""
-    needed = {extraction_digest(method.options(0)): method.options(0) for method in methods}
-    wanted = {*kinds, "whole"}  # the whole case is what settings are chosen on
-    cases: dict[str, list[Case]] = {key: [] for key in needed}
-    for number, footage in enumerate(footages, start=1):
-        tell(f"tracks and views of {footage.name} ({number} of {len(footages)})")
-        truth = read_ground_truth(footage.ground_truth)
-        for key, options in needed.items():
-            try:
-                extracted = bench.extract(footage, options, request.folder)
-                tracks = TitleTracks.read(TitleWork(Store(extracted.work), options))
-            except VcnError as error:
-                errors.append(str(error))
-                continue
-            if request.tracks in ("detected", "both"):
-                cases[key] += cases_of(extracted, tracks, truth, wanted)
-            if request.tracks in ("truth", "both"):
-                cases[key] += cases_of(extracted, tracks.regrouped(truth), truth, wanted, truth_tracks=True)
-    return cases
+def _measured(trials: Sequence[Trial], bench: Bench, errors: list[str]) -> list[Outcome]:
+    """What came of the trials, those that are one under several names measured once; errors are listed instead."""
+    alike = list(dict.fromkeys(trial.as_whole for trial in trials))
+    found = bench.spread(partial(measure, known=bench.methods), alike, "methods on cases")
+    outcome_of = dict(zip(alike, found, strict=True))
+    for trial, outcome in outcome_of.items():
+        if isinstance(outcome, str) or outcome.error:
+            errors.append(f"{trial}: {outcome if isinstance(outcome, str) else outcome.trace or outcome.error}")
+    own = [(trial, outcome_of[trial.as_whole]) for trial in trials]
+    return [replace(outcome, trial=trial) for trial, outcome in own if not isinstance(outcome, str)]
 
 
 def _trials(
@@ -163,7 +129,8 @@ def _trials(
 ) -> Iterator[Trial]:
     """Each method on each case with each seed; with one seed where the seed changes nothing.
 
-    A method whose calibration is to be fitted gets the case's own, and no case that has none.
+    A method whose calibration is to be fitted gets the case's own, and no case that has none; but a joined season for
+    which nothing is left to fit it to gets the built-in one.
     """
     for method in methods:
         of_method = seeds if known.is_seeded(method) else seeds[:1]
@@ -177,9 +144,9 @@ def _trials(
             ready = method
             if method in fitting:
                 calibration = calibrations.get((digest, case.tracks, case.of.footage.season))
-                if calibration is None:
+                if calibration is None and not case.of.footage.joined:
                     continue
-                ready = calibrated(method, calibration)
+                ready = calibrated(method, calibration) if calibration else method
             for seed in of_method:
                 yield Trial(ready, case, seed)
 
@@ -195,3 +162,18 @@ def _note(request: Request, methods: Sequence[Method], kinds: Sequence[str], fol
         how = "as given by --set" if given else fitted if request.calibration == "others" else built_in
         notes.append(f"The product's calibration: {how}.")
     return " ".join([*notes, folds_note(folds)]).strip()
+
+
+def joins_notes(joins: Joins, calibrations: Calibrations, fitting: Sequence[Method], folds: Folds) -> list[str]:
+    """A sentence for each joined season: what it is joined of, and which calibration it gets where that is fitted.
+
+    folds: those of joined seasons as well.
+    """
+    notes = []
+    for name, seasons in joins.items():
+        others = [season for season in folds if season not in folds[name] and season not in joins]
+        own = f"fitted to {', '.join(others)}"
+        if not any(season == name for _, _, season in calibrations):
+            own = "built-in, whichever seasons it was fitted to: too little is left that is not in it"
+        notes.append(f"{name}: {', '.join(seasons)}" + (f"; its calibration: {own}." if fitting else "."))
+    return notes

@@ -74,7 +74,8 @@ def fit_on_others(
 ) -> Calibrations:
     """For each season the calibration fitted to the whole cases, degraded ones included, of seasons of other people.
 
-    Detected and true tracks have calibrations of their own. What cannot be fitted goes to `errors`, once a season.
+    Detected and true tracks have calibrations of their own. What cannot be fitted goes to `errors`, once a season; a
+    joined season goes without, as there may be nothing left to fit its calibration to.
 
     Args:
         methods: those that need a calibration.
@@ -86,16 +87,17 @@ def fit_on_others(
     """
     found: dict[tuple[str, str, str], Calibration] = {}
     for digest, options in {extraction_digest(m.options(0)): m.options(0) for m in methods}.items():
-        whole = [case for case in cases[digest] if case.track_ids is None]
-        for tracks in dict.fromkeys(case.tracks for case in whole):
-            own = [case for case in whole if case.tracks == tracks]
-            pairs = [(case.of.footage.season, pairs_of(case, options)) for case in own]
-            for season in dict.fromkeys(name for name, _ in pairs):
+        for tracks in dict.fromkeys(case.tracks for case in cases[digest]):
+            own = [case for case in cases[digest] if case.tracks == tracks]
+            pairs = [(case.of.footage.season, pairs_of(case, options)) for case in own if case.teaches]
+            joined = {case.of.footage.season for case in own if case.of.footage.joined}
+            for season in dict.fromkeys(case.of.footage.season for case in own):
                 others = [of_other for name, of_other in pairs if name not in folds[season]]
                 try:
                     if not others:
                         raise InputError("no season of other people; give one, or --calibration built-in")
                     found[digest, tracks, season] = fit_calibration(others, typical_clarity(options, models))
                 except VcnError as error:
-                    errors.append(f"calibration for {season}, {tracks} tracks, from the other seasons: {error}")
+                    if season not in joined:
+                        errors.append(f"calibration for {season}, {tracks} tracks, from the other seasons: {error}")
     return found

@@ -29,6 +29,10 @@ KEYS = (
     "iteration",  # null: the method's answer; else what it would have been after this iteration
     "iterations",  # adapted iterations behind the answer; null where nothing adapts
     "wall_s",
+    "train_s",  # of it, of the product's
+    "changed",  # tracks that each adapted iteration moved, separated by commas; null: not the product's answer
+    "delivered",  # which iteration's clusters count
+    "settled",  # whether the loop stopped by itself; null where nothing adapts
 )
 
 
@@ -94,6 +98,7 @@ def _row(outcome: Outcome, answer: Answer) -> Row:
     trial = outcome.trial
     footage = trial.case.of.footage
     settings = dict(answer.setting or trial.method.settings)
+    course = answer.course
     return {
         "season": footage.season,
         "degraded": footage.degraded,
@@ -107,6 +112,10 @@ def _row(outcome: Outcome, answer: Answer) -> Row:
         "iteration": answer.iteration,
         "iterations": answer.iterations,
         "wall_s": answer.wall_s,
-        "reliability": answer.reliability,
+        "train_s": course.train_s if course else None,
+        "changed": ", ".join(map(str, course.changed)) if course else None,
+        "delivered": course.delivered if course else None,
+        "settled": course.settled if course else None,
+        "judged": answer.judged,
         **answer.scores,
     }

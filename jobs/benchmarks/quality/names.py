@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from jobs.benchmarks.progress import tell
-from jobs.benchmarks.quality.reliability import reliability_cells
-from jobs.benchmarks.quality.tables import Grid, print_grids
+from jobs.benchmarks.quality.report.reliability import reliability_cells
+from jobs.benchmarks.quality.report.tables import Grid, print_grids
 from vcn_ray.cluster.similarity import unit
 from vcn_ray.curation.galleries import KnownPeople, Person
 from vcn_ray.curation.naming import weigh

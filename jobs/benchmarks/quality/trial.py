@@ -6,7 +6,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ import pyarrow.compute as pc
 import torch
 
 from jobs.benchmarks.quality.ablations import parts_without
+from jobs.benchmarks.quality.course import Course, Stopwatch
 from jobs.benchmarks.quality.footage.cases import Case, title_of_case, write_labels
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, match_table
+from jobs.benchmarks.quality.judged import JudgedTrack, judge_tracks
 from jobs.benchmarks.quality.methods import ORACLES, KnownMethods, Method
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
 from vcn_ray.evaluate.ground_truth import read_ground_truth
-from vcn_ray.evaluate.reliability import Reliability
 from vcn_ray.evaluate.report import evaluate_run, score_tracks
 from vcn_ray.models.loading import FaceModels
 from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
@@ -38,6 +39,8 @@ MEASURE = "bcubed_f_all"
 #: appearances (video, shot, identity) a true one covers. What is not covered lowers no score of a clustering.
 OF_TRACKS = ("tracks", "false_tracks", "appearance_recall")
 
+_DELIVERED = ("faces", "tracks", "iterations", "iteration_clusters")
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -46,6 +49,11 @@ class Trial:
     method: Method
     case: Case
     seed: int
+
+    @property
+    def as_whole(self) -> Trial:
+        """The one that stands for all trials that would measure the same under other names."""
+        return replace(self, case=self.case.as_whole)
 
     def __str__(self) -> str:
         return f"{self.method.name} on {self.case} (seed {self.seed})"
@@ -60,7 +68,8 @@ class Answer:
     setting: tuple[tuple[str, float], ...] = ()
     iteration: int | None = None  # None: the method's answer; else what it would have been after this one
     iterations: int | None = None  # adapted iterations that led to the answer, of the product's
-    reliability: Reliability | None = None  # of the product's confidence in its answer
+    course: Course | None = None  # of the loop that led to the answer, of the product's
+    judged: tuple[JudgedTrack, ...] | None = None  # the product's confidence in its answer; None where it has none
 
 
 @dataclass(frozen=True)
@@ -171,22 +180,24 @@ class _HeldAgainst:
 
 def _run_product(trial: Trial, work: TitleWork, labels: Path, folder: Path) -> list[Answer]:
     """The product's own loop and the tables that a user would get."""
-    started = time.perf_counter()
+    watch = Stopwatch()
     parts = parts_without(trial.method.name)
-    adapt_and_cluster(work, device="cpu", threads=1, on_event=lambda _: None, parts=parts)
-    wall_s = time.perf_counter() - started
+    adapt_and_cluster(work, device="cpu", threads=1, on_event=watch.on_event, parts=parts)
+    wall_s = watch.wall_s
     results = Store(str(folder / "results"))
     tracks = work.store.read_table("tracks/tracks.parquet").to_pylist()
     # Only screen times depend on how long a frame lasts, and they are not looked at here.
     finish_title(work.store, "case", results, {row["video"]: 1 / 25 for row in tracks})
-    tables = [results.read_table(f"{name}.parquet") for name in ("faces", "iteration_clusters", "tracks")]
-    found = evaluate_run(tables[0], labels, tables[1], tables[2])
+    tables = {name: results.read_table(f"{name}.parquet") for name in _DELIVERED}
+    found = evaluate_run(tables["faces"], labels, tables["iteration_clusters"])
     of_tracks = {name: getattr(found, name) for name in OF_TRACKS}
     done = max(found.iterations, default=0)
-    answers = [Answer({**of_tracks, **asdict(found.scores)}, wall_s, iterations=done, reliability=found.reliability)]
     if trial.method.every_iteration:
-        answers = [
+        return [
             Answer({**of_tracks, **asdict(scores)}, wall_s, iteration=n, iterations=done)
             for n, scores in sorted(found.iterations.items())
         ]
-    return answers
+    course = Course.of_title(tables["iterations"], work.options.adapt.max_iterations, watch.train_s)
+    judged = judge_tracks(tables["faces"], tables["tracks"], read_ground_truth(labels))
+    scores = {**of_tracks, **asdict(found.scores)}
+    return [Answer(scores, wall_s, iterations=done, course=course, judged=judged or None)]

@@ -1,10 +1,10 @@
-"""What is asked of a method: a whole season, an episode, some characters of it, one alone, nobody twice."""
+"""What is asked of a method: a season as a title, an episode, some characters of it, a small title cut from it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,14 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from jobs.benchmarks.quality.footage.seasons import Extracted
+from jobs.benchmarks.quality.footage.small_titles import Appearance, small_titles
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name
 
-#: Kinds of cases on a season's own videos; degraded copies are measured whole.
-KINDS = ("whole", "episodes", "characters", "one character", "all different")
+SMALL, LONG = "small titles", "long mixed"
+
+#: Kinds of cases on a season's own videos; degraded copies are measured whole, and so are joined seasons (`LONG`).
+KINDS = ("whole", "episodes", "characters", "one character", "all different", SMALL)
 
 _CHARACTERS = (2, 5)
 
@@ -26,17 +29,28 @@ class Case:
     """Some tracks of some footage, and the labels that they are held against."""
 
     of: Extracted
-    kind: str  # of KINDS; that of a degraded copy is its kind of degradation
+    kind: str  # of KINDS, or LONG; that of a degraded copy is its kind of degradation
     name: str
     truth_tracks: bool  # regrouped by the ground truth; else as detected
     track_ids: tuple[int, ...] | None = None  # the tracks of it; None: all
     videos: tuple[str, ...] | None = None  # file names of the videos whose labels count; None: all
     identities: tuple[str, ...] | None = None  # the identities whose labels count; None: all
+    appearances: tuple[Appearance, ...] | None = None  # the appearances whose labels count; None: all
 
     @property
     def tracks(self) -> str:
         """Whose tracks they are."""
         return "truth" if self.truth_tracks else "detected"
+
+    @property
+    def teaches(self) -> bool:
+        """Whether calibrations are fitted to it: a season as it is or degraded, each counted once."""
+        return self.kind not in (SMALL, LONG) and self.track_ids is None
+
+    @property
+    def as_whole(self) -> Case:
+        """The same under the name of the whole title, where it is nothing less: what would be measured twice."""
+        return replace(self, kind="whole", name="whole") if self.kind == SMALL and self.track_ids is None else self
 
     def __str__(self) -> str:
         return f"{self.of.footage.name}, {self.name}, {self.tracks} tracks"
@@ -48,6 +62,9 @@ class Case:
             keep &= np.isin(truth.video.astype(str), self.videos)
         if self.identities is not None:
             keep &= np.isin(truth.identity.astype(str), self.identities)
+        if self.appearances is not None:
+            counted = set(self.appearances)
+            keep &= np.array([one in counted for one in zip(truth.video, truth.shot, truth.identity, strict=True)])
         return GroundTruth(*(getattr(truth, name)[keep] for name in ("video", "frame", "boxes", "identity", "shot")))
 
 
@@ -57,18 +74,21 @@ def cases_of(
     """The cases of these kinds that some footage gives.
 
     Subsets of characters leave out false tracks: those are nobody's. The random draw is the same in every call. A case
-    that the footage cannot give (a single episode of a film, five characters where there are five) is left out.
+    that the footage cannot give (a single episode of a film, five characters where there are five) is left out. Small
+    titles are those of `small_titles`.
 
     Args:
         extracted: the footage.
         tracks: its tracks, already regrouped where `truth_tracks` says so.
         truth: its labels.
-        kinds: of `KINDS`; a degraded copy is one case whatever they are.
+        kinds: of `KINDS`; a degraded copy is one case whatever they are, and so is a joined title.
         truth_tracks: whether the tracks are the ground truth's own.
     """
     degraded = extracted.footage.degraded
     if degraded:
         return [Case(extracted, degraded, degraded, truth_tracks)]
+    if extracted.footage.joined:
+        return [Case(extracted, LONG, f"{len(extracted.footage.joined)} joined", truth_tracks)]
     matches = tracks.match(truth)
     usable = set(tracks.crops["track_id"].to_pylist())
     identity = {t: who for t, who in zip(matches.track_id.tolist(), matches.identity, strict=True) if who is not None}
@@ -99,6 +119,9 @@ def cases_of(
     if "all different" in kinds and len(ranked) > 1:
         longest = _longest_tracks(matches, usable)
         found.append(subset("all different", "all different", longest, longest.values()))
+    if SMALL in kinds:
+        cut = small_titles(tracks, truth)
+        found += [Case(extracted, SMALL, s.name, truth_tracks, s.track_ids, appearances=s.appearances) for s in cut]
     return found
 
 

@@ -20,12 +20,18 @@ from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import probe_video
 from vcn_ray.tracks.video_info import VideoInfo
 
-#: What can be done to a video. Half: of its width and height. Blur: Gaussian of a 240th of its height. Dark: half as
-#: bright, steeper in the shadows, with a sensor's noise. Compressed: x264's constant rate factor 38.
-KINDS = ("half", "blur", "dark", "compressed")
+#: Median height of the labelled faces of a season, pixels, once its videos are scaled down.
+FACES_PX = {"faces12": 12, "faces16": 16, "faces20": 20, "faces28": 28}
+
+#: What can be done to a video. Half: of its width and height. Faces: see `FACES_PX`. Blur: Gaussian of a 240th of its
+#: height. Dark: half as bright, steeper in the shadows, with a sensor's noise. Compressed: x264's constant rate factor
+#: 38.
+KINDS = ("half", *FACES_PX, "blur", "dark", "compressed")
 
 #: Raise it whenever copies come out otherwise.
 _VERSION = 1
+
+_LEAST_SIDE_PX = 16  # of an encoded picture
 
 _CRF, _CRF_COMPRESSED = "23", "38"
 _BLUR_OF_HEIGHT = 1 / 240
@@ -39,24 +45,31 @@ class Copy:
     source: str
     target: str
     kind: str
+    size: tuple[int, int] | None = None  # (width, height) in pixels where the kind makes it smaller
 
     def __str__(self) -> str:
         return f"{self.kind} copy of {self.source}"
 
 
-def degraded(footage: Footage, kind: str, cache: str) -> tuple[Footage, list[Copy]]:
+def degraded(footage: Footage, kind: str, cache: str) -> tuple[Footage, list[Copy]] | None:
     """The degraded copy of a season, with its ground truth, and the copies that are still to be made.
 
-    The folder in the cache is named by a digest of the videos' content. Raises `InputError` where a video or the
-    ground truth cannot be read.
+    The folder in the cache is named by a digest of the videos' content. None where faces are as small already, or
+    nearly nothing would be left of the pictures. Raises `InputError` where a video or the ground truth cannot be read.
     """
-    folder = Path(cache).absolute() / "degraded" / f"{footage.season}-{kind}-{digest(_VERSION, videos_digest(footage))}"
+    truth = read_ground_truth(footage.ground_truth).of_videos({file_name(video) for video in footage.videos})
+    infos = {file_name(video): probe_video(video) for video in footage.videos}
+    sizes = {name: _size(Picture(info), kind, truth) for name, info in infos.items()}
+    of_faces = [sizes[name] for name in infos] if kind in FACES_PX else []
+    if any(size is None or min(size) < _LEAST_SIDE_PX for size in of_faces):
+        return None
+    key = digest(_VERSION, videos_digest(footage), *of_faces)
+    folder = Path(cache).absolute() / "degraded" / f"{footage.season}-{kind}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
-    targets = [str(folder / file_name(video)) for video in footage.videos]
-    scales = {file_name(video): _scale(probe_video(video), kind) for video in footage.videos}
     labels = folder / "ground_truth.csv"
-    write_labels(_scaled(read_ground_truth(footage.ground_truth), scales), labels)
-    copies = [Copy(*pair, kind) for pair in zip(footage.videos, targets, strict=True)]
+    write_labels(_scaled(truth, {name: _scale(info, sizes[name]) for name, info in infos.items()}), labels)
+    targets = [str(folder / file_name(video)) for video in footage.videos]
+    copies = [Copy(v, target, kind, sizes[file_name(v)]) for v, target in zip(footage.videos, targets, strict=True)]
     found = Footage(footage.season, kind, tuple(targets), str(labels))
     return found, [copy for copy in copies if not os.path.exists(copy.target)]
 
@@ -67,7 +80,7 @@ def make_copy(copy: Copy) -> str:
     unfinished = f"{copy.target}.unfinished"
     try:
         info = probe_video(copy.source)
-        frames = _encode(info, unfinished, copy.kind)
+        frames = _encode(info, unfinished, copy)
         if frames != info.frames or probe_video(unfinished).frames != info.frames:
             raise InputError(
                 f"{copy.source}: a copy lacks some of its {info.frames} frames, so labels would not fit it"
@@ -78,11 +91,11 @@ def make_copy(copy: Copy) -> str:
     return ""
 
 
-def change(kind: str, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture (h, w, 3) uint8 as it is before it is encoded."""
+def change(kind: str, picture: np.ndarray, rng: np.random.Generator, size: tuple[int, int] | None = None) -> np.ndarray:
+    """A picture (h, w, 3) uint8 as it is before it is encoded; size: (width, height) of kinds that make it smaller."""
+    if size is not None:
+        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     high, wide = picture.shape[:2]
-    if kind == "half":
-        return cv2.resize(picture, _half(wide, high), interpolation=cv2.INTER_AREA)
     picture = picture[: high // 2 * 2, : wide // 2 * 2]  # the encoder takes even sizes alone
     if kind == "blur":
         return cv2.GaussianBlur(picture, (0, 0), high * _BLUR_OF_HEIGHT)
@@ -93,16 +106,16 @@ def change(kind: str, picture: np.ndarray, rng: np.random.Generator) -> np.ndarr
     return picture
 
 
-def _encode(info: VideoInfo, target: str, kind: str) -> int:
+def _encode(info: VideoInfo, target: str, copy: Copy) -> int:
     """Write the copy; gives its number of frames."""
     picture, rng, frames = Picture(info), np.random.default_rng(0), 0
-    options = {"crf": _CRF_COMPRESSED if kind == "compressed" else _CRF, "preset": "veryfast", "threads": "1"}
+    options = {"crf": _CRF_COMPRESSED if copy.kind == "compressed" else _CRF, "preset": "veryfast", "threads": "1"}
     with av.open(target, "w", format="mp4") as sink:
         stream = sink.add_stream("libx264", rate=Fraction(info.fps).limit_denominator(100_000), options=options)
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = info.time_base
         for number, frame in read_frames(info):
-            image = change(kind, picture.bgr(frame), rng)
+            image = change(copy.kind, picture.bgr(frame), rng, copy.size)
             if not frames:
                 stream.height, stream.width = image.shape[:2]
             shown = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24").reformat(format="yuv420p")
@@ -113,21 +126,24 @@ def _encode(info: VideoInfo, target: str, kind: str) -> int:
     return frames
 
 
-def _half(wide: int, high: int) -> tuple[int, int]:
-    """Half the size, in even numbers."""
-    return max(2, wide // 4 * 2), max(2, high // 4 * 2)
+def _size(picture: Picture, kind: str, truth: GroundTruth) -> tuple[int, int] | None:
+    """(width, height) in even numbers that the kind makes pictures of; None where it leaves them as large.
+
+    truth: the labels of the whole season, at its own size.
+    """
+    wide, high = picture.bgr_size
+    if kind == "half":
+        return max(2, wide // 4 * 2), max(2, high // 4 * 2)
+    factor = FACES_PX[kind] / float(np.median(truth.boxes[:, 3])) if kind in FACES_PX and len(truth) else 1.0
+    return (2 * round(wide * factor / 2), 2 * round(high * factor / 2)) if factor < 1 else None
 
 
-def _scale(info: VideoInfo, kind: str) -> np.ndarray:
+def _scale(info: VideoInfo, size: tuple[int, int] | None) -> np.ndarray:
     """(2,) pixels of the copy per pixel of the displayed source, in x and y."""
-    picture = Picture(info)
-    if kind != "half":
-        return picture.scale
-    return np.array(_half(picture.width_px, picture.height_px)) / (info.width_px, info.height_px)
+    return Picture(info).scale if size is None else np.array(size) / (info.width_px, info.height_px)
 
 
 def _scaled(truth: GroundTruth, scales: dict[str, np.ndarray]) -> GroundTruth:
-    """Labels of the copies; those of other videos stay away."""
-    truth = truth.of_videos(set(scales))
+    """Labels of the copies."""
     factors = np.array([[*scales[video], *scales[video]] for video in truth.video]).reshape(-1, 4)
     return GroundTruth(truth.video, truth.frame, truth.boxes * factors, truth.identity, truth.shot)

@@ -88,6 +88,11 @@ class TitleTracks:
         """What the ground truth says of each track."""
         return match_table(self.faces, truth)
 
+    def frames(self) -> list[tuple[str, int, int, int]]:
+        """File name of the video, number, first and last frame of each track."""
+        columns = [self.tracks[name].to_pylist() for name in ("video", "track_id", "first_frame", "last_frame")]
+        return [(file_name(video), *rest) for video, *rest in zip(*columns, strict=True)]
+
     def write(self, work: TitleWork, views: CachedViews) -> None:
         """Make the store of `work` that of a title that has these tracks.
 

@@ -11,7 +11,7 @@ from jobs.benchmarks.quality.footage.cases import Case
 from jobs.benchmarks.quality.footage.seasons import Extracted, Footage
 from jobs.benchmarks.quality.methods import IN_HINDSIGHT, Method
 from jobs.benchmarks.quality.model_selection import Row, choose_setting, rows_of
-from jobs.benchmarks.quality.tables import QUALITY, summaries
+from jobs.benchmarks.quality.report.tables import QUALITY, summaries
 from jobs.benchmarks.quality.trial import Answer, Outcome, Trial
 from vcn_ray.errors import OptionError
 

@@ -9,8 +9,8 @@ from jobs.benchmarks.quality.footage.cases import Case
 from jobs.benchmarks.quality.footage.seasons import Extracted, Footage
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.model_selection import Row, rows_of
-from jobs.benchmarks.quality.reliability import CONFIDENCE, reliability_grids, store_confidence
-from jobs.benchmarks.quality.tables import QUALITY
+from jobs.benchmarks.quality.report.reliability import CONFIDENCE, reliability_grids, store_confidence
+from jobs.benchmarks.quality.report.tables import QUALITY
 from jobs.benchmarks.quality.trial import Answer, Outcome, Trial, measure
 from vcn_ray.evaluate.reliability import Reliability
 

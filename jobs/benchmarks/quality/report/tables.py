@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from jobs.benchmarks.quality.model_selection import KEYS, Row
@@ -22,7 +23,11 @@ _AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "false clusters", "seco
 #: Of the files of an answer, behind their stem.
 ENDINGS = (".parquet", ".csv", ".md", "-confidence.parquet")
 
-_NUMBERS = {"seed": pa.int64(), "iteration": pa.int64(), "iterations": pa.int64(), "wall_s": pa.float64()}
+_NUMBERS = {
+    **dict.fromkeys(("seed", "iteration", "iterations", "delivered"), pa.int64()),
+    **dict.fromkeys(("wall_s", "train_s"), pa.float64()),
+    "settled": pa.bool_(),
+}
 _OF_TRACKS = {name: pa.float64() if name == "appearance_recall" else pa.int64() for name in OF_TRACKS}
 _SCORES = {f.name: pa.int64() if f.type == "int" else pa.float64() for f in fields(Scores)}
 
@@ -43,16 +48,17 @@ class Grid:
 
     def markdown(self) -> str:
         """As a Markdown table under a heading."""
-        lines = [self.header, tuple("---" for _ in self.header), *self.rows]
+        lines = [[cell.replace("|", "\\|") for cell in line] for line in (self.header, *self.rows)]
+        lines.insert(1, ["---"] * len(self.header))
         head = [f"### {self.title}", "", *([self.note, ""] if self.note else [])]
         return "\n".join([*head, *("| " + " | ".join(line) + " |" for line in lines), ""])
 
     def rich(self) -> Table:
         """For a terminal."""
         title = f"{self.title}\n{self.note}" if self.note else self.title
-        table = Table(*self.header, title=title, title_justify="left")
+        table = Table(*map(escape, self.header), title=escape(title), title_justify="left")
         for row in self.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         return table
 
 

@@ -1,0 +1,1 @@
+"""What the bench keeps and shows: tables of scores, of confidence, of the loop."""
