@@ -13,12 +13,49 @@ from hypothesis import strategies as st
 
 from vcn_ray import schemas
 from vcn_ray.cli.printing import out_console, print_evaluation
-from vcn_ray.evaluate.reliability import EDGES, Reliability, judge, right_tracks
+from vcn_ray.evaluate.metrics import cluster_scores
+from vcn_ray.evaluate.reliability import EDGES, Reliability, judge, of_majority, right_tracks
 from vcn_ray.evaluate.report import evaluate_run
 
 
 def _reliability(confidence, right):
     return Reliability(tuple(sorted(zip(map(float, confidence), map(bool, right), strict=True))))
+
+
+@pytest.mark.parametrize(
+    ("clusters", "identities", "right"),
+    [
+        ("aaab", "pppq", "1111"),
+        ("aaabb", "pppqp", "11110"),  # of equals the first is the majority
+        ("aaaab", "ppqqp", "11001"),
+        ("ab", "pp", "11"),  # a split is no wrong track
+        ("", "", ""),
+    ],
+)
+def test_of_the_majority_is_whoever_most_of_a_cluster_show(clusters, identities, right):
+    assert of_majority(clusters, identities) == [flag == "1" for flag in right]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("pqr")), min_size=1))
+def test_the_share_of_the_majority_is_the_purity(pairs):
+    clusters, identities = zip(*pairs, strict=True)
+    right = of_majority(clusters, identities)
+    assert sum(right) / len(right) == pytest.approx(cluster_scores(clusters, identities).wcp)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "right", "share"),
+    [
+        ([0.1, 0.5, 0.9, *[1.0] * 17], [0, 0, *[1] * 17, 0], 2 / 3),  # two of twenty are looked at
+        ([1.0] * 20, [0, 0, *[1] * 18], 0.1),  # no confidence says nothing
+        ([0.5] * 4 + [1.0] * 16, [0, 1, 1, 1] + [1] * 16, 0.5),  # two of four equals
+        ([0.5, 1.0], [0, 1], 0.2),  # there is room for a fifth of a track
+        ([0.5, 1.0], [1, 1], None),
+    ],
+)
+def test_wrong_tracks_among_the_least_confident(confidence, right, share):
+    found = _reliability(confidence, right).wrong_among_least_confident()
+    assert found == (None if share is None else pytest.approx(share))
 
 
 @pytest.mark.parametrize(

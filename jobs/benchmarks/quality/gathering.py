@@ -15,7 +15,7 @@ from jobs.benchmarks.quality.footage.joined import join_seasons
 from jobs.benchmarks.quality.footage.seasons import Extracted, Footage
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from vcn_ray.config import Options
-from vcn_ray.errors import VcnError
+from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
@@ -35,13 +35,18 @@ def plan_joins(wanted: Sequence[str], kinds: Collection[str], folds: Folds) -> d
         kinds: of cases.
         folds: of all seasons.
 
-    Raises `OptionError` for a name that is no season's.
+    Raises `OptionError` for a name that is no season's, or a single one.
     """
     if LONG not in kinds:
         return {}
-    groups = [tuple(find_seasons(text, folds, f"--join {text}")) for text in wanted] or [tuple(folds)]
+    groups = [tuple(find_seasons(text, folds, f"--join {text}")) for text in wanted]
+    for text, group in zip(wanted, groups, strict=True):
+        if len(group) < 2:
+            raise OptionError(f"--join {text}: name two seasons or more, separated by commas")
+    if not groups and len(folds) > 1:
+        groups = [tuple(folds)]
     joins: dict[str, tuple[str, ...]] = {}
-    for group in (group for group in groups if len(group) > 1):
+    for group in groups:
         number = 1 + len(joins)
         while (name := f"joined {number}") in {*folds, *joins}:
             number += 1

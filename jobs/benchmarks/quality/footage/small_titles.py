@@ -137,8 +137,13 @@ def _unnamed_tracks(tracks: TitleTracks, shown: dict[int, tuple], stretch: Stret
 def _made_up(
     appearances: Sequence[Appearance], size: tuple[int, int], lead: bool, rng: np.random.Generator
 ) -> tuple[Appearance, ...]:
-    """A run in order of time of drawn people's appearances, a lead's apart from the others'; () where none fits."""
-    people = sorted({identity for _, _, identity in appearances})
+    """A run in order of time of drawn people's appearances, a lead's apart from the others'; () where none fits.
+
+    Who appears more often is more often drawn.
+    """
+    counts = Counter(identity for _, _, identity in appearances)
+    people = sorted(counts)
+    share = np.array([counts[identity] for identity in people]) / len(appearances)
 
     def run(who: Sequence[str], number: int) -> list[Appearance]:
         own = [one for one in appearances if one[2] in who]
@@ -147,7 +152,8 @@ def _made_up(
 
     for _ in range(_TRIES):
         number = int(rng.integers(size[0], size[1] + 1))
-        cast = rng.permutation(people)[: int(rng.integers(_PEOPLE[0], _PEOPLE[1] + 1))].tolist()
+        cast_size = min(len(people), int(rng.integers(_PEOPLE[0], _PEOPLE[1] + 1)))
+        cast = rng.choice(people, cast_size, replace=False, p=share).tolist()
         if lead:
             of_lead = run(cast[:1], int(np.ceil(rng.uniform(0.5, 0.8) * number)))
             drawn = [*of_lead, *run(cast[1:], min(len(of_lead), number - len(of_lead)))]

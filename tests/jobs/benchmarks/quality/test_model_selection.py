@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.benchmarks.quality.folds import folds_hints, folds_note, make_folds
+from jobs.benchmarks.quality.folds import folds_hints, folds_note, make_folds, people_of, with_joined
 from jobs.benchmarks.quality.footage.cases import Case
 from jobs.benchmarks.quality.footage.seasons import Extracted, Footage
 from jobs.benchmarks.quality.methods import IN_HINDSIGHT, Method
-from jobs.benchmarks.quality.model_selection import Row, choose_setting, rows_of
+from jobs.benchmarks.quality.model_selection import KEYS, Row, choose_setting, rows_of
 from jobs.benchmarks.quality.report.tables import QUALITY, summaries
 from jobs.benchmarks.quality.trial import Answer, Outcome, Trial
 from vcn_ray.errors import OptionError
@@ -22,7 +22,7 @@ SETTINGS = tuple((("level", float(level)),) for level in range(3))
 def outcome(season: str, scores: list[float], *, seed: int = 0, degraded: str = "", kind: str = "whole") -> Outcome:
     """What the method did on a case of a season, a score for each setting."""
     case = Case(Extracted(Footage(season, degraded, (), ""), ""), degraded or kind, degraded or kind, False)
-    others = dict.fromkeys(QUALITY.names[12:], 1)
+    others = dict.fromkeys(QUALITY.names[len(KEYS) :], 1)
     answers = [
         Answer({**others, "bcubed_f_all": score}, 0.1, setting) for score, setting in zip(scores, SETTINGS, strict=True)
     ]
@@ -77,6 +77,26 @@ def test_folds_by_name() -> None:
     assert folds_note(make_folds(["a", "b"])) == "Taken for different people, learning from one another: a; b."
     with pytest.raises(OptionError, match="no season is called 'dinners'; did you mean 'dinner'"):
         make_folds(["dinner", "city"], ["dinners,city"])
+
+
+def test_a_name_is_one_person_where_seasons_share_it() -> None:
+    names = {season: {"p1", "p2"} for season in ("a", "b", "c", "d")}
+    groups = ["a,b", "c, d: p1"]
+    folds = make_folds([*names], groups)
+    who = people_of(folds, groups, names)
+    assert who["a"] == who["b"]
+    assert who["c"]["p1"] == who["d"]["p1"] != who["a"]["p1"]
+    assert len({who[season]["p2"] for season in names}) == 3  # c's and d's are two
+    assert who["a"].keys() == names["a"]
+    apart = people_of(make_folds([*names]), [], names)
+    assert len({person for own in apart.values() for person in own.values()}) == 8
+
+
+def test_nothing_is_learnt_about_a_join_from_what_is_in_it() -> None:
+    folds = make_folds(["a", "b", "c"], ["b,c"])
+    joined = with_joined(folds, {"joined 1": ("a", "b")})
+    assert joined["joined 1"] == {"joined 1", "a", "b", "c"}
+    assert {season: joined[season] for season in folds} == folds
 
 
 def test_labels_of_the_same_names_are_hinted_at_unless_left_out_together() -> None:

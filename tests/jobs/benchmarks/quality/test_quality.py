@@ -121,6 +121,7 @@ def test_cases_of_a_title(title: Extracted, tracks: TitleTracks, truth: GroundTr
     def people(case: Case) -> list[str]:
         return [f"person {track % tiny_title.IDENTITIES}" for track in case.track_ids or ()]
 
+    assert len(cases) == len(cases_of(title, tracks, truth, KINDS)) - 1  # it is a small title itself
     assert len(cases["one character"].track_ids or ()) == 4
     assert len(set(people(cases["one character"]))) == 1
     assert sorted(people(cases["all different"])) == ["person 0", "person 1", "person 2"]
@@ -245,6 +246,11 @@ def test_a_season_needs_videos_and_labels(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "ground_truth.csv").write_text("")
         (folder / "v.mp4").write_text("")
+    (tmp_path / "README.md").write_text("")
+    (season,) = find_labelled([str(tmp_path / "README.md"), str(tmp_path / "a" / "same")])  # as a pattern finds them
+    assert season.season == "same"
+    with pytest.raises(InputError, match=r"README\.md: no folder"):
+        find_labelled([str(tmp_path / "README.md")])
     with pytest.raises(InputError, match="another season"):
         find_labelled([str(tmp_path / "a" / "same"), str(tmp_path / "b" / "same")])
 

@@ -10,13 +10,16 @@ import pytest
 
 from jobs.benchmarks.quality.bench import spread
 from jobs.benchmarks.quality.footage.cases import write_labels
-from jobs.benchmarks.quality.footage.corruptions import KINDS, change, degraded, make_copy
+from jobs.benchmarks.quality.footage.corruptions import FACES_PX, KINDS, Copy, change, degraded, make_copy
 from jobs.benchmarks.quality.footage.seasons import Footage
 from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
 from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import probe_video
 
 FRAMES, WIDE, HIGH = 20, 98, 66
+
+#: One of those that make small faces stands for all.
+SOME_KINDS = [kind for kind in KINDS if kind not in FACES_PX or kind == "faces16"]
 
 
 @pytest.fixture
@@ -48,11 +51,17 @@ def pictures(video: str) -> np.ndarray:
     return np.stack([picture.bgr(frame) for _, frame in read_frames(info)])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def copies(season: Footage, kind: str, folder: Path) -> tuple[Footage, list[Copy]]:
+    found = degraded(season, kind, str(folder / "cache"))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("kind", SOME_KINDS)
 def test_a_copy_has_the_same_frames_at_the_same_times(season: Footage, tmp_path: Path, kind: str) -> None:
-    footage, missing = degraded(season, kind, str(tmp_path / "cache"))
+    footage, missing = copies(season, kind, tmp_path)
     assert [make_copy(copy) for copy in missing] == [""]
-    assert degraded(season, kind, str(tmp_path / "cache")) == (footage, [])  # not again
+    assert copies(season, kind, tmp_path) == (footage, [])  # not again
     before, after = probe_video(season.videos[0]), probe_video(footage.videos[0])
     assert after.frames == before.frames == FRAMES
     assert [after.time_s(n) for n in range(FRAMES)] == pytest.approx([before.time_s(n) for n in range(FRAMES)])
@@ -66,15 +75,23 @@ def test_what_is_done_to_a_picture() -> None:
     rng = np.random.default_rng(0)
     picture = np.full((481, 641, 3), 60, np.uint8)
     picture[:, 200:400] = 240
-    assert change("half", picture, rng).shape == (240, 320, 3)
+    assert change("half", picture, rng, (320, 240)).shape == (240, 320, 3)
     assert change("dark", picture, rng).mean() < 0.6 * picture.mean()
     edges = [np.abs(np.diff(p.astype(int), axis=1)).max() for p in (change("blur", picture, rng), picture)]
     assert edges[0] < 0.5 * edges[1]
     assert (change("compressed", picture, rng) == picture[:480, :640]).all()
 
 
+def test_the_median_face_is_as_high_as_the_kind_says(season: Footage, tmp_path: Path) -> None:
+    footage, (copy,) = copies(season, "faces16", tmp_path)
+    assert copy.size == (78, 52)  # of 98 x 66, faces of 20 pixels
+    assert np.median(read_ground_truth(footage.ground_truth).boxes[:, 3]) == pytest.approx(16, abs=0.5)
+    assert degraded(season, "faces20", str(tmp_path / "cache")) is None  # they are as small already
+    assert degraded(season, "faces28", str(tmp_path / "cache")) is None
+
+
 def test_what_cannot_be_copied_is_said(season: Footage, tmp_path: Path) -> None:
-    _, (copy,) = degraded(season, "blur", str(tmp_path / "cache"))
+    _, (copy,) = copies(season, "blur", tmp_path)
     Path(season.videos[0]).write_bytes(b"gone")
     assert "clip.mkv" in make_copy(copy)
     assert not Path(copy.target).exists()
