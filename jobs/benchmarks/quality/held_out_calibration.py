@@ -10,7 +10,7 @@ import numpy as np
 from jobs.benchmarks.quality.folds import Folds
 from jobs.benchmarks.quality.footage.cases import Case, title_of_case
 from jobs.benchmarks.quality.footage.seasons import extraction_digest
-from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views
 from jobs.benchmarks.quality.methods import Method
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.calibrating import LabelledPairs, fit_calibration
@@ -20,7 +20,6 @@ from vcn_ray.config import Options
 from vcn_ray.errors import InputError, VcnError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.models.loading import FaceModels
-from vcn_ray.pipeline.title_crops import load_views
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 
@@ -36,7 +35,7 @@ def labelled_pairs(case: Case, options: Options) -> LabelledPairs:
     work = TitleWork(Store(case.of.work), options)
     truth = read_ground_truth(case.of.footage.ground_truth)
     tracks = title_of_case(case, TitleTracks.read(work), truth)
-    views, matches = load_views(work), tracks.match(truth)
+    views, matches = load_title_views(work), tracks.match(truth)
     track_id, track_of_crop = np.unique(tracks.crops["track_id"].to_numpy(), return_inverse=True)
     base = ((views.plain + views.flipped) / 2)[tracks.view_row]
     directions, clarity = directions_and_clarity(base, track_of_crop, len(track_id))

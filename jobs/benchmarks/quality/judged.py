@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from jobs.benchmarks.quality.footage.title_tracks import match_table
-from vcn_ray.evaluate.ground_truth import GroundTruth
+from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches
+from vcn_ray.evaluate.metrics import cluster_scores
 from vcn_ray.evaluate.reliability import Reliability, of_majority, right_tracks
 
 
@@ -21,12 +20,11 @@ class JudgedTrack(NamedTuple):
     of_majority: bool  # shows whom most tracks of its cluster show
 
 
-def judge_tracks(faces: pa.Table, tracks: pa.Table, truth: GroundTruth) -> tuple[JudgedTrack, ...]:
+def judge_tracks(matches: TrackMatches, tracks: pa.Table) -> tuple[JudgedTrack, ...]:
     """All true tracks of a title that are in a cluster and have a confidence, least confident first.
 
-    faces: `schemas.FACES`; tracks: `schemas.TRACKS`.
+    matches: what the ground truth says of the delivered tracks; tracks: `schemas.TRACKS`.
     """
-    matches = match_table(faces.filter(pc.is_valid(faces["track_id"])), truth)
     columns = (tracks[name].to_pylist() for name in ("track_id", "cluster_id", "confidence"))
     delivered = {track: (cluster, confidence) for track, cluster, confidence in zip(*columns, strict=True)}
     shown = zip(matches.track_id.tolist(), matches.identity, strict=True)
@@ -36,6 +34,22 @@ def judge_tracks(faces: pa.Table, tracks: pa.Table, truth: GroundTruth) -> tuple
     sides = zip(found, right_tracks(clusters, identities), of_majority(clusters, identities), strict=True)
     known = [JudgedTrack(float(one[1]), right, major) for one, right, major in sides if one[1] is not None]
     return tuple(sorted(known))
+
+
+def f_with_missed(matches: TrackMatches, cluster_of: Mapping[int, int | None], truth: GroundTruth) -> float:
+    """B-cubed F where labelled appearances that no true track covers count as Unknown, too; 0 where nothing is found.
+
+    They are, as Unknown tracks, clusters of their own: where small faces are missed, the few that were found say
+    little. cluster_of: of each track, None where it is Unknown.
+    """
+    real = matches.is_real
+    covered = zip(matches.video[real], matches.shot[real], matches.identity[real], strict=True)
+    missed = set(zip(truth.video, truth.shot, truth.identity, strict=True)).difference(covered)
+    tracks, identities = matches.track_id[real].tolist(), matches.identity[real].tolist()
+    if not tracks:
+        return 0.0
+    clusters = [("Unknown", track) if cluster_of.get(track) is None else cluster_of[track] for track in tracks]
+    return cluster_scores([*clusters, *missed], [*identities, *(identity for _, _, identity in missed)]).bcubed_f
 
 
 def reliability_of(tracks: Iterable[JudgedTrack], *, by_majority: bool) -> Reliability:

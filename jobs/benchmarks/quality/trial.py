@@ -17,8 +17,8 @@ import torch
 from jobs.benchmarks.quality.ablations import parts_without
 from jobs.benchmarks.quality.course import Course, Stopwatch
 from jobs.benchmarks.quality.footage.cases import Case, title_of_case, write_labels
-from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, match_table
-from jobs.benchmarks.quality.judged import JudgedTrack, judge_tracks
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views, match_table
+from jobs.benchmarks.quality.judged import JudgedTrack, f_with_missed, judge_tracks
 from jobs.benchmarks.quality.methods import ORACLES, KnownMethods, Method
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
@@ -28,7 +28,7 @@ from vcn_ray.evaluate.report import evaluate_run, score_tracks
 from vcn_ray.models.loading import FaceModels
 from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
 from vcn_ray.pipeline.outputs.title_outputs import finish_title
-from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link, load_views
+from vcn_ray.pipeline.title_crops import choose_crops, load_cannot_link
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.storage.store import Store
 
@@ -38,6 +38,9 @@ MEASURE = "bcubed_f_all"
 #: Measures of a case's tracks, whatever becomes of them: how many, how many are false, which share of the labelled
 #: appearances (video, shot, identity) a true one covers. What is not covered lowers no score of a clustering.
 OF_TRACKS = ("tracks", "false_tracks", "appearance_recall")
+
+#: F where labelled appearances that no track covers count as Unknown, see `f_with_missed`.
+WITH_MISSED = "bcubed_f_missed"
 
 _DELIVERED = ("faces", "tracks", "iterations", "iteration_clusters")
 
@@ -113,7 +116,7 @@ def prepare_case(case: Case, options: Options, folder: Path, models: FaceModels)
             work.store.write_bytes(key, source.store.read_bytes(key))
     else:
         tracks = title_of_case(case, TitleTracks.read(source), truth)
-        tracks.write(work, load_views(source))
+        tracks.write(work, load_title_views(source))
     return work, labels
 
 
@@ -122,7 +125,7 @@ def track_faces(work: TitleWork) -> tuple[TrackFaces, np.ndarray]:
 
     A crop's embedding is the base model's as the product takes it: the mean of those of crop and mirror image, raw.
     """
-    crops, views = choose_crops(work), load_views(work)
+    crops, views = choose_crops(work), load_title_views(work)
     embeddings = ((views.plain + views.flipped) / 2).astype(np.float32)
     return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work.store, crops)), crops.track_id
 
@@ -131,6 +134,9 @@ def _run_baseline(trial: Trial, baseline: Baseline, work: TitleWork, labels: Pat
     """Prepared once, then every setting: which one counts is chosen elsewhere, on other seasons."""
     held_against = _HeldAgainst(work.store, labels)
     faces, track_ids = track_faces(work)
+    if not len(track_ids):  # no face is good enough for a crop: all are Unknown, whatever the method
+        nothing = held_against.score(track_ids, track_ids)
+        return [Answer(nothing, 0.0, tuple(sorted(setting.items()))) for setting in baseline.settings]
     started = time.perf_counter()
     cut = baseline.prepare(faces, trial.seed)
     prepared_s = time.perf_counter() - started
@@ -148,7 +154,7 @@ def _run_oracle(trial: Trial, work: TitleWork, labels: Path) -> list[Answer]:
     held_against = _HeldAgainst(work.store, labels)
     faces, track_ids = track_faces(work)
     started = time.perf_counter()
-    candidates = ORACLES[trial.method.name](faces, held_against.identities)
+    candidates = ORACLES[trial.method.name](faces, held_against.identities) if len(track_ids) else [track_ids]
     wall_s = time.perf_counter() - started
     answers = [Answer(held_against.score(track_ids, found), wall_s) for found in candidates]
     return [max(answers, key=lambda answer: answer.scores[MEASURE] or 0.0)]
@@ -158,7 +164,7 @@ class _HeldAgainst:
     """The ground truth of a case, and its tracks matched to it."""
 
     def __init__(self, work: Store, labels: Path):
-        truth = read_ground_truth(labels)
+        self._truth = truth = read_ground_truth(labels)
         faces = work.read_table("tracks/faces.parquet")
         self._matches = match_table(faces.filter(pc.is_valid(faces["track_id"])), truth)
         self.identities = len(set(truth.identity))
@@ -175,7 +181,8 @@ class _HeldAgainst:
         label = {t: cluster for t, cluster in zip(track_ids.tolist(), labels.tolist(), strict=True) if cluster >= 0}
         clusters = [label.get(track) for track in self._matches.track_id.tolist()]
         titles = dict.fromkeys(self._matches.video, "")
-        return {**self._of_tracks, **asdict(score_tracks(self._matches, clusters, titles, self.identities))}
+        scores = asdict(score_tracks(self._matches, clusters, titles, self.identities))
+        return {**self._of_tracks, **scores, WITH_MISSED: f_with_missed(self._matches, label, self._truth)}
 
 
 def _run_product(trial: Trial, work: TitleWork, labels: Path, folder: Path) -> list[Answer]:
@@ -198,6 +205,9 @@ def _run_product(trial: Trial, work: TitleWork, labels: Path, folder: Path) -> l
             for n, scores in sorted(found.iterations.items())
         ]
     course = Course.of_title(tables["iterations"], work.options.adapt.max_iterations, watch.train_s)
-    judged = judge_tracks(tables["faces"], tables["tracks"], read_ground_truth(labels))
-    scores = {**of_tracks, **asdict(found.scores)}
+    truth, faces, delivered = read_ground_truth(labels), tables["faces"], tables["tracks"]
+    matches = match_table(faces.filter(pc.is_valid(faces["track_id"])), truth)
+    judged = judge_tracks(matches, delivered)
+    cluster_of = dict(zip(delivered["track_id"].to_pylist(), delivered["cluster_id"].to_pylist(), strict=True))
+    scores = {**of_tracks, **asdict(found.scores), WITH_MISSED: f_with_missed(matches, cluster_of, truth)}
     return [Answer(scores, wall_s, iterations=done, course=course, judged=judged or None)]

@@ -11,11 +11,10 @@ import pyarrow as pa
 
 from jobs.benchmarks.quality.footage.cases import write_labels
 from jobs.benchmarks.quality.footage.seasons import Extracted, Footage, extraction_digest
-from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
-from vcn_ray.adapt.cache import concat_views
+from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views
+from vcn_ray.adapt.cache import CachedViews, concat_views
 from vcn_ray.config import Options
 from vcn_ray.evaluate.ground_truth import GroundTruth, file_name, read_ground_truth
-from vcn_ray.pipeline.title_crops import load_views
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store, digest
@@ -64,7 +63,7 @@ def join_seasons(
         write_labels(truth, labels)
         parts = [Part(TitleTracks.read(work), _shots(work.store), own) for work, own in zip(works, names, strict=True)]
         tracks, shots = join_tracks(parts)
-        tracks.write(TitleWork(store, options), concat_views([load_views(work) for work in works]))
+        tracks.write(TitleWork(store, options), _views(works))
         store.write_table(_SHOTS_KEY, shots, SHOTS)
         store.mark_done("joined", key)
     videos = tuple(video for footage in footages for video in footage.videos)
@@ -124,6 +123,11 @@ def _labels(
         who = np.array([people[footage.season][identity] for identity in truth.identity], object)
         parts.append((video, truth.frame, truth.boxes, who, truth.shot))
     return GroundTruth(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _views(works: Sequence[TitleWork]) -> CachedViews:
+    parts = [load_title_views(work) for work in works]
+    return concat_views([part for part in parts if len(part)] or parts[:1])
 
 
 def _shots(store: Store) -> pa.Table:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from vcn_ray.adapt.cache import CachedViews
 from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name, match_faces, match_tracks
-from vcn_ray.pipeline.title_crops import choose_crops, view_chunks
+from vcn_ray.pipeline.title_crops import choose_crops, load_views, view_chunks
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import digest
@@ -111,6 +111,14 @@ class TitleTracks:
         for key, rows in view_chunks(work):
             part = {f.name: getattr(views, f.name)[self.view_row[rows]] for f in fields(views)}
             store.write_bytes(f"{key}.safetensors", replace(views, **part | {"keys": rows}).to_bytes())
+
+
+def load_title_views(work: TitleWork) -> CachedViews:
+    """All cached views of a title; none, of length one, where no face was good enough for a crop."""
+    if view_chunks(work):
+        return load_views(work)
+    nothing = np.zeros((0, 1), np.float32)
+    return CachedViews(np.zeros(0, np.int64), nothing, nothing, *[nothing[:, None]] * 3)
 
 
 def match_table(faces: pa.Table, truth: GroundTruth) -> TrackMatches:

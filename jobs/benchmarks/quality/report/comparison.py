@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from jobs.benchmarks.quality.footage.corruptions import FACES_PX
 from jobs.benchmarks.quality.model_selection import Row
 from jobs.benchmarks.quality.report.tables import Grid
-from jobs.benchmarks.quality.trial import MEASURE
+from jobs.benchmarks.quality.trial import MEASURE, WITH_MISSED
 
 #: What any method is held against: what everybody has, and what nobody has who does not know the answer.
 OWN_THRESHOLD, BEST_CUT = "HAC at own threshold", "HAC at best threshold with cannot-link"
@@ -33,11 +34,12 @@ def comparison_grids(rows: Sequence[Row]) -> list[Grid]:
 
 
 def scores_of(rows: Sequence[Row], kind: str, method: str) -> dict[Title, float]:
-    """Mean over the seeds of `MEASURE` of each title of a kind."""
+    """Mean over the seeds of `MEASURE` of each title of a kind; of small faces the one where missed ones count."""
+    measure = WITH_MISSED if kind in FACES_PX else MEASURE
     found: dict[Title, list[float]] = {}
     for row in rows:
         if (row["kind"], row["method"]) == (kind, method):
-            found.setdefault((row["season"], row["degraded"], row["case"]), []).append(row[MEASURE] or 0.0)
+            found.setdefault((row["season"], row["degraded"], row["case"]), []).append(row[measure] or 0.0)
     return {title: float(np.mean(values)) for title, values in found.items()}
 
 
@@ -54,7 +56,7 @@ def _overview(rows: Sequence[Row], tracks_of: str) -> Grid:
         lines.append((name, *cells, false, f"{np.mean([row['wall_s'] for row in own]):.1f}"))
     title = f"all kinds, {tracks_of} tracks: B-cubed F with Unknown as clusters of their own, mean / worst title"
     note = "Each title counts once, seeds averaged. False clusters and seconds: of the mean title of all kinds."
-    return Grid(title, ("method", *kinds, "false clusters", "seconds"), tuple(lines), note)
+    return Grid(title, ("method", *kinds, "false clusters", "seconds"), tuple(lines), _noted(note, kinds))
 
 
 def _against_hac(rows: Sequence[Row], tracks_of: str) -> list[Grid]:
@@ -70,7 +72,13 @@ def _against_hac(rows: Sequence[Row], tracks_of: str) -> list[Grid]:
     header = ("kind", "method", "titles", "mean", "HAC at own threshold", "HAC's best cut *", "better than best cut")
     losses = (f"below own threshold by > {_LOSS:g}", "most (title)")
     title = f"against HAC, {tracks_of} tracks: B-cubed F with Unknown as clusters of their own (* knows the answer)"
-    return [Grid(title, (*header, *losses), tuple(lines))] if lines else []
+    return [Grid(title, (*header, *losses), tuple(lines), _noted("", [line[0] for line in lines]))] if lines else []
+
+
+def _noted(note: str, kinds: Collection[str]) -> str:
+    """The note, and what F is where faces are small."""
+    missed = "Of small faces: F where appearances that no track covers count as Unknown, too."
+    return f"{note} {missed}".strip() if FACES_PX.keys() & set(kinds) else note
 
 
 def _cells_against(own: Mapping[Title, float], usual: Mapping[Title, float], best: Mapping[Title, float]) -> list[str]:

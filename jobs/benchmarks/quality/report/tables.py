@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from jobs.benchmarks.quality.model_selection import KEYS, Row
-from jobs.benchmarks.quality.trial import MEASURE, OF_TRACKS
+from jobs.benchmarks.quality.trial import MEASURE, OF_TRACKS, WITH_MISSED
 from vcn_ray.evaluate.report import Scores
 
 _AFTER_SEASONS = ("mean F", "worst F", "WCP", "Unknown", "false clusters", "seconds")
@@ -33,7 +33,12 @@ _SCORES = {f.name: pa.int64() if f.type == "int" else pa.float64() for f in fiel
 
 #: One row per season, case, method and seed (and iteration).
 QUALITY = pa.schema(
-    [*((name, _NUMBERS.get(name, pa.string())) for name in KEYS), *_OF_TRACKS.items(), *_SCORES.items()]
+    [
+        *((name, _NUMBERS.get(name, pa.string())) for name in KEYS),
+        *_OF_TRACKS.items(),
+        *_SCORES.items(),
+        (WITH_MISSED, pa.float64()),
+    ]
 )
 
 

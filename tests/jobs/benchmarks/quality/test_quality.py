@@ -16,6 +16,7 @@ from jobs.benchmarks.quality.command import Request, quality
 from jobs.benchmarks.quality.footage.cases import KINDS, Case, cases_of
 from jobs.benchmarks.quality.footage.seasons import Extracted, find_labelled
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, track_frames
+from jobs.benchmarks.quality.held_out_calibration import labelled_pairs
 from jobs.benchmarks.quality.methods import KnownMethods, Method
 from jobs.benchmarks.quality.trial import Trial, measure, prepare_case, track_faces
 from vcn_ray.errors import InputError, OptionError
@@ -220,6 +221,33 @@ def test_noise_is_unknown_and_bounds_know_the_answer(title: Extracted, known: Kn
     (number,) = measure(Trial(Method("HAC at known number", "oracle"), case, 0), known).answers
     assert number.scores["clusters"] == 3
     assert best.scores["bcubed_f_all"] >= number.scores["bcubed_f_all"]
+
+
+def test_what_no_track_covers_counts_as_unknown(title: Extracted, tmp_path: Path, known: KnownMethods) -> None:
+    by_person = Baseline("by person", "made up", lambda faces, _: lambda: np.arange(faces.tracks) % 3, ({},))
+    known = replace(known, baselines=lambda threshold: [by_person])
+    methods = [Method("by person", "baseline"), Method("base model", "product", (("max_iterations", "0"),))]
+
+    def missed(case: Case) -> list[tuple[float, float]]:
+        outcomes = [measure(Trial(method, case, 0), known) for method in methods]
+        assert not [outcome for outcome in outcomes if outcome.error]
+        scores = [outcome.answers[0].scores for outcome in outcomes]
+        return [(one["bcubed_f_all"] or 0.0, one["bcubed_f_missed"]) for one in scores]
+
+    for every, with_missed in missed(Case(title, "whole", "whole", False)):
+        assert with_missed == pytest.approx(every, abs=1e-4)  # all are covered
+    half = missed(Case(title, "whole", "first six", False, tuple(range(6))))
+    assert half[0] == pytest.approx((1.0, 2 * 0.375 / 1.375))  # two of each person's four: recall 2/4 of half, 1/4 else
+    assert half[1][1] < half[1][0]
+    work = Store(str(tmp_path / "no crops"))
+    tracks = TitleTracks.read(work_on(title.work))
+    empty = replace(tracks, crops=tracks.crops.slice(0, 0), view_row=tracks.view_row[:0])
+    empty.write(TitleWork(work, tiny_title.tiny_options()), load_views(work_on(title.work)))
+    nothing = Case(Extracted(title.footage, work.url), "whole", "whole", False)
+    assert [with_missed for _, with_missed in missed(nothing)] == pytest.approx([0.4, 0.4])  # each track by itself
+    (bound,) = measure(Trial(Method("HAC at best threshold", "oracle"), nothing, 0), known).answers
+    assert bound.scores["unknown"] == 12
+    assert len(labelled_pairs(nothing, tiny_title.tiny_options()).same) == 0
 
 
 def test_methods_by_name(known: KnownMethods) -> None:

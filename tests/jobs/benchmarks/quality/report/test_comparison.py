@@ -39,6 +39,13 @@ def test_titles_count_once_and_seeds_together() -> None:
     assert line[2:] == ("3", "0.467", "0.700", "0.650", "1 of 2", "2", "0.700 (b)")
 
 
+def test_where_faces_are_small_the_missed_ones_count() -> None:
+    rows = [row("default", 1.0, kind="faces16", degraded="faces16", bcubed_f_missed=0.25)]
+    (overview,) = comparison_grids(rows)
+    assert overview.rows[1][1] == "0.250 / 0.250 a"
+    assert "no track covers" in overview.note
+
+
 def test_without_hac_there_is_nothing_to_hold_against() -> None:
     (overview,) = comparison_grids([row("default", 1.0), row("default", 0.0, iteration=3)])
     assert overview.rows[1][1] == "1.000 / 1.000 a"  # a single iteration is no answer
