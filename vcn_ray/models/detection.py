@@ -44,3 +44,27 @@ class FaceDetector(Protocol):
 
     def detect(self, image_bgr: np.ndarray) -> Detections:
         """Faces of a (h, w, 3) uint8 BGR image."""
+
+
+def check_image(image_bgr: np.ndarray) -> None:
+    """Raise `ValueError` unless this is an image that detectors take, (h, w, 3) uint8."""
+    if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8 or image_bgr.size == 0:
+        raise ValueError(f"an image of (h, w, 3) uint8 is needed, not {image_bgr.shape} {image_bgr.dtype}")
+
+
+def overlaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """(n,) intersection over union of (n, 4) boxes with one, all x, y, w, h."""
+    shared = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    area = shared.clip(0).prod(axis=1)
+    return area / (boxes[:, 2:].prod(axis=1) + box[2:].prod() - area)
+
+
+def without_overlaps(boxes: np.ndarray, max_iou: float) -> list[int]:
+    """Non-maximum suppression: positions of the boxes, given best first, that overlap no better one that is kept."""
+    kept: list[int] = []
+    left = np.arange(len(boxes))
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        left = left[overlaps(boxes[left], boxes[best]) <= max_iou]
+    return kept

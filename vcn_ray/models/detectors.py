@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vcn_ray.errors import ModelError
+from vcn_ray.models.centerface import CenterFaceDetector
 from vcn_ray.models.detection import FaceDetector
 from vcn_ray.models.yunet import YuNetDetector
 
@@ -26,6 +27,11 @@ def _yunet(path: Path, min_score: float) -> FaceDetector:
     return YuNetDetector(path.read_bytes(), min_score)
 
 
+def _centerface(path: Path, min_score: float) -> FaceDetector:
+    """Score: the network's own 'here is the centre of a face', 0..1."""
+    return CenterFaceDetector(path.read_bytes(), min_score)
+
+
 def _insightface(path: Path, min_score: float) -> FaceDetector:
     """SCRFD or RetinaFace. Score: the network's own 'this is a face', 0..1; insightface itself asks for 0.5."""
     from vcn_ray.models.insightface_detectors import InsightFaceDetector
@@ -36,6 +42,7 @@ def _insightface(path: Path, min_score: float) -> FaceDetector:
 #: By the name that `PackInfo.detector_kind` has.
 DETECTORS: dict[str, DetectorFactory] = {
     "yunet": _yunet,
+    "centerface": _centerface,
     "insightface": _insightface,
 }
 

@@ -55,8 +55,9 @@ class PackInfo:
     recognition_threshold: float | None  # cosine from which on its makers call two crops one person
     calibration: Calibration | None = None  # what its similarities are worth; None: nobody has measured it
     verified_here: bool = True  # False: never run here on its real weights
+    landmarks: ModelFile | None = None  # CenterFace, which finds the landmarks of crops anew; None: the detector's stay
 
     @property
-    def files(self) -> tuple[ModelFile, ModelFile]:
-        """The detector and the face-ID network."""
-        return self.detector, self.face_id
+    def files(self) -> tuple[ModelFile, ...]:
+        """The detector, the face-ID network, and what finds landmarks anew where there is such."""
+        return (self.detector, self.face_id, *([self.landmarks] if self.landmarks else []))

@@ -17,8 +17,11 @@ from vcn_ray.models.catalogue import PACKS
 from vcn_ray.models.detection import FaceDetector
 from vcn_ray.models.detectors import open_detector
 from vcn_ray.models.face_id import FaceIdNetwork, InputRange, load_face_id
+from vcn_ray.models.landmarks import LandmarkFinder
 from vcn_ray.models.onnx.file import onnx_digest, sha256_of
 from vcn_ray.models.pack_info import ModelFile, PackInfo
+
+_LANDMARKS_MIN_SCORE = 0.1  # that there is a face is known
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class FacePack:
     face_id_digest: str  # SHA-256 of the face-ID network's weights; results depend on it
     recognition_threshold: float | None  # cosine from which on its makers call two crops one person
     input_size: int = CROP_SIZE_PX
+    landmarks_path: Path | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +55,12 @@ class FacePack:
     def detector(self, min_score: float) -> FaceDetector:
         """A face detector that leaves out faces below a score of 0..1; one for each thread that detects."""
         return open_detector(self.info.detector_kind, self.detector_path, min_score)
+
+    def landmark_finder(self) -> LandmarkFinder | None:
+        """What finds the landmarks of a face anew; None where the detector's are all there is."""
+        if self.landmarks_path is None:
+            return None
+        return LandmarkFinder(open_detector("centerface", self.landmarks_path, _LANDMARKS_MIN_SCORE))
 
     def face_id(self) -> FaceIdNetwork:
         """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""
@@ -75,11 +85,14 @@ def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRa
     """
     info = _known(name)
     detector_path = _verified(info, info.detector)
+    landmarks_path = _verified(info, info.landmarks) if info.landmarks else None
     if face_id_onnx is None:
-        path = _verified(info, info.face_id)
-        return FacePack(info, detector_path, path, info.face_id_input, info.face_id.sha256, info.recognition_threshold)
-    path = Path(face_id_onnx).expanduser()
-    return FacePack(info, detector_path, path, face_id_input, onnx_digest(path), None)
+        path, digest, threshold = _verified(info, info.face_id), info.face_id.sha256, info.recognition_threshold
+        face_id_input = info.face_id_input
+    else:
+        path, threshold = Path(face_id_onnx).expanduser(), None
+        digest = onnx_digest(path)
+    return FacePack(info, detector_path, path, face_id_input, digest, threshold, landmarks_path=landmarks_path)
 
 
 def installed(name: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.detection import Detections
+from vcn_ray.models.detection import Detections, check_image, without_overlaps
 from vcn_ray.models.onnx.dequantise import dequantised
 from vcn_ray.models.onnx.node import first_line
 
@@ -57,8 +57,7 @@ class YuNetDetector:
         Raises:
             ValueError: the image is of another shape or type.
         """
-        if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8 or image_bgr.size == 0:
-            raise ValueError(f"an image of (h, w, 3) uint8 is needed, not {image_bgr.shape} {image_bgr.dtype}")
+        check_image(image_bgr)
         height, width = image_bgr.shape[:2]
         below, right = -height % _STRIDES_PX[-1], -width % _STRIDES_PX[-1]
         padded = cv2.copyMakeBorder(image_bgr, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
@@ -71,7 +70,7 @@ class YuNetDetector:
         ]
         boxes, scores, landmarks = (np.concatenate(parts) for parts in zip(*found, strict=True))
         faces = Detections.ranked(boxes, scores, landmarks)
-        kept = _without_overlaps(faces.boxes[:_MAX_CANDIDATES])
+        kept = without_overlaps(faces.boxes[:_MAX_CANDIDATES], _NMS_IOU)
         return Detections(faces.boxes[kept], faces.scores[kept], faces.landmarks[kept])
 
     def _decode(
@@ -100,17 +99,3 @@ def _for_any_size(content: bytes) -> bytes:
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     return model.SerializeToString()
-
-
-def _without_overlaps(boxes: np.ndarray) -> list[int]:
-    """Non-maximum suppression: positions of the boxes, given best first, that overlap no better one that is kept."""
-    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    areas = boxes[:, 2:].prod(axis=1)
-    kept: list[int] = []
-    left = np.arange(len(boxes))
-    while len(left):
-        best, left = left[0], left[1:]
-        kept.append(int(best))
-        overlap = (np.minimum(high[left], high[best]) - np.maximum(low[left], low[best])).clip(0).prod(axis=1)
-        left = left[overlap <= _NMS_IOU * (areas[left] + areas[best] - overlap)]
-    return kept

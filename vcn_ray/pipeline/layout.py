@@ -8,7 +8,7 @@ Below the title's ``work/``: ``probe/`` (one record a video), ``shards/`` (one f
 from __future__ import annotations
 
 #: Raise it when stage 1 computes something else from the same video and options: stored shards are then redone.
-STAGE1_VERSION = 1
+STAGE1_VERSION = 2
 
 #: The same for the joining of stored shards to a title's tracks.
 TRACKS_VERSION = 2

@@ -37,6 +37,7 @@ class Lens:
 
     def __init__(self, info: VideoInfo, pack: FacePack, options: TrackOptions):
         self.detector: FaceDetector = pack.detector(KEEP_SCORE)
+        self.landmarks = pack.landmark_finder()
         self.small = Picture(info, options.detect_max_side_px)
         self.full = Picture(info)
         self.same_size = self.full.bgr_size == self.small.bgr_size
@@ -89,8 +90,21 @@ class FaceFinder:
             if sampler.wants(number):
                 if whole is None:
                     whole = picture if lens.same_size else lens.full.bgr(frame)
-                aligned = align_crop(whole, (inside.landmarks[n] * lens.full.scale).astype(np.float32))
-                sampler.add(Crop(number, score, sharp, aligned))
+                points = self._landmarks(whole, inside.boxes[n], inside.landmarks[n])
+                sampler.add(Crop(number, score, sharp, align_crop(whole, points)))
+
+    def _landmarks(self, whole: np.ndarray, box: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Landmarks of a face in pixels of the full picture: found anew there or, where they are not, as `seen`.
+
+        box, seen: in pixels of the displayed source frame.
+        """
+        lens = self._lens
+        found = None
+        if lens.landmarks is not None:
+            begun = time.perf_counter()
+            found = lens.landmarks.find(whole, box * np.concatenate([lens.full.scale, lens.full.scale]))
+            self._stats["seconds_landmarks"] += time.perf_counter() - begun
+        return (seen * lens.full.scale).astype(np.float32) if found is None else found
 
     def _sampler(self, track: int, number: int) -> CropSampler:
         if track not in self._samplers:
