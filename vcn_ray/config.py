@@ -20,6 +20,8 @@ from vcn_ray.errors import OptionError
 from vcn_ray.storage.store import digest
 
 Method = Literal["robust", "paper"]
+DetectorChoice = Literal["pack", "centerface", "pack+centerface"]
+LandmarksChoice = Literal["refined", "detector"]
 
 
 class _Group(BaseModel):
@@ -45,6 +47,17 @@ class ModelOptions(_Group):
 
 class TrackOptions(_Group):
     """Stage 1: shots, faces, tracks, crops."""
+
+    detector: DetectorChoice = Field(
+        "pack",
+        description="pack: the pack's own; centerface finds more faces of less than 20 pixels, at XX times the time; "
+        "pack+centerface: the pack's own and, in frames where that sees small faces or none, CenterFace, too",
+    )
+    landmarks: LandmarksChoice = Field(
+        "refined",
+        description="refined: those of a crop are found anew on an enlarged picture of the face (XX ms a crop), where "
+        "the pack has what finds them; detector: as the detector saw them",
+    )
 
     detect_every_frames: int = Field(
         2,

@@ -78,6 +78,7 @@ def _a_pack(models: ModelOptions) -> Any:
         licence="CC0",
         face_id_digest="drawn",
         detector=lambda min_score: _Detector(),
+        landmark_finder=lambda kind: None,
         face_id=_Network,
     )
 

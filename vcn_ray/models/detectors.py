@@ -13,10 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from vcn_ray.errors import ModelError
 from vcn_ray.models.centerface import CenterFaceDetector
-from vcn_ray.models.detection import FaceDetector
+from vcn_ray.models.detection import Detections, FaceDetector, without_overlaps
 from vcn_ray.models.yunet import YuNetDetector
+
+_SAME_FACE_IOU = 0.3
 
 #: Opens a detector on its file; faces of a score below the second argument, 0..1, are left out.
 DetectorFactory = Callable[[Path, float], FaceDetector]
@@ -61,3 +65,29 @@ def open_detector(kind: str, path: Path, min_score: float) -> FaceDetector:
     if kind not in DETECTORS:
         raise ModelError(f"no face detector is called {kind!r}; there are: {', '.join(DETECTORS)}")
     return DETECTORS[kind](path, min_score)
+
+
+class SecondLook:
+    """A detector that asks another one, too, about images in which it sees small faces or none.
+
+    That depends on the image alone, so the same frame has the same faces wherever work was cut.
+    """
+
+    #: A face that the first is this sure of (it may start a track) and that is this large (pixels, shorter side) makes
+    #: an image one of large faces.
+    SURE_SCORE, LARGE_PX = 0.6, 32
+
+    def __init__(self, first: FaceDetector, second: FaceDetector):
+        self._first, self._second = first, second
+
+    def detect(self, image_bgr: np.ndarray) -> Detections:
+        """Faces of a (h, w, 3) uint8 BGR image; of two that overlap the better-scored."""
+        found = self._first.detect(image_bgr)
+        if (found.boxes[found.scores >= self.SURE_SCORE, 2:].min(axis=1, initial=np.inf) >= self.LARGE_PX).any():
+            return found
+        more = self._second.detect(image_bgr)
+        both = Detections.ranked(
+            *(np.concatenate([getattr(found, name), getattr(more, name)]) for name in ("boxes", "scores", "landmarks"))
+        )
+        kept = without_overlaps(both.boxes, _SAME_FACE_IOU)
+        return Detections(both.boxes[kept], both.scores[kept], both.landmarks[kept])

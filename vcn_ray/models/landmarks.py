@@ -15,6 +15,9 @@ _MIN_IOU = 0.3  # a face found there that fits the given one less is another, or
 class LandmarkFinder:
     """Finds a face's landmarks anew with a detector that sees one face of known place better than a whole frame's."""
 
+    #: Of the detector: that there is a face is known, and the best fit is taken.
+    MIN_SCORE = 0.1
+
     def __init__(self, detector: FaceDetector):
         self._detector = detector
 
@@ -39,7 +42,19 @@ class LandmarkFinder:
         best = int(fit.argmax())
         if fit[best] < _MIN_IOU:
             return None
-        return (found.landmarks[best] / scale + corner).astype(np.float32)
+        # Half a pixel: the detector counts from the corner of the first pixel, `alignment.align_crop` from its middle.
+        return (found.landmarks[best] / scale + corner - 0.5).astype(np.float32)
+
+
+def best_landmarks(
+    finder: LandmarkFinder | None, image_bgr: np.ndarray, box: np.ndarray, seen: np.ndarray
+) -> np.ndarray:
+    """(5, 2) float32: those that the finder sees, else, or without a finder, those that the detector saw.
+
+    All in pixels of the image; see `LandmarkFinder.find`.
+    """
+    found = None if finder is None else finder.find(image_bgr, box)
+    return seen.astype(np.float32) if found is None else found
 
 
 def _square_around(image_bgr: np.ndarray, box: np.ndarray) -> tuple[np.ndarray | None, float, np.ndarray]:

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vcn_ray.config import DetectorChoice, LandmarksChoice
 from vcn_ray.errors import ModelError
 from vcn_ray.models.alignment import CROP_SIZE_PX
-from vcn_ray.models.catalogue import PACKS
+from vcn_ray.models.catalogue import CENTERFACE, PACKS
 from vcn_ray.models.detection import FaceDetector
-from vcn_ray.models.detectors import open_detector
+from vcn_ray.models.detectors import SecondLook, open_detector
 from vcn_ray.models.face_id import FaceIdNetwork, InputRange, load_face_id
 from vcn_ray.models.landmarks import LandmarkFinder
 from vcn_ray.models.onnx.file import onnx_digest, sha256_of
 from vcn_ray.models.pack_info import ModelFile, PackInfo
-
-_LANDMARKS_MIN_SCORE = 0.1  # that there is a face is known
 
 
 @dataclass(frozen=True)
@@ -52,15 +51,24 @@ class FacePack:
         """Whether the pack's licence allows commercial use."""
         return self.info.commercial_use
 
-    def detector(self, min_score: float) -> FaceDetector:
-        """A face detector that leaves out faces below a score of 0..1; one for each thread that detects."""
-        return open_detector(self.info.detector_kind, self.detector_path, min_score)
+    def detector(self, min_score: float, kind: DetectorChoice = "pack") -> FaceDetector:
+        """A face detector that leaves out faces below a score of 0..1; one for each thread that detects.
 
-    def landmark_finder(self) -> LandmarkFinder | None:
-        """What finds the landmarks of a face anew; None where the detector's are all there is."""
-        if self.landmarks_path is None:
+        kind: the pack's own, CenterFace, or the pack's own and CenterFace where that sees small faces or none.
+        Raises `ModelError` where CenterFace is asked for and not installed.
+        """
+        if kind == "centerface":
+            return open_detector("centerface", _verified(self.info, CENTERFACE), min_score)
+        own = open_detector(self.info.detector_kind, self.detector_path, min_score)
+        if kind == "pack":
+            return own
+        return SecondLook(own, self.detector(min_score, "centerface"))
+
+    def landmark_finder(self, kind: LandmarksChoice = "refined") -> LandmarkFinder | None:
+        """What finds the landmarks of a face anew; None where those of the detector are wanted, or all there are."""
+        if kind == "detector" or self.landmarks_path is None:
             return None
-        return LandmarkFinder(open_detector("centerface", self.landmarks_path, _LANDMARKS_MIN_SCORE))
+        return LandmarkFinder(open_detector("centerface", self.landmarks_path, LandmarkFinder.MIN_SCORE))
 
     def face_id(self) -> FaceIdNetwork:
         """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""

@@ -11,6 +11,7 @@ import numpy as np
 from vcn_ray.config import TrackOptions
 from vcn_ray.models.alignment import align_crop
 from vcn_ray.models.detection import Detections, FaceDetector
+from vcn_ray.models.landmarks import best_landmarks
 from vcn_ray.models.packs import FacePack
 from vcn_ray.tracks.crops import Crop, CropSampler
 from vcn_ray.tracks.decode import Picture
@@ -36,8 +37,8 @@ class Lens:
     """What looks at the frames of a video: the detector and the two picture sizes; made once per shard."""
 
     def __init__(self, info: VideoInfo, pack: FacePack, options: TrackOptions):
-        self.detector: FaceDetector = pack.detector(KEEP_SCORE)
-        self.landmarks = pack.landmark_finder()
+        self.detector: FaceDetector = pack.detector(KEEP_SCORE, options.detector)
+        self.landmarks = pack.landmark_finder(options.landmarks)
         self.small = Picture(info, options.detect_max_side_px)
         self.full = Picture(info)
         self.same_size = self.full.bgr_size == self.small.bgr_size
@@ -99,12 +100,11 @@ class FaceFinder:
         box, seen: in pixels of the displayed source frame.
         """
         lens = self._lens
-        found = None
-        if lens.landmarks is not None:
-            begun = time.perf_counter()
-            found = lens.landmarks.find(whole, box * np.concatenate([lens.full.scale, lens.full.scale]))
-            self._stats["seconds_landmarks"] += time.perf_counter() - begun
-        return (seen * lens.full.scale).astype(np.float32) if found is None else found
+        begun = time.perf_counter()
+        scale = lens.full.scale
+        points = best_landmarks(lens.landmarks, whole, box * np.concatenate([scale, scale]), seen * scale)
+        self._stats["seconds_landmarks"] += time.perf_counter() - begun
+        return points
 
     def _sampler(self, track: int, number: int) -> CropSampler:
         if track not in self._samplers:

@@ -71,7 +71,9 @@ class LabelledSeason:
     def _cut(self, models: FaceModels) -> tuple[np.ndarray, list[np.ndarray]]:
         """Crops of all labelled tracks, found and aligned as a user's picture is, and the rows of their tracks."""
         options = self.network.options
-        detector = models.pack(options).detector(options.tracks.min_face_score)
+        pack = models.pack(options)
+        detector = pack.detector(options.tracks.min_face_score)
+        landmarks = pack.landmark_finder(options.tracks.landmarks)
         rng = np.random.default_rng(0)
         rows, crops, refused = list[int](), list[np.ndarray](), 0
         for number, title in enumerate(self.season.titles):
@@ -84,7 +86,7 @@ class LabelledSeason:
                     continue
                 for place in rng.permutation(np.flatnonzero(tracks == track))[:_CROPS_OF_TRACK].tolist():
                     try:
-                        crops.append(cut_face(table["jpeg"][place].as_py(), detector, options.tracks))
+                        crops.append(cut_face(table["jpeg"][place].as_py(), detector, options.tracks, landmarks))
                     except InputError:
                         refused += 1
                     else:
