@@ -127,6 +127,26 @@ def test_the_film_s_people_are_tracked(film, videos, pack, tmp_path):
     assert set(itertools.combinations(group, 2)) <= links
 
 
+def test_landmarks_found_anew_change_crops_and_nothing_else(film, videos, pack, tmp_path):
+    path = videos.write(tmp_path / "film.mp4", film[:60])
+    refined, detected = (
+        _title([path], pack, 20, {"detect_max_side_px": 320, "landmarks": how}) for how in ("refined", "detector")
+    )
+    for name in ("faces", "tracks", "shots", "cannot_link"):
+        assert getattr(refined, name).equals(getattr(detected, name))
+    assert refined.crops.drop_columns("jpeg").equals(detected.crops.drop_columns("jpeg"))
+    pairs = zip(*(title.crops["jpeg"].to_pylist() for title in (refined, detected)), strict=True)
+    assert sum(a != b for a, b in pairs) > 0.8 * refined.crops.num_rows
+
+
+def test_a_second_look_does_not_depend_on_windows(film, videos, pack, tmp_path):
+    path = videos.write(tmp_path / "film.mp4", film[20:110], options={"g": "9"})
+    settings = {"detect_max_side_px": 240, "detect_every_frames": 4, "detector": "pack+centerface"}
+    whole = _title([path], pack, 1e6, settings)
+    _assert_same(_title([path], pack, 1, settings), whole)
+    assert whole.faces.num_rows >= _title([path], pack, 1e6, settings | {"detector": "pack"}).faces.num_rows
+
+
 def test_every_frame_of_a_track_has_a_face(film, videos, pack, tmp_path):
     path = videos.write(tmp_path / "film.mp4", film[73:103])
     title = _title([path], pack, 20, {"detect_every_frames": 4, "detect_max_side_px": 320})

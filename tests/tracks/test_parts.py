@@ -12,20 +12,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vcn_ray.config import TrackOptions
+from vcn_ray.models.alignment import align_crop, align_template
 from vcn_ray.tracks import judge
-from vcn_ray.tracks.crops import Crop, CropSampler
+from vcn_ray.tracks.crops import Crop, CropSampler, Cutout
 from vcn_ray.tracks.probe import probe_video
 from vcn_ray.tracks.shards import plan_shards
 
 OPTIONS = TrackOptions()
-IMAGE = np.zeros((112, 112, 3), np.uint8)
+NOISE = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 255, (300, 400, 3), np.uint8), (0, 0), 2)
+
+
+def _cutout(frame: int) -> Cutout:
+    return Cutout.of(frame, 0.9, 1.0, NOISE, np.array([100.0, 100, 40, 50]), align_template() / 2 + [90, 90])
+
+
+def _sampler(first: int, stride: int, min_crops: int) -> CropSampler:
+    return CropSampler(first, stride, min_crops, lambda cutout: cutout.crop(None))
 
 
 def _sample(frames: list[int], stride: int, min_crops: int) -> list[int]:
-    sampler = CropSampler(frames[0], stride, min_crops)
+    sampler = _sampler(frames[0], stride, min_crops)
     for frame in frames:
         if sampler.wants(frame):
-            sampler.add(Crop(frame, 0.9, 1.0, IMAGE))
+            sampler.add(_cutout(frame))
     return [crop.frame for crop in sampler.chosen()]
 
 
@@ -51,13 +60,56 @@ def test_short_tracks_give_their_share_evenly(first, length, stride, min_crops, 
 
 
 def test_crops_from_a_frame_on_can_be_left_out():
-    sampler = CropSampler(0, 12, 4)
+    sampler = _sampler(0, 12, 4)
     for frame in range(60):
         if sampler.wants(frame):
-            sampler.add(Crop(frame, 0.9, 1.0, IMAGE))
+            sampler.add(_cutout(frame))
     assert all(crop.frame < 20 for crop in sampler.chosen(20))
     assert len(sampler.chosen(20)) == 4
     assert sampler.chosen(0) == []
+
+
+def test_only_the_crops_that_are_needed_are_made():
+    made: list[int] = []
+
+    def finish(cutout: Cutout) -> Crop:
+        made.append(cutout.frame)
+        return cutout.crop(None)
+
+    sampler = CropSampler(0, 12, 4, finish)
+    for frame in range(0, 100, 2):
+        if sampler.wants(frame):
+            sampler.add(_cutout(frame))
+    assert made == [crop.frame for crop in sampler.chosen()] == list(range(0, 100, 12))
+
+
+@given(
+    x=st.floats(-15, 360),
+    y=st.floats(-15, 260),
+    width=st.floats(12, 100),
+    tall=st.floats(0.8, 1.4),
+    turn=st.floats(-3, 3),
+)
+def test_a_cutout_holds_all_that_its_crop_shows(x, y, width, tall, turn):
+    """The same crop as from the whole picture, up to the rounding of places."""
+    box = np.array([x, y, width, width * tall])
+    points = (align_template() - 56) @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    landmarks = points * (width / 80) + box[:2] + box[2:] / 2
+    cutout = Cutout.of(3, 0.9, 0.5, NOISE, box, landmarks)
+    assert max(cutout.image_bgr.shape[:2]) <= 320
+    crop = cutout.crop(None)
+    assert (crop.frame, crop.score, crop.sharpness) == (3, 0.9, 0.5)
+    whole = align_crop(NOISE, landmarks.astype(np.float32))
+    assert np.abs(crop.image_bgr.astype(int) - whole).mean() < 2
+
+
+def test_a_large_face_waits_as_a_smaller_picture():
+    picture = cv2.resize(NOISE, (1600, 1200), interpolation=cv2.INTER_CUBIC)
+    landmarks = align_template() * 4 + [500, 300]
+    cutout = Cutout.of(0, 0.9, 1.0, picture, np.array([560.0, 360, 320, 400]), landmarks)
+    assert max(cutout.image_bgr.shape[:2]) == 320
+    whole = align_crop(cv2.GaussianBlur(picture, (0, 0), 1.2), landmarks.astype(np.float32))
+    assert np.abs(cutout.crop(None).image_bgr.astype(int) - whole).mean() < 2
 
 
 def test_jpeg_keeps_the_colours():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from vcn_ray.errors import InputError
+from vcn_ray.models.alignment import align_crop
+from vcn_ray.models.landmarks import LandmarkFinder, best_landmarks
+
+_CONTEXT = 2.4  # side of a cutout, in the face's longer sides: an aligned crop lies within, however it is turned
+_MAX_CUTOUT_PX = 320
 
 
 @dataclass(frozen=True)
@@ -33,46 +39,89 @@ class Crop:
         return data.tobytes()
 
 
+@dataclass(frozen=True)
+class Cutout:
+    """A face and what is around it, cut out of the full picture: what may become a crop once its frame is gone.
+
+    At most `_MAX_CUTOUT_PX` on its longer side, so that those that wait take little memory.
+    """
+
+    frame: int
+    score: float
+    sharpness: float
+    image_bgr: np.ndarray  # (h, w, 3) uint8
+    box: np.ndarray  # x, y, w, h in its pixels
+    landmarks: np.ndarray  # (5, 2) x, y in its pixels, as the detector saw them
+
+    @classmethod
+    def of(
+        cls, frame: int, score: float, sharpness: float, picture_bgr: np.ndarray, box: np.ndarray, landmarks: np.ndarray
+    ) -> Cutout:
+        """Cut a face out of a picture; box, some of it within the picture, and landmarks in the picture's pixels."""
+        reach = _CONTEXT / 2 * max(box[2:])
+        centre = box[:2] + box[2:] / 2
+        low = np.floor(centre - reach).astype(int).clip(0)
+        high = np.ceil(centre + reach).astype(int)
+        part = picture_bgr[low[1] : high[1], low[0] : high[0]]
+        shrink = min(1.0, _MAX_CUTOUT_PX / max(part.shape[:2]))
+        if shrink == 1:
+            return cls(frame, score, sharpness, part.copy(), np.concatenate([box[:2] - low, box[2:]]), landmarks - low)
+        width, height = (max(1, round(side * shrink)) for side in part.shape[1::-1])
+        scale = np.array([width, height]) / part.shape[1::-1]
+        small = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        # Places count from the middle of the first pixel.
+        moved = np.concatenate([(box[:2] - low + 0.5) * scale - 0.5, box[2:] * scale])
+        return cls(frame, score, sharpness, small, moved, (landmarks - low + 0.5) * scale - 0.5)
+
+    def crop(self, finder: LandmarkFinder | None) -> Crop:
+        """The aligned crop, its landmarks found anew by the finder where there is one and it sees the face."""
+        points = best_landmarks(finder, self.image_bgr, self.box, self.landmarks)
+        return Crop(self.frame, self.score, self.sharpness, align_crop(self.image_bgr, points))
+
+
 class CropSampler:
     """Keeps a track's crops: the first good face of every `stride` frames (paper, S Alg. 1).
 
     While the track is young it keeps more, every good face of the first stride and one of each quarter of a stride
-    up to `min_crops` strides, so that a short track still gives `min_crops`, spread evenly over it.
+    up to `min_crops` strides, so that a short track still gives `min_crops`, spread evenly over it. Those wait as
+    cutouts until it is known which of them are needed; the others become crops at once.
     """
 
-    def __init__(self, first_frame: int, stride: int, min_crops: int):
+    def __init__(self, first_frame: int, stride: int, min_crops: int, finish: Callable[[Cutout], Crop]):
         self._first_frame = first_frame
         self._stride = stride
         self._min_crops = min_crops
         self._regular: dict[int, Crop] = {}
-        self._early: dict[int, Crop] = {}
+        self._finish = finish
+        self._early: dict[int, Cutout] = {}
         self._quarters: set[int] = set()
 
     def wants(self, frame: int) -> bool:
         """Whether a good face of this frame would be kept."""
         return self._is_regular(frame) or self._is_early(frame)
 
-    def add(self, crop: Crop) -> None:
-        """Keep the crop of a good face, where it is wanted."""
-        early = self._is_early(crop.frame)
-        if self._is_regular(crop.frame):
-            self._regular[(crop.frame - self._first_frame) // self._stride] = crop
+    def add(self, cutout: Cutout) -> None:
+        """Keep a good face, where it is wanted."""
+        early = self._is_early(cutout.frame)
+        if self._is_regular(cutout.frame):
+            self._regular[(cutout.frame - self._first_frame) // self._stride] = self._finish(cutout)
+        elif early:
+            self._early[cutout.frame] = cutout
         if early:
-            self._early[crop.frame] = crop
-            self._quarters.add(self._quarter(crop.frame))
+            self._quarters.add(self._quarter(cutout.frame))
 
     def chosen(self, before_frame: int | None = None) -> list[Crop]:
         """The track's crops in order of frames; those from `before_frame` on are left out."""
         regular = [crop for crop in self._regular.values() if before_frame is None or crop.frame < before_frame]
         if len(regular) >= self._min_crops:
             return regular
-        early = {n: crop for n, crop in self._early.items() if before_frame is None or n < before_frame}
-        kept = {crop.frame: crop for crop in regular} | early
+        early = [cutout for n, cutout in self._early.items() if before_frame is None or n < before_frame]
+        kept = sorted([*regular, *early], key=lambda face: face.frame)
         if not kept:
             return []
-        frames = sorted(kept)
-        picks = np.linspace(0, len(frames) - 1, min(self._min_crops, len(frames)))
-        return [kept[frames[round(float(pick))]] for pick in picks]
+        picks = np.linspace(0, len(kept) - 1, min(self._min_crops, len(kept)))
+        faces = [kept[round(float(pick))] for pick in picks]
+        return [face if isinstance(face, Crop) else self._finish(face) for face in faces]
 
     def _is_regular(self, frame: int) -> bool:
         return (frame - self._first_frame) // self._stride not in self._regular

@@ -54,7 +54,7 @@ def extract_shard(
     Decodes from a little before the shard to the end of the last shot that begins in it. `on_progress` is called with
     the number of frames done since the call before; over all shards of a video they add up to its frames.
     """
-    times = ("seconds", "seconds_decode", "seconds_detect", "seconds_landmarks")
+    times = ("seconds", "seconds_decode", "seconds_detect", "seconds_align")
     names = ("frames_decoded", "frames_detected", "bytes_read", *times)
     stats = dict.fromkeys(names, 0.0)
     begun = time.perf_counter()

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from vcn_ray.config import TrackOptions
-from vcn_ray.models.alignment import align_crop
 from vcn_ray.models.detection import Detections, FaceDetector
-from vcn_ray.models.landmarks import best_landmarks
 from vcn_ray.models.packs import FacePack
-from vcn_ray.tracks.crops import Crop, CropSampler
+from vcn_ray.tracks.crops import Crop, CropSampler, Cutout
 from vcn_ray.tracks.decode import Picture
 from vcn_ray.tracks.judge import BLENDED, INTERPOLATED, judge_face, sharpness
 from vcn_ray.tracks.tracker import KEEP_SCORE, ShotTracker
@@ -41,6 +39,7 @@ class Lens:
         self.landmarks = pack.landmark_finder(options.landmarks)
         self.small = Picture(info, options.detect_max_side_px)
         self.full = Picture(info)
+        self.full_scale = np.concatenate([self.full.scale, self.full.scale])  # of boxes
         self.same_size = self.full.bgr_size == self.small.bgr_size
 
 
@@ -91,26 +90,20 @@ class FaceFinder:
             if sampler.wants(number):
                 if whole is None:
                     whole = picture if lens.same_size else lens.full.bgr(frame)
-                points = self._landmarks(whole, inside.boxes[n], inside.landmarks[n])
-                sampler.add(Crop(number, score, sharp, align_crop(whole, points)))
-
-    def _landmarks(self, whole: np.ndarray, box: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Landmarks of a face in pixels of the full picture: found anew there or, where they are not, as `seen`.
-
-        box, seen: in pixels of the displayed source frame.
-        """
-        lens = self._lens
-        begun = time.perf_counter()
-        scale = lens.full.scale
-        points = best_landmarks(lens.landmarks, whole, box * np.concatenate([scale, scale]), seen * scale)
-        self._stats["seconds_landmarks"] += time.perf_counter() - begun
-        return points
+                place = inside.boxes[n] * lens.full_scale, inside.landmarks[n] * lens.full.scale
+                sampler.add(Cutout.of(number, score, sharp, whole, *place))
 
     def _sampler(self, track: int, number: int) -> CropSampler:
         if track not in self._samplers:
             options = self._options
-            self._samplers[track] = CropSampler(number, options.sample_every_frames, options.min_crops)
+            self._samplers[track] = CropSampler(number, options.sample_every_frames, options.min_crops, self._crop)
         return self._samplers[track]
+
+    def _crop(self, cutout: Cutout) -> Crop:
+        begun = time.perf_counter()
+        crop = cutout.crop(self._lens.landmarks)
+        self._stats["seconds_align"] += time.perf_counter() - begun
+        return crop
 
     def blended_from(self, frame: int) -> None:
         """Tell that from this frame on the next shot shows through."""
