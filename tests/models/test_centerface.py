@@ -52,7 +52,7 @@ def test_its_best_face_is_that_of_a_direct_run(pack, astronaut, size) -> None:
     top = 4 * (y + offset[0, y, x] + 0.5) - height / 2
     landmarks = [(left + points[2 * k + 1, y, x] * width, top + points[2 * k, y, x] * height) for k in range(5)]
     found = pack.detector(0.3, "centerface").detect(image)
-    assert found.scores[0] == pytest.approx(heat.max(), abs=1e-4)
+    assert found.scores[0] == pytest.approx(0.6 + (heat.max() - 0.4) / 0.6 * 0.4, abs=1e-4)  # on the common scale
     assert np.allclose(found.boxes[0], [left, top, width, height], atol=1e-2)
     assert np.allclose(found.landmarks[0], landmarks, atol=1e-2)
 
@@ -64,6 +64,16 @@ def test_what_it_finds_does_not_depend_on_earlier_images(pack, detector, astrona
         again = detector.detect(image)
         for name in ("boxes", "scores", "landmarks"):
             assert getattr(alone, name).tobytes() == getattr(again, name).tobytes()
+
+
+def test_a_higher_least_score_leaves_faces_out_and_changes_nothing_else(pack, group) -> None:
+    small = cv2.resize(group, (320, 222), interpolation=cv2.INTER_AREA)
+    everything = pack.detector(0.15, "centerface").detect(small)
+    for least in (0.2, 0.5, 0.6, 0.75):
+        found = pack.detector(least, "centerface").detect(small)
+        assert (found.scores >= least - 1e-6).all()
+        kept = everything.scores >= least
+        assert np.array_equal(found.boxes, everything.boxes[kept])
 
 
 def test_an_image_without_faces_has_none(detector) -> None:

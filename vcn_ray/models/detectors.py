@@ -32,7 +32,7 @@ def _yunet(path: Path, min_score: float) -> FaceDetector:
 
 
 def _centerface(path: Path, min_score: float) -> FaceDetector:
-    """Score: the network's own 'here is the centre of a face', 0..1."""
+    """Score: the network's own 'here is the centre of a face', brought to YuNet's scale."""
     return CenterFaceDetector(path.read_bytes(), min_score)
 
 
