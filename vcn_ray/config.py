@@ -104,6 +104,12 @@ class AdaptOptions(_Group):
     min_iterations: int = Field(
         2, ge=0, le=50, description="adapted iterations before the clusters may count as settled (paper, S 8: 5)"
     )
+    settled_share: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="the clusters have settled when at most this share of the tracks changes its company (paper: 0)",
+    )
     depth: Literal["auto", "head", "tail", "full", "full_on_gpu"] = Field(
         "auto",
         description="what is trained: the head on cached views, also the last linear layer, or the whole network (on a "
@@ -141,6 +147,11 @@ class AdaptOptions(_Group):
     network_lr: float = Field(1e-4, gt=0, description="highest learning rate of the network, where it is trained")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's weight decay")
     max_gradient_norm: float = Field(3.0, gt=0, description="gradients longer than this are shortened to it")
+    balance_characters: bool = Field(
+        True,
+        description="all characters found before count the same in training, a lead as much as an extra; false: all "
+        "crops do",
+    )
     batch_pairs: int = Field(64, ge=1, description="pairs of crops a step; lower it where a GPU's memory is short")
     min_batches_per_epoch: int = Field(
         8, ge=1, description="an epoch takes each crop once, or more often where a short title would make fewer steps"
@@ -291,6 +302,8 @@ _PAPER: dict[str, Any] = {
     "head_lr": 1e-4,
     "weight_decay": 0.04,
     "min_iterations": 5,  # S 8
+    "settled_share": 0.0,  # S Alg. 1: until nothing changes
+    "balance_characters": False,
     # P 3.5, 3.7, S eq. 1
     "merging": "literal",
     "matching": "gaussian",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vcn_ray.adapt import state
 from vcn_ray.adapt.cache import CachedViews, Embedder
+from vcn_ray.adapt.head import ResidualHead
 from vcn_ray.adapt.inputs import (
     GLOBAL_PER_PAIR,
     LOCAL_PER_PAIR,
@@ -33,7 +34,7 @@ from vcn_ray.adapt.loss import (
     teacher_probabilities,
     updated_centre,
 )
-from vcn_ray.adapt.pairs import draw_epoch
+from vcn_ray.adapt.pairs import characters_once, draw_epoch
 from vcn_ray.adapt.results import EpochMetrics, IterationMetrics, Outputs
 from vcn_ray.adapt.schedule import epochs_in_iteration, lr_share, trains_network
 from vcn_ray.adapt.student_teacher import Branch, follow, make_branches, make_optimizer
@@ -77,6 +78,7 @@ class Adaptation:
         self._track_of_crop = np.asarray(track_of_crop, dtype=np.int64)
         self._options, self._seed, self._device = options, seed, device
         self._student, self._teacher = make_branches(backbone, base_embeddings, options, seed, device)
+        self._base_embeddings = base_embeddings.to(device)
         self._optimizer = make_optimizer(self._student, options)
         self._centre = torch.zeros(base_embeddings.shape[1], device=device)
         self.iteration = 0  # the last one begun
@@ -143,6 +145,7 @@ class Adaptation:
         group_of_track: np.ndarray,
         on_epoch: Callable[[EpochMetrics], None] | None = None,
         workers: Workers = ALONE,
+        character_of_track: np.ndarray | None = None,
     ) -> IterationMetrics:
         """Run an iteration, or what is left of it after `load_state_bytes`.
 
@@ -151,16 +154,21 @@ class Adaptation:
             group_of_track: (t,) int64; tracks of one number are taken for one person, -1 keeps a track out.
             on_epoch: called after each epoch, when the state may be saved.
             workers: the processes that train this title together.
+            character_of_track: (t,) int64, by the clustering before; tracks of -1 are each a character of their own.
+                With `balance_characters` all count the same in training, and in the mean that the head takes off;
+                None: all crops count the same.
 
         Raises:
             ValueError: the iteration is out of turn, or no track is left to train on.
         """
         epochs = epochs_in_iteration(iteration, self._options)
-        self._begin(iteration, epochs)
+        balanced = self._options.balance_characters and character_of_track is not None
+        weight = characters_once(character_of_track, self._track_of_crop) if balanced else None  # type: ignore[arg-type]
+        self._begin(iteration, epochs, weight)
         groups = np.asarray(group_of_track, dtype=np.int64)[self._track_of_crop]
         done = []
         while self.epochs_done < epochs:
-            done.append(self._train_epoch(iteration, self.epochs_done, epochs, groups, workers))
+            done.append(self._train_epoch(iteration, self.epochs_done, epochs, groups, weight, workers))
             self.epochs_done += 1
             if on_epoch is not None:
                 on_epoch(done[-1])
@@ -169,18 +177,29 @@ class Adaptation:
             _log.warning("iteration %d: %s", iteration, metrics.warning)
         return metrics
 
-    def _begin(self, iteration: int, epochs: int) -> None:
+    def _begin(self, iteration: int, epochs: int, weight: np.ndarray | None) -> None:
         before = epochs_in_iteration(self.iteration, self._options) if self.iteration else 0
         if iteration == self.iteration + 1 and self.epochs_done == before:
+            if iteration == 1 and weight is not None:
+                for head in (self._student.head, self._teacher.head):
+                    if isinstance(head, ResidualHead):
+                        head.centre(self._base_embeddings, torch.from_numpy(weight).float().to(self._device))
             self.iteration, self.epochs_done = iteration, 0
         elif iteration != self.iteration or self.epochs_done >= epochs:
             raise ValueError(f"iteration {iteration} is out of turn after epoch {self.epochs_done} of {self.iteration}")
 
     def _train_epoch(
-        self, iteration: int, epoch: int, epochs: int, groups: np.ndarray, workers: Workers
+        self,
+        iteration: int,
+        epoch: int,
+        epochs: int,
+        groups: np.ndarray,
+        weight: np.ndarray | None,
+        workers: Workers,
     ) -> EpochMetrics:
         options = self._options
-        pairs = draw_epoch(groups, options.batch_pairs, options.min_batches_per_epoch, self._seed, iteration, epoch)
+        batches_at_least = options.min_batches_per_epoch
+        pairs = draw_epoch(groups, options.batch_pairs, batches_at_least, self._seed, iteration, epoch, weight)
         self._inputs.begin_epoch(pairs)
         self._student.backbone.requires_grad_(trains_network(iteration, epoch, options))
         steps = len(pairs) // options.batch_pairs

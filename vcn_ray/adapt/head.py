@@ -61,7 +61,7 @@ class ResidualHead(Head):
     mean: Tensor
 
     def __init__(self, embedding_dim: int, generator: torch.Generator, base_embeddings: Tensor):
-        """Take the title's mean from the base model's (n, D) embeddings of its crops."""
+        """Take the title's mean from the base model's (n, D) embeddings of its crops, all counting the same."""
         super().__init__(embedding_dim)
         *hidden, last = self.linear_layers()
         for layer in hidden:
@@ -71,6 +71,14 @@ class ResidualHead(Head):
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
         self.register_buffer("mean", F.normalize(base_embeddings.float(), dim=1).mean(dim=0))
+
+    def centre(self, base_embeddings: Tensor, weight: Tensor) -> None:
+        """Take the title's mean anew: (n, D) base embeddings of its crops, which count as (n,) `weight` says.
+
+        A lead who has most of the crops would have most of the mean as well: with it taken off, nothing of what the
+        lead's faces share is left, and they look like strangers to one another.
+        """
+        self.mean.copy_((F.normalize(base_embeddings.float(), dim=1) * weight[:, None]).sum(dim=0) / weight.sum())
 
     def standardise(self, embeddings: Tensor) -> Tensor:
         """(n, D) raw embeddings -> (n, D) of length sqrt(D), centred on the title."""

@@ -23,13 +23,20 @@ class EpochPairs:
 
 
 def draw_epoch(
-    group_of_crop: np.ndarray, batch_pairs: int, min_batches: int, seed: int, iteration: int, epoch: int
+    group_of_crop: np.ndarray,
+    batch_pairs: int,
+    min_batches: int,
+    seed: int,
+    iteration: int,
+    epoch: int,
+    weight_of_crop: np.ndarray | None = None,
 ) -> EpochPairs:
     """Pairs of an epoch, from (seed, iteration, epoch) alone.
 
     A pair is two crops of one track in the first iteration, of one track or of coarsely matched tracks in the later
     ones (S 8): crops of one group. Each crop of a group is once the first of a pair, its partner is drawn evenly from
-    the rest of the group; the list is repeated in another order until it fills the last batch and `min_batches`.
+    the rest of the group; the list is repeated in another order until it fills the last batch and `min_batches`. With
+    weights a crop is the first of as many pairs as its weight is of them all, rounded up or down by the draw.
 
     Args:
         group_of_crop: (n,) int64; -1 keeps a crop out of training.
@@ -38,6 +45,7 @@ def draw_epoch(
         seed: seed of the run.
         iteration: from 1.
         epoch: from 0.
+        weight_of_crop: (n,) > 0, how often each crop is the first of a pair; None: all as often.
 
     Raises:
         ValueError: no crop belongs to a group.
@@ -51,8 +59,13 @@ def draw_epoch(
 
     rng = np.random.Generator(philox(seed, Stream.PAIRS, index=iteration, key=epoch))
     count = max(-(-len(trained) // batch_pairs), min_batches) * batch_pairs
-    rounds = [rng.permutation(len(by_group)) for _ in range(-(-count // len(by_group)))]
-    first = np.concatenate(rounds)[:count]
+    if weight_of_crop is None:
+        rounds = [rng.permutation(len(by_group)) for _ in range(-(-count // len(by_group)))]
+        first = np.concatenate(rounds)[:count]
+    else:
+        share = np.cumsum(weight_of_crop[by_group]) / weight_of_crop[by_group].sum()
+        places = (rng.random() + np.arange(count)) / count  # systematic sampling
+        first = rng.permutation(np.minimum(np.searchsorted(share, places, side="right"), len(by_group) - 1))
 
     start, size = start_of[first], size_of[first]
     others = np.maximum(size - 1, 1)
@@ -64,3 +77,15 @@ def draw_epoch(
         global_draws=rng.integers(0, 2**31, (count, 2)),
         local_draws=rng.integers(0, 2**31, (count, 2, 2)),
     )
+
+
+def characters_once(character_of_track: np.ndarray, track_of_crop: np.ndarray) -> np.ndarray:
+    """Weight of each crop, (n,), with which all characters weigh the same, whatever their number of crops; mean 1.
+
+    character_of_track: (t,) int64, -1: a character of its own; track_of_crop: (n,) int64.
+    """
+    known = character_of_track >= 0
+    alone = character_of_track.max(initial=-1) + 1 + np.arange(len(character_of_track))
+    character = np.where(known, character_of_track, alone)[track_of_crop]
+    weight = 1.0 / np.bincount(character)[character]
+    return weight / weight.mean()

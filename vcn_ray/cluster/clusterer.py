@@ -41,6 +41,7 @@ class TitleFaces:
     adapted: bool  # whether the student has been trained at all
     seed: int = 0  # of whatever is drawn
     links: Links | None = None  # what people said of the tracks; None: nothing
+    earlier: tuple[np.ndarray, ...] = ()  # of each adapted iteration before, (tracks, D) the student's mean directions
 
     @property
     def said(self) -> Links:
@@ -71,6 +72,8 @@ class Clusters:
     labels: np.ndarray  # (tracks,) int64: 0.. without a gap, -1 for tracks of no cluster
     confidence: np.ndarray  # (tracks,) probability of the label; NaN where it has none, and for methods that know none
     left_out: str = "in no cluster of the method that `merging` names"  # why a kept track has no label
+    #: (tracks,) bool: clear enough to say what its character looks like, so that others train with it; None: all kept.
+    speaking: np.ndarray | None = None
 
 
 class Clusterer(Protocol):

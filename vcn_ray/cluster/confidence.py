@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, logit, softmax
 
 from vcn_ray.cluster.evidence import Evidence
 
 #: Tracks weighed at once: bounds the memory of titles with many characters.
 _BLOCK_TRACKS = 512
+
+#: Beyond these nothing was fitted.
+_LEAST_POSTERIOR, _MOST_POSTERIOR = 1e-4, 1 - 1e-6
+_LIKENESS = -5.0, 8.0
+
+
+@dataclass(frozen=True)
+class Reliance:
+    """How far the evidence is to be trusted: logistic regression of "the label is right" on what it says of a track.
+
+    The softmax of log odds is sure of too much, above all in a small title whose few pairs misled all of it at once.
+    The numbers were fitted to labelled footage (docs/method.md, 3); `python -m jobs.benchmarks confidence` fits them.
+    """
+
+    constant: float = 1.14
+    of_posterior: float = 0.028  # per unit of log odds of the softmax at its label, kept within -9.2 and 13.8
+    of_likeness: float = 0.384  # per unit of log likelihood ratio of a single pair, kept within -5 and 8; alone: 0
+    alone: float = 2.805  # of a track that is its character's only one
+
+    def probability(self, posterior: np.ndarray, likeness: np.ndarray, alone: np.ndarray) -> np.ndarray:
+        """Probability (n,) that a label is right, from the softmax at it, likeness to its cluster, and being alone."""
+        posterior = logit(np.clip(posterior, _LEAST_POSTERIOR, _MOST_POSTERIOR))
+        likeness = np.where(alone, 0.0, np.clip(likeness, *_LIKENESS))
+        return expit(self.constant + self.of_posterior * posterior + self.of_likeness * likeness + self.alone * alone)
 
 
 def assignment_probability(
@@ -18,35 +44,40 @@ def assignment_probability(
     cannot_link: np.ndarray,
     evidence: Evidence,
     group: np.ndarray | None = None,
+    reliance: Reliance = Reliance(),
 ) -> np.ndarray:
     """Probability of each track's label, all else staying as it is.
 
     The track is taken out of its cluster and weighed against every cluster that it may join, its old one among them,
     and against being a character of its own, by the evidence that also decides merges. A track that is alone in its
-    cluster has the probability of being nobody else. Tracks of one group, which a person said to be one, are taken out
-    and weighed together: each has the group's probability.
+    cluster has the posterior of being nobody else. What this is worth is told by `Reliance`. Tracks of one group, which
+    a person said to be one, are taken out and weighed together: each has the group's probability.
 
     similarity: (n, n) in the evidence's units; clarity: (n,), above 0; labels: (n,) int64, -1 for Unknown;
     cannot_link: (n, n) bool; group: (n,) int64, tracks of one number have one label, None: no two are of one. Returns
     (n,), NaN for Unknown tracks.
     """
-    probability = np.full(len(labels), np.nan)
+    posterior, likeness = np.full(len(labels), np.nan), np.full(len(labels), np.nan)
     known = np.flatnonzero(labels >= 0)
+    size = np.bincount(labels[known], minlength=1)
+    alone = (labels >= 0) & (size[labels] == 1)
     for start in range(0, len(known), _BLOCK_TRACKS):
         rows = known[start : start + _BLOCK_TRACKS]
-        odds = log_odds_of_clusters(rows, similarity, clarity, labels, cannot_link, evidence)
+        odds, ratio = _weigh(rows, similarity, clarity, labels, cannot_link, evidence)
         own = np.arange(len(rows)), labels[rows]
-        alone = np.bincount(labels[known])[labels[rows]] == 1
         with_none = np.concatenate([odds, np.zeros((len(rows), 1))], axis=1)  # the last: a character of its own
-        probability[rows] = softmax(with_none, axis=1)[own[0], np.where(alone, odds.shape[1], own[1])]
+        posterior[rows] = softmax(with_none, axis=1)[own[0], np.where(alone[rows], odds.shape[1], own[1])]
+        likeness[rows] = ratio[own]
     if group is not None:
         for number in np.flatnonzero(np.bincount(group[known]) > 1):
             rows = known[group[known] == number]
             label = labels[rows[0]]
-            alone = (labels == label).sum() == len(rows)
+            by_itself = size[label] == len(rows)
             of_group = np.append(_log_odds_of_group(rows, similarity, clarity, labels, cannot_link, evidence), 0.0)
-            probability[rows] = softmax(of_group)[-1 if alone else label]
-    return probability
+            posterior[rows] = softmax(of_group)[-1 if by_itself else label]
+            likeness[rows] = likeness[rows].mean()
+            alone[rows] = by_itself
+    return np.where(labels >= 0, reliance.probability(posterior, likeness, alone), np.nan)
 
 
 def log_odds_of_clusters(
@@ -62,6 +93,18 @@ def log_odds_of_clusters(
     rows: (r,) which tracks; the rest as for `assignment_probability`. Returns (r, clusters), -inf where a track may not
     join, or would join nobody.
     """
+    return _weigh(rows, similarity, clarity, labels, cannot_link, evidence)[0]
+
+
+def _weigh(
+    rows: np.ndarray,
+    similarity: np.ndarray,
+    clarity: np.ndarray,
+    labels: np.ndarray,
+    cannot_link: np.ndarray,
+    evidence: Evidence,
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `log_odds_of_clusters`; and the log likelihood ratio that one pair as similar as their average would have."""
     count = int(labels.max(initial=-1)) + 1
     known = np.flatnonzero(labels >= 0)
     member = np.zeros((len(labels), count))
@@ -77,14 +120,12 @@ def log_odds_of_clusters(
     possible = (tracks > 0.5) & ~(cannot_link[rows].astype(np.float64) @ member > 0)
     row, cluster = np.nonzero(possible)
     total = weights[row, cluster]
-    odds = np.full((len(rows), count), -np.inf)
-    odds[row, cluster] = evidence.log_odds(
-        totals[row, cluster] / total,
-        np.sqrt(clarity[rows[row]] * squares[row, cluster] / total),
-        total**2 / squares[row, cluster],
-        tracks[row, cluster],
-    )
-    return odds
+    average = totals[row, cluster] / total
+    of_pairs = np.sqrt(clarity[rows[row]] * squares[row, cluster] / total)
+    odds, ratio = (np.full((len(rows), count), -np.inf) for _ in range(2))
+    odds[row, cluster] = evidence.log_odds(average, of_pairs, total**2 / squares[row, cluster], tracks[row, cluster])
+    ratio[row, cluster] = evidence.log_likelihood_ratio(average, of_pairs)
+    return odds, ratio
 
 
 def _log_odds_of_group(

@@ -44,6 +44,7 @@ def cluster_title(
     adapted: bool,
     seed: int = 0,
     links: Links | None = None,
+    earlier: tuple[np.ndarray, ...] = (),
 ) -> Clustering:
     """Judge, filter, cluster and match a title's tracks (S Alg. 1, stage 3 and the end of each iteration).
 
@@ -58,12 +59,14 @@ def cluster_title(
         seed: of what the clusterer draws.
         links: what people said, which holds whatever the clusterer finds; None: nothing. `ValueError` where that joins
             two tracks that were seen together.
+        earlier: of each adapted iteration before, (n_tracks, D) mean directions of the tracks by its student.
     """
     quality = track_quality(outputs.stochastic, outputs.track_of_crop, n_tracks)
     said = links or Links.none(n_tracks)
     kept = ~said.left_out
     kept &= quality >= quality_threshold(quality[kept], options.quality_deviation, options.quality_factor)
-    found = clusterer.cluster(TitleFaces(outputs, kept, cannot_link, calibration, options, adapted, seed, said))
+    title = TitleFaces(outputs, kept, cannot_link, calibration, options, adapted, seed, said, earlier)
+    found = clusterer.cluster(title)
     labels = said.hold(found.labels, cannot_link)
     confidence = np.where((labels >= 0) & (found.labels >= 0), found.confidence, np.nan)
     reason = [
@@ -72,7 +75,8 @@ def cluster_title(
     ]
     for track in np.flatnonzero((labels < 0) & (said.left_out | (found.labels >= 0))).tolist():
         reason[track] = SAID_TO_BE_NOBODY if said.left_out[track] else SAID_TO_BE_ANOTHER
-    group, pairs = _groups(outputs, labels, kept, options, said, cannot_link)
+    speaking = kept if found.speaking is None else kept & found.speaking
+    group, pairs = _groups(outputs, labels, kept, speaking, options, said, cannot_link)
     return Clustering(labels, confidence, reason, quality, kept, group, pairs)
 
 
@@ -80,20 +84,20 @@ def _groups(
     outputs: CropOutputs,
     labels: np.ndarray,
     kept: np.ndarray,
+    speaking: np.ndarray,
     options: ClusterOptions,
     said: Links,
     cannot_link: np.ndarray,
 ) -> tuple[np.ndarray, int]:
     """Group of each track (-1: filtered or left out) for the next iteration, and the number of pairs that match.
 
-    "members": the kept tracks of a cluster. "gaussian": tracks connected by the paper's matches (P 3.5), which are not
-    transitive; the paper does not say whether a match of a match trains along. Both are held to what people said, which
-    makes no filtered track steady enough to train on.
+    "members": the kept tracks of a cluster, those alone that are `speaking`; the rest train by themselves. "gaussian":
+    tracks connected by the paper's matches (P 3.5), which are not transitive; the paper does not say whether a match of
+    a match trains along. Both are held to what people said, which makes no filtered track steady enough to train on.
     """
     if options.matching == "members":
-        members = np.bincount(labels[kept & (labels >= 0)])
-        # A kept track outside all clusters would train alone.
-        alone = np.where(labels >= 0, labels, len(members) + np.arange(len(labels)))
+        members = np.bincount(labels[speaking & (labels >= 0)], minlength=labels.max(initial=-1) + 1)
+        alone = np.where(speaking & (labels >= 0), labels, len(members) + np.arange(len(labels)))
         return np.where(kept, alone, -1), int((members * (members - 1)).sum()) // 2
     track_of_view = np.repeat(outputs.track_of_crop, outputs.views.shape[1])
     rows = np.flatnonzero(kept[track_of_view])

@@ -126,12 +126,20 @@ class _Plan:
     iteration: int  # from 1; 0: it is over
     start: Start  # where a worker that has not trained yet begins
     group_of_track: np.ndarray  # (tracks,) int64
+    character_of_track: np.ndarray  # (tracks,) int64, -1: none
 
     def agreed(self, workers: Workers, device: torch.device) -> _Plan:
         """The first worker's plan, whatever the others' say."""
-        own = torch.tensor([self.iteration, self.start, *self.group_of_track.tolist()], device=device)
-        iteration, start, *groups = workers.from_first(own).tolist()
-        return _Plan(iteration, Start(start), np.array(groups, np.int64))
+        of_tracks = np.concatenate([self.group_of_track, self.character_of_track])
+        own = torch.tensor([self.iteration, self.start, *of_tracks.tolist()], device=device)
+        iteration, start, *agreed = workers.from_first(own).tolist()
+        groups, characters = np.split(np.array(agreed, np.int64), 2)
+        return _Plan(iteration, Start(start), groups, characters)
+
+    @classmethod
+    def over(cls, tracks: int) -> _Plan:
+        """It is over; also what a worker says that only listens."""
+        return cls(0, Start.BASE, *np.zeros((2, tracks), np.int64))
 
 
 def _lead(
@@ -155,12 +163,12 @@ def _lead(
             title.load(start, len(history))
         number = len(history)
         if number:
-            plan = _Plan(number, start, groups(history[-1], number)).agreed(workers, device)
+            plan = _Plan(number, start, groups(history[-1], number), history[-1].labels).agreed(workers, device)
             history.append(title.iterate(number, plan.group_of_track, history[-1]))
         else:
             history.append(title.iterate(0, None, None))
         title.on_event({"iteration": number, "clusters": count_clusters(history[-1]), "warning": title.warning})
-    _Plan(0, start, np.zeros(n_tracks, np.int64)).agreed(workers, device)
+    _Plan.over(n_tracks).agreed(workers, device)
     return history
 
 
@@ -169,12 +177,12 @@ def _train_along(
 ) -> None:
     """What the other workers do: train as the first says, until it says that it is over."""
     title: AdaptingTitle | None = None
-    anything = _Plan(0, Start.BASE, np.zeros(n_tracks, np.int64))
+    anything = _Plan.over(n_tracks)
     while (plan := anything.agreed(workers, device)).iteration:
         if title is None:
             title = make_title()
             title.load(plan.start, plan.iteration)
-        title.finetune(plan.iteration, plan.group_of_track)
+        title.finetune(plan.iteration, plan.group_of_track, plan.character_of_track)
 
 
 def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clustering]:
@@ -200,8 +208,12 @@ def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clus
 
 
 def _finished(history: list[Clustering], options: Options) -> bool:
-    """Whether two adapted clusterings in a row agree, `min_iterations` done, or the limit is reached."""
+    """Whether two adapted clusterings in a row agree (`settled_share`), `min_iterations` done, or the limit is reached.
+
+    A long title has some tracks that could be anybody's: waiting for all of them to stay takes for ever.
+    """
     if len(history) > options.adapt.max_iterations:
         return True
     settled = len(history) > max(options.adapt.min_iterations, 2)
-    return settled and changed_tracks(history[-2].labels, history[-1].labels) == 0
+    may_change = options.adapt.settled_share * len(history[-1].labels)
+    return settled and changed_tracks(history[-2].labels, history[-1].labels) <= may_change

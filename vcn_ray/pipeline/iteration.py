@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
 from threadpoolctl import threadpool_limits
 
 from vcn_ray.adapt.cache import CachedViews
@@ -64,6 +66,7 @@ class AdaptingTitle:
         self.store, self.options = work.store, work.options
         self.clusterer, self._store_every_s = clusterer, store_every_s
         self.warning: str | None = None  # of the last iteration
+        self._earlier: list[np.ndarray] = []  # of each adapted iteration, (tracks, D) float32: the student's directions
         self._stored_at = time.monotonic()
         options = work.options
         depth = resolve_depth(options.adapt, device)
@@ -88,13 +91,20 @@ class AdaptingTitle:
 
     def load(self, start: Start, iteration: int) -> None:
         """Take the stored state from which this iteration starts."""
+        if self.workers.rank == 0:
+            for number in range(1, iteration):
+                content = self.store.read_bytes(f"{step_of(number)}/student.safetensors")
+                self._earlier.append(load_safetensors(content)["directions"])
         if start == Start.EPOCH:
             self.adaptation.load_state_bytes(self.store.read_bytes(f"{step_of(iteration)}/epoch.safetensors"))
         elif start == Start.ITERATION:
             self.adaptation.load_state_bytes(self.store.read_bytes(f"{step_of(iteration - 1)}/state.safetensors"))
 
-    def finetune(self, number: int, group_of_track: np.ndarray) -> IterationMetrics:
-        """Train an iteration together with the other workers; the first stores its state now and then."""
+    def finetune(self, number: int, group_of_track: np.ndarray, character_of_track: np.ndarray) -> IterationMetrics:
+        """Train an iteration together with the other workers; the first stores its state now and then.
+
+        group_of_track, character_of_track: (tracks,) int64, see `Adaptation.finetune`.
+        """
 
         def on_epoch(metrics: EpochMetrics) -> None:
             leaving = self.workers.leaving()
@@ -111,13 +121,15 @@ class AdaptingTitle:
                 self._stored_at = time.monotonic()
             self.on_event({"iteration": number, "epoch": metrics.epoch, "loss": metrics.mean_loss})
 
-        return self.adaptation.finetune(number, group_of_track, on_epoch, self.workers)
+        return self.adaptation.finetune(number, group_of_track, on_epoch, self.workers, character_of_track)
 
     def iterate(self, number: int, group_of_track: np.ndarray | None, previous: Clustering | None) -> Clustering:
         """Run and store an iteration, in the first worker; iteration 0 trains nothing and follows none."""
         started = time.monotonic()
         step = step_of(number)
-        metrics = self.finetune(number, group_of_track) if group_of_track is not None else None
+        metrics = None
+        if group_of_track is not None and previous is not None:
+            metrics = self.finetune(number, group_of_track, previous.labels)
         outputs = self._outputs(adapted=metrics is not None)
         with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
             clustering = cluster_title(
@@ -130,6 +142,7 @@ class AdaptingTitle:
                 adapted=metrics is not None,
                 seed=self.options.seed,
                 links=read_title_links(self.store, self.crops),
+                earlier=tuple(self._earlier),
             )
         self.warning = metrics.warning if metrics else None
         row = _iteration_row(number, clustering, previous, metrics)
@@ -138,6 +151,10 @@ class AdaptingTitle:
         self.store.write_json(f"{step}/iteration.json", row | {"seconds": time.monotonic() - started})
         if number:
             self.store.write_bytes(f"{step}/state.safetensors", self.adaptation.state_bytes())
+            student = mean_directions(outputs.adapted, self.crops.track_of_crop, len(self.crops.track_id))
+            self._earlier.append(student.astype(np.float32))
+            content = save_safetensors({"directions": self._earlier[-1]})
+            self.store.write_bytes(f"{step}/student.safetensors", content)
         else:
             self.store.write_table(EMBEDDINGS_KEY, self._embeddings(outputs.base), EMBEDDINGS)
         self.store.mark_done(step, self.inputs)

@@ -21,13 +21,13 @@ from vcn_ray.cluster.evidence import (
 )
 from vcn_ray.cluster.fusing import fuse
 from vcn_ray.cluster.linkage import find_characters, link_by_evidence
-from vcn_ray.cluster.similarity import cosine_matrix, directions_and_clarity
+from vcn_ray.cluster.similarity import directions_and_clarity, mean_directions
 
 UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character is near enough"
 
-#: A lone track is no character if it is less clear than such a share of the title's median and its pairs say too
-#: little (`EvidenceClusterer.least_separation`): in dark footage throughout, everybody is unclear.
-_LEAST_CLARITY = 0.7
+#: A track is unclear if it is less clear than such a share of the title's median and its pairs say too little
+#: (`EvidenceClusterer.least_separation`): in dark footage throughout, everybody would be.
+_LEAST_CLARITY = 0.8
 
 #: As `fusing.fuse`.
 Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None]
@@ -35,9 +35,10 @@ Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tupl
 
 @dataclass(frozen=True)
 class EvidenceClusterer:
-    """Clusters the kept tracks by evidence, then attaches the others to a character where the evidence suffices.
+    """Clusters the clear tracks by evidence, then attaches the others to a character where the evidence suffices.
 
-    Low-quality tracks so neither make characters of their own nor blur good ones. What people said holds: tracks of one
+    Unclear and low-quality tracks (profiles, blurs, backs of heads, things) so neither make characters of their own nor
+    blur good ones; where they belong to nobody enough they stay Unknown. What people said holds: tracks of one
     group are one cluster from the start, and nothing merges two people. Each field is an ingredient; without
     it the method is what `python -m jobs.benchmarks quality` measures the ingredient's worth against.
     """
@@ -47,14 +48,18 @@ class EvidenceClusterer:
     sizes_in_prior: bool = True  # a track belongs to a large character sooner than to a small one
     number_in_prior: bool = True  # the number of characters found has a say in the prior
     cannot_links: bool = True  # tracks that are seen together are two characters
-    least_separation: float = 0.5  # of one person's pairs from strangers, in their spreads: a lone track below is none
+    least_separation: float = 1.0  # of one person's pairs from strangers, in their spreads; below, a track is unclear
     fuse: Fuse = fuse  # how base and adapted network are heard together
 
     def cluster(self, title: TitleFaces) -> Clusters:
         """Labels and confidence of all tracks, those included that were filtered out and then attached."""
-        outputs, kept, options = title.outputs, title.kept, title.options
-        n = len(kept)
+        outputs, options = title.outputs, title.options
+        n = len(title.kept)
         links = title.said
+        direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
+        clarities = pair_clarity(clarity[:, None], clarity[None])
+        cosine = direction @ direction.T
+        kept = title.kept & ~self._unclear(clarity, title)
         cannot_link = title.two_people if self.cannot_links else links.over_groups(np.zeros_like(title.cannot_link))
         group, speaking = links.group, links.speaking(kept)
         one = group[:, None] == group[None]
@@ -63,15 +68,14 @@ class EvidenceClusterer:
         # the rest would look like a title of strangers, and what was said would make it worse.
         pairs = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
         linkable = pairs & ~one
-        direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
-        clarities = pair_clarity(clarity[:, None], clarity[None])
-        cosine = direction @ direction.T
         calibration = title.calibration or guess_calibration(cosine[linkable])
         known = calibration if self.clarity else without_clarity(calibration)
         similarity = standardise(cosine, clarities, known)
         evidence = fit_evidence(similarity[linkable], clarities[linkable], int(kept.sum()), known, shift=self.shift)
         if title.adapted:
-            student = cosine_matrix(outputs.adapted, outputs.track_of_crop, n)
+            # What the iterations before saw counts as much: each forgets something, and together they settle.
+            students = (*title.earlier, mean_directions(outputs.adapted, outputs.track_of_crop, n))
+            student = sum(x.astype(np.float64) @ x.T for x in students) / len(students)
             fused = self.fuse(similarity, clarities, evidence, student, linkable)
             if fused is not None:
                 similarity, evidence = fused
@@ -89,15 +93,17 @@ class EvidenceClusterer:
         if options.low_quality == "attach":
             rest = np.flatnonzero((labels < 0) & ~links.left_out)
             labels = _attach(rest, similarity, clarity, cannot_link, labels, evidence, least)
-        lone = np.flatnonzero((labels >= 0) & ~links.said)
-        lone = lone[np.bincount(labels[labels >= 0])[labels[lone]] == 1]
-        if len(lone):
-            unclear = clarity[lone] < _LEAST_CLARITY * np.median(clarity[kept])
-            labels[lone[unclear & (separation(clarity[lone], calibration) < self.least_separation)]] = -1
         found = labels >= 0
         labels[found] = np.unique(labels[found], return_inverse=True)[1]
         weighed = similarity, clarity, labels, cannot_link, evidence, group
-        return Clusters(labels, assignment_probability(*weighed), UNCLEAR)
+        return Clusters(labels, assignment_probability(*weighed), UNCLEAR, kept)
+
+    def _unclear(self, clarity: np.ndarray, title: TitleFaces) -> np.ndarray:
+        """(tracks,) bool: faces of which anybody could be anybody; none where nothing is known of the network."""
+        if title.calibration is None or not title.kept.any():
+            return np.zeros(len(clarity), bool)
+        dim = clarity < _LEAST_CLARITY * np.median(clarity[title.kept])
+        return dim & (separation(clarity, title.calibration) < self.least_separation)
 
 
 def _attach(
