@@ -50,15 +50,14 @@ class TrackOptions(_Group):
 
     detector: DetectorChoice = Field(
         "pack",
-        description="pack: the pack's own; centerface finds more faces of less than 20 pixels, at XX times the time; "
-        "pack+centerface: the pack's own and, in frames where that sees small faces or none, CenterFace, too",
+        description="pack: the pack's own; pack+centerface: CenterFace, too, in frames where that sees no face of 32 "
+        "pixels or more, for footage of small faces (such frames take six times as long); centerface: that alone",
     )
     landmarks: LandmarksChoice = Field(
         "refined",
-        description="refined: those of a crop are found anew on an enlarged picture of the face (XX ms a crop), where "
+        description="refined: those of a crop are found anew on an enlarged picture of the face (5 ms a crop), where "
         "the pack has what finds them; detector: as the detector saw them",
     )
-
     detect_every_frames: int = Field(
         2,
         ge=1,

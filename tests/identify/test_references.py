@@ -23,8 +23,9 @@ def test_a_reference_is_made_as_a_tracks_base_embedding_is(tmp_path: Path) -> No
     """By the real models; and a picture that is nothing but an aligned crop is the same person."""
     photograph = np.ascontiguousarray(skimage.data.astronaut()[..., ::-1])
     cv2.imwrite(str(tmp_path / "Photograph.png"), photograph)
-    detector = INSTALLED.pack(OPTIONS).detector(OPTIONS.tracks.min_face_score)
-    crop = cut_face((tmp_path / "Photograph.png").read_bytes(), detector, OPTIONS.tracks)
+    pack = INSTALLED.pack(OPTIONS)
+    detector, landmarks = pack.detector(OPTIONS.tracks.min_face_score), pack.landmark_finder()
+    crop = cut_face((tmp_path / "Photograph.png").read_bytes(), detector, OPTIONS.tracks, landmarks)
     cv2.imwrite(str(tmp_path / "Crop.png"), crop)
     references, problems = embed_gallery(find_gallery(str(tmp_path)), OPTIONS)
     assert problems == ()

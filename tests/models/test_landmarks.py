@@ -51,7 +51,7 @@ def test_points_are_brought_back_to_where_they_were_seen(x: float, y: float, wid
         # Detectors count from the corner of the first pixel, pictures from its middle.
         shade = cv2.remap(shown, np.float32([[u - 0.5]]), np.float32([[v - 0.5]]), cv2.INTER_LINEAR)[0, 0]
         if shade[2] > 254.99:  # in the picture
-            assert np.abs(point - shade[:2]).max() <= 0.05
+            assert np.abs(point - shade[:2]).max() <= 0.2  # remap reads at 32nds of a pixel
 
 
 def test_the_square_is_around_the_face_and_black_beyond_the_image() -> None:

@@ -116,12 +116,13 @@ class CropSampler:
         if len(regular) >= self._min_crops:
             return regular
         early = [cutout for n, cutout in self._early.items() if before_frame is None or n < before_frame]
-        kept = sorted([*regular, *early], key=lambda face: face.frame)
+        faces: list[Crop | Cutout] = [*regular, *early]
+        kept = sorted(faces, key=lambda face: face.frame)
         if not kept:
             return []
         picks = np.linspace(0, len(kept) - 1, min(self._min_crops, len(kept)))
-        faces = [kept[round(float(pick))] for pick in picks]
-        return [face if isinstance(face, Crop) else self._finish(face) for face in faces]
+        chosen = [kept[round(float(pick))] for pick in picks]
+        return [face if isinstance(face, Crop) else self._finish(face) for face in chosen]
 
     def _is_regular(self, frame: int) -> bool:
         return (frame - self._first_frame) // self._stride not in self._regular
