@@ -2,6 +2,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
 
     python -m jobs.benchmarks quality SEASON_DIR... --folder CACHE  # methods against each other on labelled seasons
     python -m jobs.benchmarks calibration SEASON_DIR...             # what a face-ID network's similarities are worth
+    python -m jobs.benchmarks mean-face SEASON_DIR...               # what it makes of everybody
     python -m jobs.benchmarks names RESULTS --truth CSV             # names by a gallery that lacks half of the people
     python -m jobs.benchmarks review-worth RESULTS --ground-truth CSV  # what answers of the review queue are worth
     python -m jobs.benchmarks corrections-hold VIDEO... --ground-truth CSV --out FOLDER  # through other runs
@@ -46,6 +47,11 @@ def parser() -> argparse.ArgumentParser:
     of_network.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as face_id_onnx")
     of_network.add_argument("--folder", help="keep tracks, views and degraded copies there")
     of_network.add_argument("--num-cpus", type=int)
+    of_mean = commands.add_parser("mean-face", help="what a face-ID network makes of everybody, for a pack")
+    of_mean.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
+    of_mean.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as pack")
+    of_mean.add_argument("--folder", help="keep tracks and views there")
+    of_mean.add_argument("--out", default="mean_face.npy", metavar="NPY")
     of_names = commands.add_parser("names", help="names by a gallery of one picture a person, against the truth")
     of_names.add_argument("results", nargs="+", metavar="RESULTS", help="folders of finished runs")
     of_names.add_argument("--truth", action="append", required=True, metavar="CSV", help="of each of them, in order")
@@ -180,6 +186,13 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             asked_for = (given.seasons, given.degraded, settings, _folder(given, temporary), given.num_cpus)
             if not calibration(*asked_for, bench or Bench()):
                 sys.exit(1)
+        case "mean-face":
+            from jobs.benchmarks.quality.bench import Bench
+            from jobs.benchmarks.quality.mean_face import mean_face
+            from vcn_ray.cli.request import given_options
+
+            folder = _folder(given, temporary)
+            mean_face(given.seasons, given_options(given.set, {}), folder, given.out, bench or Bench())
         case "names":
             from jobs.benchmarks.quality.names import names
 

@@ -44,6 +44,7 @@ _OPENCV_ZOO = PackInfo(
     recognition_threshold=0.363,  # OpenCV's sample for SFace
     calibration=Calibration(),  # its defaults are SFace's
     landmarks=CENTERFACE,
+    mean_face="sface_mean.npy",  # `python -m jobs.benchmarks mean-face`
 )
 
 _DET_10G = "5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91"
@@ -112,6 +113,6 @@ PACKS: dict[str, PackInfo] = {
 
 
 def known_calibration(face_id_digest: str) -> Calibration | None:
-    """What the similarities of the catalogue's face-ID network of this SHA-256 are worth; None where nobody knows."""
-    known = (pack.calibration for pack in PACKS.values() if pack.face_id.sha256 == face_id_digest)
+    """What similarities by the catalogue's network of this `face_id_digest` are worth; None where nobody knows."""
+    known = (pack.calibration for pack in PACKS.values() if pack.face_id_digest == face_id_digest)
     return next((calibration for calibration in known if calibration is not None), None)

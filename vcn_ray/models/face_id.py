@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.alignment import CROP_SIZE_PX
@@ -36,16 +37,27 @@ class Trunk(nn.Module):
 
 
 class Neck(nn.Module):
-    """A face-ID network's last linear layer, and what follows it."""
+    """A face-ID network's last linear layer, and what follows it.
 
-    def __init__(self, layers: OnnxModule, feature_shape: tuple[int, ...]):
+    With a mean face, what all faces have in common is taken off: of an embedding e of length |e| becomes the vector of
+    that length in the direction of e / |e| - mean. Its length still tells how clear the face is.
+    """
+
+    mean_face: Tensor | None
+
+    def __init__(self, layers: OnnxModule, feature_shape: tuple[int, ...], mean_face: Tensor | None = None):
         super().__init__()
         self.layers = layers
         self._feature_shape = feature_shape
+        self.register_buffer("mean_face", mean_face)
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, F) -> (n, D) embedding, unnormalised."""
-        return self.layers(features.unflatten(1, self._feature_shape)).flatten(1)
+        embedding = self.layers(features.unflatten(1, self._feature_shape)).flatten(1)
+        if self.mean_face is None:
+            return embedding
+        length = embedding.norm(dim=1, keepdim=True)
+        return length * F.normalize(F.normalize(embedding, dim=1) - self.mean_face, dim=1)
 
 
 class FaceIdNetwork(nn.Module):
@@ -68,13 +80,16 @@ class FaceIdNetwork(nn.Module):
         return self.neck(self.trunk(crops))
 
 
-def load_face_id(path: str | os.PathLike[str], input_range: InputRange = "auto") -> FaceIdNetwork:
+def load_face_id(
+    path: str | os.PathLike[str], input_range: InputRange = "auto", mean_face: np.ndarray | None = None
+) -> FaceIdNetwork:
     """Convert a face-ID network from an ONNX file.
 
     Args:
         path: the file.
         input_range: 'raw', the network takes 0..255 and normalises itself; 'centred', it takes (x - 127.5) / 127.5;
             'auto', raw where the network begins with a subtraction, scaling or BatchNorm of the image, else centred.
+        mean_face: (D,) mean of many people's embeddings of length one, taken off (see `Neck`); None: nothing is.
 
     Returns:
         The network in eval mode on the CPU.
@@ -106,7 +121,8 @@ def load_face_id(path: str | os.PathLike[str], input_range: InputRange = "auto")
         raise ModelError(f"{os.fspath(path)}: mixes up the crops of a batch; export it with a free batch size")
     centred = input_range == "centred" or (input_range == "auto" and not network.normalises_input)
     trunk = Trunk(trunk_layers, centred)
-    neck = Neck(neck_layers, tuple(features.shape[1:]))
+    mean = None if mean_face is None else torch.from_numpy(mean_face).float()
+    neck = Neck(neck_layers, tuple(features.shape[1:]), mean)
     return FaceIdNetwork(trunk, neck, features[0].numel(), embeddings[0].numel()).eval()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+import numpy as np
 
 from vcn_ray.calibration import Calibration
 
@@ -56,8 +59,23 @@ class PackInfo:
     calibration: Calibration | None = None  # what its similarities are worth; None: nobody has measured it
     verified_here: bool = True  # False: never run here on its real weights
     landmarks: ModelFile | None = None  # CenterFace, which finds the landmarks of crops anew; None: the detector's stay
+    mean_face: str | None = None  # file beside this one: what the face-ID network makes of everybody, to be taken off
 
     @property
     def files(self) -> tuple[ModelFile, ...]:
         """The detector, the face-ID network, and what finds landmarks anew where there is such."""
         return (self.detector, self.face_id, *([self.landmarks] if self.landmarks else []))
+
+    def read_mean_face(self) -> np.ndarray | None:
+        """(D,) float32, see `face_id.Neck`; None: nothing is taken off."""
+        if self.mean_face is None:
+            return None
+        return np.load(Path(__file__).with_name(self.mean_face), allow_pickle=False)
+
+    @property
+    def face_id_digest(self) -> str:
+        """What embeddings are told apart by: SHA-256 of the network's file, or of that and the mean face."""
+        mean = self.read_mean_face()
+        if mean is None:
+            return self.face_id.sha256
+        return hashlib.sha256(self.face_id.sha256.encode() + mean.tobytes()).hexdigest()

@@ -7,9 +7,11 @@ called.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from vcn_ray.config import DetectorChoice, LandmarksChoice
 from vcn_ray.errors import ModelError
@@ -35,6 +37,7 @@ class FacePack:
     recognition_threshold: float | None  # cosine from which on its makers call two crops one person
     input_size: int = CROP_SIZE_PX
     landmarks_path: Path | None = None
+    mean_face: np.ndarray | None = field(default=None, compare=False)  # see `face_id.Neck`
 
     @property
     def name(self) -> str:
@@ -72,7 +75,7 @@ class FacePack:
 
     def face_id(self) -> FaceIdNetwork:
         """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""
-        return load_face_id(self.face_id_path, self.face_id_input)
+        return load_face_id(self.face_id_path, self.face_id_input, self.mean_face)
 
 
 def pack_names() -> list[str]:
@@ -95,12 +98,21 @@ def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRa
     detector_path = _verified(info, info.detector)
     landmarks_path = _verified(info, info.landmarks) if info.landmarks else None
     if face_id_onnx is None:
-        path, digest, threshold = _verified(info, info.face_id), info.face_id.sha256, info.recognition_threshold
-        face_id_input = info.face_id_input
+        path, digest, threshold = _verified(info, info.face_id), info.face_id_digest, info.recognition_threshold
+        face_id_input, mean_face = info.face_id_input, info.read_mean_face()
     else:
-        path, threshold = Path(face_id_onnx).expanduser(), None
+        path, threshold, mean_face = Path(face_id_onnx).expanduser(), None, None
         digest = onnx_digest(path)
-    return FacePack(info, detector_path, path, face_id_input, digest, threshold, landmarks_path=landmarks_path)
+    return FacePack(
+        info,
+        detector_path,
+        path,
+        face_id_input,
+        digest,
+        threshold,
+        landmarks_path=landmarks_path,
+        mean_face=mean_face,
+    )
 
 
 def installed(name: str) -> bool:
