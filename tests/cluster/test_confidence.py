@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.confidence import assignment_probability
+from vcn_ray.cluster.confidence import Reliance, assignment_probability, weigh_labels
 from vcn_ray.cluster.evidence import Evidence
 
 _ALIKE, _STRANGE = 3.5, 0.0  # what one person's pairs and strangers' have on average, in spreads of strangers
@@ -23,7 +23,7 @@ def _probability(similarity, labels, apart=(), clarity=_CLEAR):
     for a, b in apart:
         cannot_link[a, b] = cannot_link[b, a] = True
     clarities = np.broadcast_to(np.asarray(clarity, np.float64), len(labels)).copy()
-    return assignment_probability(similarity, clarities, np.asarray(labels), cannot_link, Evidence())
+    return weigh_labels(similarity, clarities, np.asarray(labels), cannot_link, Evidence()).posterior
 
 
 def _between(value):
@@ -78,11 +78,11 @@ def test_tracks_that_a_person_linked_are_as_sure_as_their_group():
     similarity[8, 4:8] = similarity[4:8, 8] = _ALIKE
     clarity, nobody = np.full(9, _CLEAR), np.zeros((9, 9), bool)
     args = similarity, clarity, labels, nobody, Evidence()
-    alone, linked = assignment_probability(*args), assignment_probability(*args, np.r_[0, 1, 2, 0, 4:8, 0])
+    alone, linked = weigh_labels(*args).posterior, weigh_labels(*args, np.r_[0, 1, 2, 0, 4:8, 0]).posterior
     assert alone[8] < 0.02
     assert linked[0] == linked[3] == linked[8] > 0.5
     assert linked[[1, 2, 4, 5, 6, 7]].tolist() == alone[[1, 2, 4, 5, 6, 7]].tolist()
-    whole = assignment_probability(*args, np.r_[[0] * 4, 4:8, 0])  # the group is all of its character
+    whole = weigh_labels(*args, np.r_[[0] * 4, 4:8, 0]).posterior  # the group is all of its character
     assert whole[0] == whole[8] > 0.5
 
 
@@ -93,7 +93,7 @@ def test_a_group_is_weighed_by_average_similarity_to_each_character():
     labels, group, clarity = np.array([0, 0, 0, 1, 1, 2, 0]), np.array([0, 0, 2, 3, 4, 5, 6]), rng.uniform(8, 12, 7)
     apart = np.zeros((7, 7), bool)
     apart[1, 5] = apart[5, 1] = True
-    found = assignment_probability(similarity, clarity, labels, apart, Evidence(), group)
+    found = weigh_labels(similarity, clarity, labels, apart, Evidence(), group).posterior
     odds = []
     for others in ([2, 6], [3, 4]):  # the third character holds one who is not the second track
         pair, weight = np.ix_([0, 1], others), np.outer(clarity[:2], clarity[others])
@@ -138,3 +138,22 @@ def test_order_and_numbers_say_nothing_and_all_are_probabilities(title):
     assert assignment_probability(similarity, clarity, renamed, apart, Evidence()) == pytest.approx(
         found, abs=1e-9, nan_ok=True
     )
+
+
+def test_nothing_is_certain_and_what_looks_less_like_its_character_is_less_sure():
+    """Ten tracks in two characters: whatever the evidence says, so few cannot make it sure."""
+    sure, doubtful = _similarity(_TWO), _similarity(_TWO)
+    doubtful[0, 1:4] = doubtful[1:4, 0] = _ALIKE / 2
+    clarity, nobody = np.full(8, _CLEAR), np.zeros((8, 8), bool)
+    before, after = (assignment_probability(x, clarity, _TWO, nobody, Evidence()) for x in (sure, doubtful))
+    assert (before < 0.995).all()
+    assert after[0] < before[0]
+
+
+@given(st.floats(0, 1), st.floats(-20, 20), st.floats(0, 5), st.booleans())
+def test_reliance_rises_with_the_posterior_and_with_likeness(posterior, likeness, more, alone):
+    def reliance(p, x):
+        return Reliance().probability(np.array([p]), np.array([x]), np.array([alone]))[0]
+
+    assert 0 < reliance(posterior, likeness) <= reliance(posterior, likeness + more) < 0.997
+    assert reliance(posterior, likeness) <= reliance(min(1.0, posterior + more / 5), likeness)

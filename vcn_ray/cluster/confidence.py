@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit, softmax
@@ -13,7 +14,7 @@ from vcn_ray.cluster.evidence import Evidence
 _BLOCK_TRACKS = 512
 
 #: Beyond these nothing was fitted.
-_LEAST_POSTERIOR, _MOST_POSTERIOR = 1e-4, 1 - 1e-6
+_LEAST_POSTERIOR = 1e-4
 _LIKENESS = -5.0, 8.0
 
 
@@ -21,20 +22,22 @@ _LIKENESS = -5.0, 8.0
 class Reliance:
     """How far the evidence is to be trusted: logistic regression of "the label is right" on what it says of a track.
 
-    The softmax of log odds is sure of too much, above all in a small title whose few pairs misled all of it at once.
-    The numbers were fitted to labelled footage (docs/method.md, 3); `python -m jobs.benchmarks confidence` fits them.
+    The posterior by itself is sure of too much, above all in a small title whose few pairs misled all of it at once. A
+    member is right if it shows whom most of its cluster show; a track alone, if nobody else of the title is that
+    person. Fitted to labelled footage of all sizes, checked on footage left out (docs/method.md, 3).
     """
 
-    constant: float = 1.14
-    of_posterior: float = 0.028  # per unit of log odds of the softmax at its label, kept within -9.2 and 13.8
-    of_likeness: float = 0.384  # per unit of log likelihood ratio of a single pair, kept within -5 and 8; alone: 0
-    alone: float = 2.805  # of a track that is its character's only one
+    constant: float = 0.60
+    of_posterior: float = 0.097  # per unit of the posterior's log odds
+    of_likeness: float = 0.454  # per unit of log likelihood ratio of a single pair
+    constant_alone: float = 0.51
+    of_posterior_alone: float = 0.50
 
     def probability(self, posterior: np.ndarray, likeness: np.ndarray, alone: np.ndarray) -> np.ndarray:
-        """Probability (n,) that a label is right, from the softmax at it, likeness to its cluster, and being alone."""
-        posterior = logit(np.clip(posterior, _LEAST_POSTERIOR, _MOST_POSTERIOR))
-        likeness = np.where(alone, 0.0, np.clip(likeness, *_LIKENESS))
-        return expit(self.constant + self.of_posterior * posterior + self.of_likeness * likeness + self.alone * alone)
+        """Probability (n,) that a label is right; arguments as in `WeighedLabels`."""
+        posterior = logit(np.clip(posterior, _LEAST_POSTERIOR, 1 - _LEAST_POSTERIOR))
+        of_member = self.constant + self.of_posterior * posterior + self.of_likeness * np.clip(likeness, *_LIKENESS)
+        return expit(np.where(alone, self.constant_alone + self.of_posterior_alone * posterior, of_member))
 
 
 def assignment_probability(
@@ -46,16 +49,36 @@ def assignment_probability(
     group: np.ndarray | None = None,
     reliance: Reliance = Reliance(),
 ) -> np.ndarray:
-    """Probability of each track's label, all else staying as it is.
+    """Probability (n,) that each track's label is right, NaN for Unknown tracks; arguments as for `weigh_labels`."""
+    weighed = weigh_labels(similarity, clarity, labels, cannot_link, evidence, group)
+    return np.where(labels >= 0, reliance.probability(*weighed), np.nan)
+
+
+class WeighedLabels(NamedTuple):
+    """What the evidence says of each track's label; (n,) each, NaN where a track has none."""
+
+    posterior: np.ndarray  # probability, were the evidence to be trusted
+    likeness: np.ndarray  # log likelihood ratio that one pair as similar as the track is to its cluster would have
+    alone: np.ndarray  # bool: the track, or its group, is all of its cluster
+
+
+def weigh_labels(
+    similarity: np.ndarray,
+    clarity: np.ndarray,
+    labels: np.ndarray,
+    cannot_link: np.ndarray,
+    evidence: Evidence,
+    group: np.ndarray | None = None,
+) -> WeighedLabels:
+    """Weigh each track's label, all else staying as it is.
 
     The track is taken out of its cluster and weighed against every cluster that it may join, its old one among them,
     and against being a character of its own, by the evidence that also decides merges. A track that is alone in its
-    cluster has the posterior of being nobody else. What this is worth is told by `Reliance`. Tracks of one group, which
-    a person said to be one, are taken out and weighed together: each has the group's probability.
+    cluster has the posterior of being nobody else. Tracks of one group, which a person said to be one, are taken out
+    and weighed together: each has the group's posterior.
 
     similarity: (n, n) in the evidence's units; clarity: (n,), above 0; labels: (n,) int64, -1 for Unknown;
-    cannot_link: (n, n) bool; group: (n,) int64, tracks of one number have one label, None: no two are of one. Returns
-    (n,), NaN for Unknown tracks.
+    cannot_link: (n, n) bool; group: (n,) int64, tracks of one number have one label, None: no two are of one.
     """
     posterior, likeness = np.full(len(labels), np.nan), np.full(len(labels), np.nan)
     known = np.flatnonzero(labels >= 0)
@@ -77,7 +100,7 @@ def assignment_probability(
             posterior[rows] = softmax(of_group)[-1 if by_itself else label]
             likeness[rows] = likeness[rows].mean()
             alone[rows] = by_itself
-    return np.where(labels >= 0, reliance.probability(posterior, likeness, alone), np.nan)
+    return WeighedLabels(posterior, likeness, alone)
 
 
 def log_odds_of_clusters(

@@ -31,16 +31,9 @@ from vcn_ray.pipeline.views import are_stored, title_views
 from vcn_ray.storage.store import Store
 
 
-def most_confident_iteration(history: Sequence[Clustering]) -> int:
-    """Which iteration's clustering is delivered: the one whose tracks are on average surest of their characters.
-
-    Adaptation does not pay on every title; where it has made the title less sure of itself, the base model's clusters
-    or an earlier iteration's stand. The last one among equals, and where confidence is not known.
-    """
-    means = [float(c.confidence[c.labels >= 0].mean()) if (c.labels >= 0).any() else 0.0 for c in history]
-    if np.isnan(means).any():
-        return len(history) - 1
-    return max(range(len(means)), key=lambda number: (means[number], number))
+def last_iteration(history: Sequence[Clustering]) -> int:
+    """Which iteration's clustering is delivered: the last, which has heard all that were before it."""
+    return len(history) - 1
 
 
 def training_groups(clustering: Clustering, number: int) -> np.ndarray:
@@ -62,7 +55,7 @@ class LoopParts:
     """
 
     clusterer: Clusterer | None = None  # None: the one that the option `merging` names
-    deliver: Callable[[Sequence[Clustering]], int] = most_confident_iteration  # which iteration's clusters count
+    deliver: Callable[[Sequence[Clustering]], int] = last_iteration  # which iteration's clusters count
     training_groups: Callable[[Clustering, int], np.ndarray] = training_groups
     #: Within an iteration the state is stored after an epoch when so many seconds have passed since it last was: what a
     #: death may cost. Storing each epoch would take longer than training a head for one.
@@ -214,6 +207,7 @@ def _finished(history: list[Clustering], options: Options) -> bool:
     """
     if len(history) > options.adapt.max_iterations:
         return True
-    settled = len(history) > max(options.adapt.min_iterations, 2)
-    may_change = options.adapt.settled_share * len(history[-1].labels)
-    return settled and changed_tracks(history[-2].labels, history[-1].labels) <= may_change
+    if len(history) <= max(options.adapt.min_iterations, 2):
+        return False
+    before, now = history[-2].labels, history[-1].labels
+    return changed_tracks(before, now) <= options.adapt.settled_share * len(now)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
 from vcn_ray.cluster.evidence import Evidence
 from vcn_ray.cluster.fusing import fuse, weighted_mean_and_std
@@ -25,9 +27,21 @@ def fuse_adapted_alone(
     return fuse(np.where(linkable | linkable.T, own, values), clarity, evidence, adapted, linkable)
 
 
-def last_iteration(history: Sequence[Clustering]) -> int:
-    """The number of the last iteration, whichever is surest."""
-    return len(history) - 1
+def surest_iteration(history: Sequence[Clustering]) -> int:
+    """The iteration whose tracks are on average surest of their characters; the last among equals."""
+    means = [float(c.confidence[c.labels >= 0].mean()) if (c.labels >= 0).any() else 0.0 for c in history]
+    if np.isnan(means).any():
+        return len(history) - 1
+    return max(range(len(means)), key=lambda number: (means[number], number))
+
+
+@dataclass(frozen=True)
+class LatestAlone:
+    """The default's clusterer, hearing the latest iteration alone beside the base model."""
+
+    def cluster(self, title: TitleFaces) -> Clusters:
+        """As `EvidenceClusterer`."""
+        return EvidenceClusterer().cluster(replace(title, earlier=()))
 
 
 def tracks_by_themselves(clustering: Clustering, number: int) -> np.ndarray:
@@ -43,7 +57,8 @@ ABLATIONS: Mapping[str, LoopParts] = {
     "without the number found in the prior": LoopParts(EvidenceClusterer(number_in_prior=False)),
     "without counting characters once": LoopParts(EvidenceClusterer(fuse=partial(fuse, characters_once=False))),
     "without the base model's say": LoopParts(EvidenceClusterer(fuse=fuse_adapted_alone)),
-    "without choosing the iteration": LoopParts(deliver=last_iteration),
+    "choosing the surest iteration": LoopParts(deliver=surest_iteration),
+    "without earlier iterations": LoopParts(LatestAlone()),
     "without the rule for unclear tracks": LoopParts(EvidenceClusterer(least_separation=-np.inf)),
     "without cannot-links": LoopParts(EvidenceClusterer(cannot_links=False)),
     "without pairs across tracks": LoopParts(training_groups=tracks_by_themselves),

@@ -15,7 +15,7 @@ from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces
 from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import ClusterOptions
-from vcn_ray.pipeline.adaptation_loop import LoopParts, most_confident_iteration, training_groups
+from vcn_ray.pipeline.adaptation_loop import LoopParts, last_iteration, training_groups
 
 CLUSTERERS = {name: parts.clusterer for name, parts in ABLATIONS.items() if parts.clusterer is not None}
 
@@ -53,8 +53,8 @@ def test_the_last_iteration_counts_and_tracks_train_by_themselves_where_that_is_
     two = np.zeros(2, int)
     sure = Clustering(two, np.array([0.9, 0.9]), [None, None], two / 1, np.array([True, False]), np.array([0, -1]), 0)
     history = [sure, replace(sure, confidence=np.array([0.8, 0.8]))]
-    assert (most_confident_iteration(history), last_iteration(history)) == (0, 1)
-    assert parts_without("without choosing the iteration").deliver(history) == 1
+    assert (surest_iteration(history), last_iteration(history)) == (0, 1)
+    assert parts_without("choosing the surest iteration").deliver(history) == 0
     groups = replace(sure, kept=np.ones(2, bool), group=two)
     assert training_groups(groups, 2).tolist() == [0, 0]
     assert tracks_by_themselves(groups, 2).tolist() == [0, 1]
