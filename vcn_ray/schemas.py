@@ -128,7 +128,9 @@ STAGE1_FACES = pa.schema(
         ("shot", pa.int32()),
         *_BOX,
         ("score", pa.float32()),
-        ("landmarks", pa.list_(pa.float32(), 10)),  # x0, y0, ... x4, y4: eyes, nose, mouth corners (image left first)
+        # x0, y0, ... x4, y4: eyes, nose, mouth corners (image left first); null where not detected. Not a list
+        # of fixed size: pyarrow below 26 cannot read back one that is null.
+        ("landmarks", pa.list_(pa.float32())),
         ("sharpness", pa.float32()),
         ("verdict", pa.string()),  # null: good for a crop; else why not ("too small", "too blurred", "too unsure", ...)
         ("track_id", pa.int64()),

@@ -19,6 +19,7 @@ from support.counting_stages import CountingStages, Info, video
 from vcn_ray.config import Options, make_options
 from vcn_ray.execution.on_ray.prometheus import METRICS, Metrics
 from vcn_ray.inputs.resolve import find_season
+from vcn_ray.inputs.titles import slug
 from vcn_ray.pipeline.stages import ShardTask
 from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
@@ -28,6 +29,7 @@ _BOARD = json.loads((_ROOT / "cluster_configs/grafana-dashboard.json").read_text
 _PROMETHEUS = _ROOT / "cluster_configs/prometheus.yml"
 _ALERTS = _ROOT / "cluster_configs/alerts.yml"
 _RUN = "0123456789abcdef"
+_TITLE = "Überraschung é 日本"
 _WAIT_S = 60.0
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # Ray's workers do not find it
@@ -97,7 +99,7 @@ def test_a_run_tells_all_that_the_board_asks_for(tmp_path: Path, ray_cluster: No
     from ray.dashboard.modules.reporter import reporter_agent
 
     season = tmp_path / "videos"
-    video(season, "a.mp4", range(1, 51))
+    video(season, f"{_TITLE}.mp4", range(1, 51))
     video(season, "bad.mp4", [200])
     stages = _Telling(tmp_path / "calls", {25: "die once", 200: "user error"})
     metrics = Metrics(_RUN, every_s=0.5)
@@ -123,8 +125,8 @@ def test_a_run_tells_all_that_the_board_asks_for(tmp_path: Path, ray_cluster: No
     assert _value(page, "ray_vcn_frames_planned") == _value(page, "ray_vcn_frames_done") == 50
     assert _value(page, "ray_vcn_titles", state="done") == _value(page, "ray_vcn_titles", state="failed") == 1
     assert _value(page, "ray_vcn_titles", state="waiting") == 0
-    assert _value(page, "ray_vcn_adaptation_loss", title="a") == 0.5
-    assert _value(page, "ray_vcn_adaptation_epoch", title="a") == 4
+    assert _value(page, "ray_vcn_adaptation_loss", title=slug(_TITLE)) == 0.5
+    assert _value(page, "ray_vcn_adaptation_epoch", title=slug(_TITLE)) == 4
     assert _value(page, "ray_vcn_retries_total", stage="tracks") >= 1
     assert _value(page, "ray_vcn_failures_total", stage="tracks") == 1
     assert _value(page, "ray_vcn_step_seconds_count", stage="tracks") == 3

@@ -162,6 +162,16 @@ def test_a_title_without_faces_has_empty_tables(info):
     assert title.shots.num_rows == 1
 
 
+def test_shards_whose_landmarks_are_lists_of_fixed_size_are_taken(info):
+    shard = _shard([(0, "start", [(range(0, 50), LEFT), (range(0, 50), RIGHT)])])
+    column = shard.faces.schema.get_field_index("landmarks")
+    fixed = shard.faces["landmarks"].cast(pa.list_(pa.float32(), 10))
+    old = replace(shard, faces=shard.faces.set_column(column, "landmarks", fixed))
+    title = _title(info, old)
+    assert title.faces.equals(_title(info, shard).faces)
+    assert _links(title) == [(0, 1)]
+
+
 def test_two_videos_of_one_name_are_refused(info):
     with pytest.raises(InputError, match=r"v\.mp4"):
         assemble_title([(info, []), (info, [])])

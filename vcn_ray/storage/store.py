@@ -148,6 +148,12 @@ class Store:
                 position = np.asarray(rows, np.int64) - offset[np.searchsorted(groups, group_of_row)]
                 return file.read_row_groups(groups.tolist(), columns).take(pa.array(position))
             except pa.ArrowException as error:
+                if "Expected all lists to be of size" in str(error):
+                    # Landmarks as an earlier version of ours wrote them; see `schemas.STAGE1_FACES`.
+                    raise OutputError(
+                        f"{self.where(key)} is of an earlier version, and pyarrow {pa.__version__} cannot read it; "
+                        "pip install 'pyarrow>=26', or delete it and run again"
+                    ) from None
                 raise OutputError(f"{self.where(key)} is damaged ({error}); delete it and run again") from None
 
     def write_table(

@@ -137,7 +137,8 @@ def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]]) -> TitleTr
 
 
 def _concat(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
-    return pa.concat_tables([schema.empty_table(), *tables]).combine_chunks()
+    # Cast, since shards may be there from a version that wrote landmarks as lists of fixed size.
+    return pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)]).combine_chunks()
 
 
 def _assemble_video(info: VideoInfo, shards: list[ShardResult], first_shot: int, first_track: int) -> _Video:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from vcn_ray.execution.on_ray.prometheus import METRICS, Metric, Metrics
+from vcn_ray.inputs.titles import slug
 
 
 class _Recorder:
@@ -100,6 +101,19 @@ def test_a_title_is_named_only_while_it_adapts_and_shortly_after(recorder: _Reco
     assert titles == ({"over", "on"} if kept_s else {"on"})
     assert recorder.gauges["vcn_adaptation_iteration", "on"] == 2
     assert recorder.gauges["vcn_adaptation_epoch", "on"] == 1
+
+
+@pytest.mark.parametrize("title", ["Überraschung é 日本", "日本", "\"'s 01 <b>", "=1+1", "s01e01"])
+def test_a_title_of_any_name_is_told_as_its_folder(recorder: _Recorder, title: str) -> None:
+    told = Metrics("run", every_s=60, export=recorder.make)
+    for one in (title, f"{title} "):
+        told.moved(one, "adapt")
+        told.epoch(one, 2, 0, 0.25)
+    told.close()
+    labels = {key[1] for key in recorder.gauges if key[0] == "vcn_adaptation_loss"}
+    assert labels == {slug(title), slug(f"{title} ")}
+    assert len(labels) == 2
+    assert all(label.isascii() for label in labels)
 
 
 def test_a_ray_that_takes_no_metrics_does_not_stop_the_run(

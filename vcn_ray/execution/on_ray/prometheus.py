@@ -3,8 +3,9 @@
 Each machine's Ray tells them at its own address, beside Ray's numbers on the machine; `docs/watching.md` says how to
 read them. The names are listed once, here; the Grafana board and the docs are checked against that list.
 
-A title's name is a label only of what is told while it adapts. Ray forgets a gauge that is not set again within 20 to
-30 seconds but keeps a counter as long as its process lives: a season of 200 titles leaves no 200 series behind.
+A title is a label only of what is told while it adapts. Ray forgets a gauge that is not set again within 20 to 30
+seconds but keeps a counter as long as its process lives: a season of 200 titles leaves no 200 series behind. The label
+is the name of the title's folder, since Ray takes labels in ASCII alone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vcn_ray.execution.on_ray.session import ray_if_up
+from vcn_ray.inputs.titles import slug
 from vcn_ray.monitoring.monitor import STATES, NullMonitor
 
 _log = logging.getLogger(__name__)
@@ -246,7 +248,7 @@ class Metrics(NullMonitor):
         gauges[FRAMES_DONE, ()] = sum(done for done, _ in self._frames.values())
         gauges[FRAMES_PLANNED, ()] = sum(planned for _, planned in self._frames.values())
         for title, (iteration, epoch, loss) in self._adapting.items():
-            of_title = (("title", title),)
+            of_title = (("title", slug(title)),)
             gauges |= {(ITERATION, of_title): iteration, (EPOCH, of_title): epoch, (LOSS, of_title): loss}
         return gauges
 
