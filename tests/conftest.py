@@ -21,6 +21,23 @@ _S3_ENVIRONMENT = {
     "VCN_S3_TIMEOUT_S": "5",
 }
 
+#: Who asks for one of these starts a Ray.
+_RAY_FIXTURES = {"ray_cluster", "autoscaled_cluster", "local_ray"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what starts a Ray, and say what stays together in ``-n 2 --dist loadgroup --no-loadscope-reorder``.
+
+    One process begins with all that starts a Ray, which takes longest and often waits; the other tests go by file.
+    """
+    for item in items:
+        if _RAY_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("ray")
+        of_ray = item.get_closest_marker("ray") is not None
+        item.add_marker(pytest.mark.xdist_group("ray" if of_ray else item.nodeid.partition("::")[0]))
+    if hasattr(config, "workerinput"):  # set by xdist in its processes
+        items.sort(key=lambda item: item.get_closest_marker("ray") is None)
+
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:

@@ -8,6 +8,7 @@
 """
 
 import csv
+import os
 from collections import defaultdict
 from fractions import Fraction
 from itertools import pairwise
@@ -31,7 +32,9 @@ ONE_SHOT = {"s01e01.mp4": (Shot(0.2, (8,), "office"),)}
 
 @pytest.fixture(scope="module")
 def season(tmp_path_factory: pytest.TempPathFactory) -> DemoSeason:
-    return render_demo(tmp_path_factory.mktemp("demo"))
+    """As ``vcn-ray demo`` has just rendered it into the folder VCN_DEMO, as in `.ci/run`; else rendered here, 20 s."""
+    rendered = find_demo(Path(os.environ["VCN_DEMO"])) if "VCN_DEMO" in os.environ else None
+    return rendered or render_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.fixture(scope="module")

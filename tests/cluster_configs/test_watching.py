@@ -95,16 +95,31 @@ def _value(page: str, name: str, **tags: str) -> float:
     return float(lines[0].rpartition(" ")[2])
 
 
-def test_a_run_tells_all_that_the_board_asks_for(tmp_path: Path, ray_cluster: None) -> None:
+def _records() -> list[dict[str, Any]]:
+    """What workers of the title have written into Ray's log files."""
+    import ray
+
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    lines = [
+        line for path in session.glob("logs/worker-*.err") for line in path.read_text("utf-8", "replace").split("\n")
+    ]
+    records = [json.loads(line) for line in lines if line.startswith("{") and '"title": ' in line]
+    return [record for record in records if record["title"] == _TITLE]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> tuple[str, list[dict[str, Any]]]:
+    """What a run on a real Ray has told: the page of metrics, once all is there, and the records of its workers."""
     from ray.dashboard.modules.reporter import reporter_agent
 
-    season = tmp_path / "videos"
+    folder = tmp_path_factory.mktemp("watched")
+    season = folder / "videos"
     video(season, f"{_TITLE}.mp4", range(1, 51))
     video(season, "bad.mp4", [200])
-    stages = _Telling(tmp_path / "calls", {25: "die once", 200: "user error"})
+    stages = _Telling(folder / "calls", {25: "die once", 200: "user error"})
     metrics = Metrics(_RUN, every_s=0.5)
     try:
-        run_season(find_season([season]), Store(tmp_path / "out"), make_options(), monitor=metrics, stages=stages)
+        run_season(find_season([season]), Store(folder / "out"), make_options(), monitor=metrics, stages=stages)
         # GPU time and GPUs' numbers are told by machines with a GPU alone.
         with_gpu = {
             f"ray_{name}" for name in reporter_agent.METRICS_GAUGES if name.startswith(("node_gpu", "node_gram"))
@@ -117,6 +132,11 @@ def test_a_run_tells_all_that_the_board_asks_for(tmp_path: Path, ray_cluster: No
         assert not missing
     finally:
         metrics.close()
+    return page, _records()
+
+
+def test_a_run_tells_all_that_the_board_asks_for(told: tuple[str, list[dict[str, Any]]]) -> None:
+    page, _ = told
     assert _value(page, "ray_vcn_frames_decoded_total") == 50
     assert _value(page, "ray_vcn_shards_done_total") == 3
     assert _value(page, "ray_vcn_faces_total") == 9
@@ -130,6 +150,17 @@ def test_a_run_tells_all_that_the_board_asks_for(tmp_path: Path, ray_cluster: No
     assert _value(page, "ray_vcn_retries_total", stage="tracks") >= 1
     assert _value(page, "ray_vcn_failures_total", stage="tracks") == 1
     assert _value(page, "ray_vcn_step_seconds_count", stage="tracks") == 3
+
+
+def test_records_of_workers_name_title_step_and_task(told: tuple[str, list[dict[str, Any]]]) -> None:
+    _, records = told
+    shards = [record for record in records if str(record["step"]).startswith("shards/")]
+    done = [record for record in shards if record["message"] == "done"]
+    assert len(done) == len({record["step"] for record in done}) == len({record["task_id"] for record in done}) == 3
+    begun = [record["step"] for record in shards if record["message"] == "begins"]
+    assert sorted({*begun}) == sorted(record["step"] for record in done)
+    assert len(begun) == 4  # one died and was begun anew
+    assert {record["task_name"] for record in shards} == {"Map(extract_tracks)"}
 
 
 def test_the_board_shows_all_that_a_run_tells() -> None:

@@ -1,17 +1,13 @@
-"""A run's log keeps each event as a JSON line in parts of a bounded number; workers' records name title and step."""
+"""A run's log keeps each event as a JSON line in parts of a bounded number."""
 
 import json
 import time
 from pathlib import Path
 
 import pytest
-from support.counting_stages import CountingStages, video
 
-from vcn_ray.config import make_options
 from vcn_ray.errors import OutputError
-from vcn_ray.inputs.resolve import find_season
 from vcn_ray.monitoring.event_log import EventLog
-from vcn_ray.season.run import run_season
 from vcn_ray.storage.store import Store
 
 _RUN = "0123456789abcdef"
@@ -100,24 +96,3 @@ def test_a_place_that_cannot_be_written_does_not_stop_a_run(tmp_path: Path, capl
     log.epoch("a", 1, 0, 0.5)
     log.close()
     assert "no space left" in caplog.text
-
-
-def test_records_of_workers_name_title_step_and_task(tmp_path: Path, ray_cluster: None) -> None:
-    import ray
-
-    video(tmp_path / "videos", "logged.mp4", range(1, 31))
-    season = find_season([tmp_path / "videos"])
-    outcome = run_season(season, Store(tmp_path / "out"), make_options(), stages=CountingStages(tmp_path / "calls"))
-    assert not outcome.failed
-    session = Path(ray._private.worker._global_node.get_session_dir_path())
-    records = [
-        json.loads(line)
-        for path in session.glob("logs/worker-*.err")
-        for line in path.read_text(errors="replace").splitlines()
-        if '"title": "logged"' in line
-    ]
-    shards = [record for record in records if str(record["step"]).startswith("shards/")]
-    assert sorted(record["message"] for record in shards) == ["begins", "begins", "done", "done"]
-    tasks = {record["task_id"] for record in shards}
-    assert len(tasks) == 2
-    assert {record["task_name"] for record in shards} == {"Map(extract_tracks)"}

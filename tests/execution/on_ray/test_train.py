@@ -175,6 +175,7 @@ def test_two_workers_of_a_title_work_as_one_and_one_that_dies_or_fails_ends_both
     assert store.keys("ray") == []
 
 
+@pytest.mark.ray
 def test_title_on_a_machine_that_is_taken_back_goes_on_elsewhere_where_it_was(tmp_path: Path) -> None:
     store, undisturbed = Store(tmp_path / "work"), Store(tmp_path / "undisturbed")
     for each in (store, undisturbed):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from jobs.benchmarks.processes import descendants, sample
 from jobs.benchmarks.simulation.__main__ import deciles, parser
 
@@ -30,6 +32,7 @@ def test_descendants_are_children_and_theirs() -> None:
     assert sorted(descendants(2, table)) == [3, 4]
 
 
+@pytest.mark.ray
 def test_a_small_season(tmp_path: Path) -> None:
     target = tmp_path / "found.json"
     small = {"titles": 3, "shards": 2, "shard-s": 0.2, "view-s": 0.1, "adapt-s": 0.3, "num-cpus": 2, "num-gpus": 1}
