@@ -139,10 +139,12 @@ class Store:
             try:
                 file = pq.ParquetFile(source)
                 if rows is None:
-                    return file.read(columns)
+                    return file.read(columns) if file.num_row_groups else _no_rows(file, columns)
                 ends = np.cumsum([file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)])
                 group_of_row = np.searchsorted(ends, rows, side="right")
                 groups = np.unique(group_of_row)
+                if not len(groups):
+                    return _no_rows(file, columns)
                 sizes = np.diff(ends, prepend=0)[groups]
                 offset = (ends - np.diff(ends, prepend=0))[groups] - (np.cumsum(sizes) - sizes)
                 position = np.asarray(rows, np.int64) - offset[np.searchsorted(groups, group_of_row)]
@@ -191,6 +193,12 @@ class Store:
     def is_done(self, step: str, inputs_digest: str) -> bool:
         """Whether the step has been done for exactly these inputs."""
         return self.done_info(step, inputs_digest) is not None
+
+
+def _no_rows(file: pq.ParquetFile, columns: Sequence[str] | None) -> pa.Table:
+    """What older pyarrow cannot read: none of a file's groups of rows."""
+    schema = file.schema_arrow
+    return schema.empty_table().select(list(schema.names if columns is None else columns))
 
 
 class _Bucket:
