@@ -25,6 +25,7 @@ _S3_ENVIRONMENT = {
 _RAY_FIXTURES = {"ray_cluster", "autoscaled_cluster", "local_ray"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads what this says
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what starts a Ray, and say what stays together in ``-n 2 --dist loadgroup --no-loadscope-reorder``.
 
