@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.benchmarks.quality.ablations import ABLATIONS, last_iteration, parts_without, tracks_by_themselves
+from jobs.benchmarks.quality.ablations import ABLATIONS, parts_without, surest_iteration, tracks_by_themselves
 from jobs.benchmarks.quality.footage.cases import Case
 from jobs.benchmarks.quality.footage.seasons import Extracted
 from jobs.benchmarks.quality.methods import KnownMethods, Method
