@@ -56,6 +56,8 @@ CLUSTERS = pa.schema(
         ("cluster_id", pa.int64()),
         ("character", pa.string()),
         ("name_confidence", pa.float32()),  # probability of the name where a gallery gave it; else null
+        ("one_person", pa.float32()),  # probability that its tracks are one person's; null where not known
+        ("is_person", pa.float32()),  # probability that it is somebody, no heap of blurs or things; null: not known
         ("tracks", pa.int32()),
         ("faces", pa.int32()),
         ("screen_time_s", pa.float64()),  # total time of frames in which the character is seen
@@ -99,6 +101,8 @@ FOUND = pa.schema(
         ("cluster_id", pa.int64()),  # by screen time; null: Unknown
         ("quality", pa.float32()),
         ("confidence", pa.float32()),
+        ("one_person", pa.float32()),  # of the character, as in CLUSTERS
+        ("is_person", pa.float32()),
         ("reason", pa.string()),
     ]
 )

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from vcn_ray.cluster.characters import TrackLabels, title_tables
-from vcn_ray.schemas import CLUSTERS, CROPS, FACES, STAGE1_FACES, STAGE1_TRACKS, TRACKS
+from vcn_ray.cluster.characters import TrackLabels, found_table, title_tables
+from vcn_ray.schemas import CLUSTERS, CROPS, FACES, FOUND, STAGE1_FACES, STAGE1_TRACKS, TRACKS
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def stage1():
     return faces, tracks, crops
 
 
-def _labels(cluster, reasons=(None, None, None)):
+def _labels(cluster, reasons=(None, None, None), **characters):
     return TrackLabels(
-        np.array([1, 2, 3]), np.array(cluster), np.array([0.9, 0.8, 0.7]), list(reasons), [0.9, None, 0.5]
+        np.array([1, 2, 3]), np.array(cluster), np.array([0.9, 0.8, 0.7]), list(reasons), [0.9, None, 0.5], **characters
     )
 
 
@@ -88,6 +88,27 @@ def test_every_unknown_track_says_why_and_no_clustered_one_does(stage1):
 def test_tracks_carry_how_probable_their_character_is(stage1):
     tracks = title_tables("t", *stage1, {"a.mp4": 0.04}, _labels([0, -1, 0], (None, "low quality", None))).tracks
     assert tracks["confidence"].to_pylist() == [pytest.approx(0.9), None, 0.5, None]  # track 4 has no crop
+
+
+def test_characters_carry_what_is_known_of_them(stage1):
+    known = {"one_person": [0.75, 0.5, 0.5], "is_person": [0.25, None, None]}
+    tables = title_tables("t", *stage1, {"a.mp4": 0.04}, _labels([0, 7, 7], **known))  # 7 is longest on screen
+    assert tables.clusters["one_person"].to_pylist() == [0.5, 0.75]
+    assert tables.clusters["is_person"].to_pylist() == [None, 0.25]
+    found = found_table(tables).select(FOUND.names).cast(FOUND)
+    assert found["one_person"].to_pylist() == [0.75, 0.5, 0.5, None]
+    assert found["is_person"].to_pylist() == [0.25, None, None, None]
+
+
+def test_of_tracks_that_say_different_things_one_stranger_or_one_person_is_enough(stage1):
+    known = {"one_person": [1.0, 0.5, None], "is_person": [0.25, 0.75, None]}
+    clusters = title_tables("t", *stage1, {"a.mp4": 0.04}, _labels([0, 0, 0], **known)).clusters.to_pylist()
+    assert (clusters[0]["one_person"], clusters[0]["is_person"]) == (0.5, 0.75)
+
+
+def test_where_nothing_is_known_of_characters_it_is_null(stage1):
+    clusters = title_tables("t", *stage1, {"a.mp4": 0.04}, _labels([0, 1, 1])).clusters
+    assert clusters["one_person"].null_count == clusters["is_person"].null_count == 2
 
 
 def test_faces_carry_their_tracks_cluster(stage1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,8 @@ class TrackLabels:
     """The clustering of a title's tracks, of those at least that have crops.
 
     track_id: (n,) int64; cluster: (n,) int64, negative = Unknown; quality: (n,) float in 0..1, NaN where not measured;
-    reason: why Unknown, None where clustered; confidence: probability of the cluster, None where Unknown or not known.
+    reason: why Unknown, None where clustered; confidence: probability of the cluster, None where Unknown or not known;
+    one_person, is_person: of each track's cluster, see `CharacterConfidence`; None where not known, or for all of them.
     """
 
     track_id: np.ndarray
@@ -34,6 +35,8 @@ class TrackLabels:
     quality: np.ndarray
     reason: list[str | None]
     confidence: list[float | None]
+    one_person: list[float | None] | None = None
+    is_person: list[float | None] | None = None
 
 
 def title_tables(
@@ -103,8 +106,17 @@ def title_tables(
         )
         .select(TRACKS.names)
         .cast(TRACKS),
-        clusters=_clusters(title, track_ids, cluster, face_cluster, seconds, crops, quality),
+        clusters=_clusters(title, track_ids, cluster, face_cluster, seconds, crops, quality, labels),
     )
+
+
+def found_table(tables: TitleTables) -> pa.Table:
+    """The tracks with what is known of their characters: all that `schemas.FOUND` keeps."""
+    place = pc.index_in(tables.tracks["cluster_id"], tables.clusters["cluster_id"].combine_chunks())
+    table = tables.tracks
+    for name in ("one_person", "is_person"):
+        table = table.append_column(name, tables.clusters[name].combine_chunks().take(place))
+    return table
 
 
 def _by_screen_time(face_raw: np.ndarray, faces: pa.Table, frame_s: dict[str, float]) -> tuple[dict[int, int], list]:
@@ -141,6 +153,7 @@ def _clusters(
     seconds: list,
     crops: pa.Table,
     quality: list[float | None],
+    labels: TrackLabels,
 ) -> pa.Table:
     n = len(seconds)
     cluster_of = dict(zip(track_ids.tolist(), cluster.tolist(), strict=True))
@@ -159,6 +172,10 @@ def _clusters(
             "cluster_id": pa.array(range(n), pa.int64()),
             "character": pa.nulls(n, pa.string()),
             "name_confidence": pa.nulls(n, pa.float32()),
+            # Tracks that corrections brought together say different things: one stranger among them is enough for two
+            # people, one person for somebody.
+            "one_person": _of_clusters(min, labels.one_person, labels.track_id, cluster_of, n),
+            "is_person": _of_clusters(max, labels.is_person, labels.track_id, cluster_of, n),
             "tracks": pa.array(np.bincount(cluster[cluster >= 0], minlength=n), pa.int32()),
             "faces": pa.array(np.bincount(face_cluster[face_cluster >= 0], minlength=n), pa.int32()),
             "screen_time_s": pa.array(seconds, pa.float64()),
@@ -166,3 +183,18 @@ def _clusters(
             "best_frame": pa.array([best[k][2] if k in best else None for k in range(n)], pa.int64()),
         }
     ).cast(CLUSTERS)
+
+
+def _of_clusters(
+    choose: Callable[[list[float]], float],
+    values: Sequence[float | None] | None,
+    track_id: np.ndarray,
+    cluster_of: Mapping[int, int],
+    n: int,
+) -> pa.Array:
+    """The value of each of n clusters, chosen from those that its tracks have; null where none has any."""
+    known: list[list[float]] = [[] for _ in range(n)]
+    for track, value in zip(track_id.tolist(), values or [None] * len(track_id), strict=True):
+        if value is not None and cluster_of[track] >= 0:
+            known[cluster_of[track]].append(value)
+    return pa.array([choose(own) if own else None for own in known], pa.float32())

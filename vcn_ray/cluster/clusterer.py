@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.character_confidence import CharacterConfidence
 from vcn_ray.cluster.links import Links
 from vcn_ray.config import ClusterOptions
 
@@ -74,6 +75,7 @@ class Clusters:
     left_out: str = "in no cluster of the method that `merging` names"  # why a kept track has no label
     #: (tracks,) bool: clear enough to say what its character looks like, so that others train with it; None: all kept.
     speaking: np.ndarray | None = None
+    characters: CharacterConfidence | None = None  # of each track's cluster; None: the method knows none
 
 
 class Clusterer(Protocol):

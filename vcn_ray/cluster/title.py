@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.character_confidence import CharacterConfidence
 from vcn_ray.cluster.clusterer import Clusterer, CropOutputs, TitleFaces
 from vcn_ray.cluster.links import Links
 from vcn_ray.cluster.matching import gaussian_matches
@@ -31,6 +32,7 @@ class Clustering:
     kept: np.ndarray  # (tracks,) bool: passed the quality filter
     group: np.ndarray  # (tracks,) int64: tracks of one group train together in the next iteration; -1: not trained
     matched_pairs: int  # pairs of different tracks that match
+    characters: CharacterConfidence | None = None  # of each track's cluster; None: the clusterer knows none
 
 
 def cluster_title(
@@ -77,7 +79,8 @@ def cluster_title(
         reason[track] = SAID_TO_BE_NOBODY if said.left_out[track] else SAID_TO_BE_ANOTHER
     speaking = kept if found.speaking is None else kept & found.speaking
     group, pairs = _groups(outputs, labels, kept, speaking, options, said, cannot_link)
-    return Clustering(labels, confidence, reason, quality, kept, group, pairs)
+    characters = None if found.characters is None else found.characters.where(labels >= 0)
+    return Clustering(labels, confidence, reason, quality, kept, group, pairs, characters)
 
 
 def _groups(

@@ -83,6 +83,7 @@ class Character:
     faces: int
     screen_time_s: float
     screen_share: float  # of the most seen character's, 0..1
+    doubt: str  # what speaks against its being one person, or one at all; empty: too little
     first: str  # where it is first seen: time, with the video where there are several
     last: str
     samples: list[str]  # data URIs, the best first
@@ -191,6 +192,7 @@ def characters_of(
                 faces=row["faces"],
                 screen_time_s=row["screen_time_s"] or 0.0,
                 screen_share=(row["screen_time_s"] or 0.0) / longest if longest else 0.0,
+                doubt=_doubt(row),
                 first=when(own[0], several_videos) if own else "",
                 last=when(own[-1], several_videos, end=True) if own else "",
                 samples=found,
@@ -199,6 +201,12 @@ def characters_of(
             )
         )
     return characters
+
+
+def _doubt(row: Mapping[str, Any]) -> str:
+    """Words for the character's probabilities (a row of `schemas.CLUSTERS`) that are doubtful."""
+    said = (("one person", row.get("one_person")), ("a person at all", row.get("is_person")))
+    return ", ".join(f"{what}: {chance_text(p)}" for what, p in said if p is not None and p < DOUBTFUL_BELOW)
 
 
 def _with_gallery(character: Character, tracks: list[dict[str, Any]], pictures: Pictures, several: bool) -> Character:

@@ -8,14 +8,16 @@ stores and decides, and the others train along.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 
 from vcn_ray.adapt.workers import ALONE, Workers
+from vcn_ray.cluster.character_confidence import CharacterConfidence
 from vcn_ray.cluster.clusterer import Clusterer
 from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.cluster.title import SAID_TO_BE_NOBODY, Clustering
@@ -195,9 +197,17 @@ def _stored_iterations(store: Store, inputs: str, options: Options) -> list[Clus
                 kept=np.array(content["kept"], bool),
                 group=np.array(content["group"], np.int64),
                 matched_pairs=content["matched_pairs"],
+                characters=_stored_characters(content),
             )
         )
     return history
+
+
+def _stored_characters(content: Mapping[str, Any]) -> CharacterConfidence | None:
+    """What a stored clustering says of its characters; None where an earlier version wrote it, which knew nothing."""
+    if "one_person" not in content:
+        return None
+    return CharacterConfidence(*(np.array(content[name], np.float64) for name in ("one_person", "is_person")))
 
 
 def _finished(history: list[Clustering], options: Options) -> bool:

@@ -18,6 +18,7 @@ from vcn_ray.adapt.cache import CachedViews
 from vcn_ray.adapt.finetune import Adaptation, EpochMetrics, IterationMetrics, resolve_depth
 from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.adapt.workers import Workers
+from vcn_ray.cluster.character_confidence import CharacterConfidence
 from vcn_ray.cluster.clusterer import Clusterer, CropOutputs
 from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.cluster.title import Clustering, cluster_title
@@ -227,16 +228,24 @@ def _mean_confidence(clustering: Clustering) -> float | None:
 
 
 def _to_json(clustering: Clustering, track_id: np.ndarray) -> dict[str, Any]:
+    """As it is stored: lists that go side by side, a value a track."""
+    characters = clustering.characters or CharacterConfidence.unknown(len(track_id))
     return {
         "track_id": track_id.tolist(),
         "labels": clustering.labels.tolist(),
-        "confidence": [None if np.isnan(p) else p for p in clustering.confidence.tolist()],
+        "confidence": _or_null(clustering.confidence),
+        "one_person": _or_null(characters.one_person),
+        "is_person": _or_null(characters.is_person),
         "reason": clustering.reason,
         "quality": clustering.quality.tolist(),
         "kept": clustering.kept.tolist(),
         "group": clustering.group.tolist(),
         "matched_pairs": clustering.matched_pairs,
     }
+
+
+def _or_null(probability: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(p) else p for p in probability.tolist()]
 
 
 def _iteration_row(

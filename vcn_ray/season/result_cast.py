@@ -146,6 +146,8 @@ class Character(Person):
         self.title: str = row["title"]
         self.cluster_id: int = row["cluster_id"]  # unique in the title, by screen time
         self.cast_id: int | None = row["cast_id"]
+        self.one_person: float | None = row["one_person"]  # probability that their tracks are one person's
+        self.is_person: float | None = row["is_person"]  # that it is somebody, no heap of blurs or things
 
     @property
     def label(self) -> str:

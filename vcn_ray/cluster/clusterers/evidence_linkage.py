@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vcn_ray.cluster.character_confidence import character_confidence
 from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.confidence import assignment_probability, log_odds_of_clusters
 from vcn_ray.cluster.evidence import (
@@ -96,7 +97,9 @@ class EvidenceClusterer:
         found = labels >= 0
         labels[found] = np.unique(labels[found], return_inverse=True)[1]
         weighed = similarity, clarity, labels, cannot_link, evidence, group
-        return Clusters(labels, assignment_probability(*weighed), UNCLEAR, kept)
+        typical = None if title.calibration is None else title.calibration.typical_clarity
+        characters = character_confidence(similarity, clarity, labels, evidence, typical)
+        return Clusters(labels, assignment_probability(*weighed), UNCLEAR, kept, characters)
 
     def _unclear(self, clarity: np.ndarray, title: TitleFaces) -> np.ndarray:
         """(tracks,) bool: faces of which anybody could be anybody; none where nothing is known of the network."""

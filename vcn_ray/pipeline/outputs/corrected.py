@@ -164,6 +164,12 @@ def _write_title(title: FinishedTitle, found: FoundTracks, corrected: Corrected,
         row: (reason, sure)
         for row, reason, sure in zip(rows, *map(_list, (table["reason"], table["confidence"])), strict=True)
     }
+
+    def of_row(column: str) -> list[tuple[int, float | None]]:
+        return list(zip(rows, _list(table[column]), strict=True))
+
+    by_people = [member for member, naming in corrected.names.items() if naming.confidence is None]
+    named = set((own.start + np.flatnonzero(np.isin(corrected.member[own], by_people))).tolist())
     labels = TrackLabels(
         found.track_id[own],
         character,
@@ -173,6 +179,8 @@ def _write_title(title: FinishedTitle, found: FoundTracks, corrected: Corrected,
             None if label < 0 else 1.0 if row in corrected.said_by else as_found[row][1]
             for row, label in zip(rows, character.tolist(), strict=True)
         ],
+        [1.0 if row in corrected.said_by else known for row, known in of_row("one_person")],
+        [1.0 if row in corrected.said_by or row in named else known for row, known in of_row("is_person")],
     )
     frame_s = {video["name"]: 1 / video["fps"] for video in facts["videos"]}
     tables = title_tables(title.id, stage1.faces, stage1.tracks, stage1.crops, frame_s, labels, stage1.split_from)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from vcn_ray.cluster.characters import TrackLabels, title_tables
+from vcn_ray.cluster.characters import TrackLabels, found_table, title_tables
 from vcn_ray.config import Options
 from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
@@ -50,9 +50,11 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
         np.array(chosen["quality"], np.float64),
         chosen["reason"],
         chosen["confidence"],
+        chosen.get("one_person"),
+        chosen.get("is_person"),
     )
     tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
-    store.write_table(FOUND_KEY, tables.tracks, FOUND)
+    store.write_table(FOUND_KEY, found_table(tables), FOUND)
     store.delete(CORRECTED_KEY)
     write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
     results.write_table("crops.parquet", found.crops)
