@@ -121,6 +121,38 @@ def test_a_gallerys_name_has_its_confidence(out: Store, say: Say) -> None:
     assert 0.75 in _column(out, "clusters", "name_confidence")
 
 
+def _of_characters(out: Store, *, of: list[int]) -> list[tuple[float, float]]:
+    """one_person and is_person of the characters that these rows' tracks are of."""
+    found, _ = read_rows(out)
+    keys = {(found.titles[found.title[row]], int(found.track_id[row])) for row in of}
+    tracks, clusters = (out.read_table(f"{table}.parquet").to_pylist() for table in ("tracks", "clusters"))
+    own = {(t["title"], t["cluster_id"]) for t in tracks if (t["title"], t["track_id"]) in keys}
+    return [(c["one_person"], c["is_person"]) for c in clusters if (c["title"], c["cluster_id"]) in own]
+
+
+def test_what_is_known_of_a_character_is_raised_to_what_people_said(out: Store, say: Say) -> None:
+    assert set(_of_characters(out, of=[PERSON_0, PERSON_1, ODD_0])) == {(0.75, 0.5)}
+    say("name", [PERSON_1], name="Anna")  # somebody, whoever else may be among the tracks
+    say("name", [PERSON_0], name="Bo", confidence=0.9, by="gallery")  # a gallery is nobody's word
+    say("move", [UNKNOWN_0], (ALSO_0,))
+    say("split", [ODD_2])  # alone: every track of it is where a person put it
+    apply_to_season(out)
+    assert _of_characters(out, of=[PERSON_1]) == [(0.75, 1.0)]
+    assert _of_characters(out, of=[PERSON_0]) == [(0.75, 0.5)]
+    assert _of_characters(out, of=[ALSO_0]) == [(0.75, 1.0)]
+    assert _of_characters(out, of=[ODD_2]) == [(1.0, 1.0)]
+
+
+def test_a_season_of_an_earlier_version_is_corrected_without_what_it_did_not_know(out: Store, say: Say) -> None:
+    for title in ("s01e01", ODD):
+        work = out.child("titles", slug(title), "work")
+        table = work.read_table("found.parquet").drop_columns(["one_person", "is_person"])
+        work.write_table("found.parquet", table)
+    say("name", [PERSON_1], name="Anna")
+    apply_to_season(out)
+    assert _of_characters(out, of=[PERSON_1]) == [(None, 1.0)]
+
+
 def test_who_said_it_and_why_stands_beside_the_track(out: Store, say: Say) -> None:
     say("move", [ODD_2], (UNKNOWN_0,), by="bob <i>")
     say("nobody", [ODD_3])

@@ -17,11 +17,20 @@ def _face(shade: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def make_report():
-    """Builds a TitleReport: tracks are (video, first_s, last_s, cluster or None, reason); confidence by track."""
+    """Builds a TitleReport of tracks (video, first_s, last_s, cluster or None, reason); confidence by track; of
+    characters (one_person, is_person)."""
     jpegs = [_face(shade) for shade in range(12)]
 
     def make(
-        tracks, title="Pilot", videos=("a.mp4",), names=None, crops_per_track=3, iterations=3, confidence=None, **more
+        tracks,
+        title="Pilot",
+        videos=("a.mp4",),
+        names=None,
+        crops_per_track=3,
+        iterations=3,
+        confidence=None,
+        characters=None,
+        **more,
     ):
         track_rows, crop_rows, face_rows = [], [], []
         for track_id, (video, first, last, cluster, reason) in enumerate(tracks):
@@ -49,6 +58,7 @@ def make_report():
                 | {"faces": sum(r["faces"] for r in own), "best_track_id": own[0]["track_id"]}
                 | {"screen_time_s": sum(r["last_time_s"] - r["first_time_s"] for r in own)}
                 | {"best_frame": own[0]["first_frame"]}
+                | dict(zip(("one_person", "is_person"), (characters or {}).get(cluster, ()), strict=False))
             )
         iteration_rows = [
             {"iteration": k, "clusters": 9 - k, "unknown": 1, "mean_loss": 4.5 - k if k else None, "mean_quality": 0.7}

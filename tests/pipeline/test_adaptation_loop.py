@@ -91,6 +91,21 @@ def test_the_surest_iteration_is_delivered_and_the_table_says_which(title, tmp_p
     assert results.read_table("clusters.parquet").num_rows == 1
 
 
+def test_characters_say_how_probable_they_are_and_an_earlier_versions_know_nothing(title, tmp_path):
+    few = {"max_iterations": 1, "min_iterations": 1}
+    _run(title, few)
+    names = ("one_person", "is_person")
+    clusters = _results(title, tmp_path, "out").read_table("clusters.parquet")
+    assert all(0 < p <= 1 for p in clusters["one_person"].to_pylist())
+    for key in (f"adapt/{number:02d}/clustering.json" for number in range(2)):
+        content = title.read_json(key)
+        title.write_json(key, {name: value for name, value in content.items() if name not in names})
+    title.delete("adapt.done.json")
+    _run(title, few)
+    clusters = _results(title, tmp_path, "older").read_table("clusters.parquet")
+    assert all(set(clusters[name].to_pylist()) == {None} for name in names)
+
+
 class _WorkerDiedError(Exception):
     """Stands for the death of the worker."""
 

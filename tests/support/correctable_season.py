@@ -173,6 +173,8 @@ def _write_work(work: Store, title: str, tracks: Sequence[Seen]) -> None:
         "labels": labels,
         "quality": [0.8] * len(tracks),
         "confidence": [None if label < 0 else 0.9 for label in labels],
+        "one_person": [None if label < 0 else 0.75 for label in labels],
+        "is_person": [None if label < 0 else 0.5 for label in labels],
         "reason": ["low quality" if label < 0 else None for label in labels],
     }
     work.write_json("adapt/00/clustering.json", clustering)

@@ -98,6 +98,7 @@ def _write_title(store: Store, title: str) -> None:
             {"title": title, "cluster_id": cluster, "character": _name(title, cluster), "tracks": len(own)}
             | {"faces": sum(t["faces"] for t in own), "screen_time_s": sum(t["faces"] for t in own) / FPS}
             | {"best_track_id": own[-1]["track_id"], "best_frame": own[-1]["first_frame"]}
+            | {"one_person": 0.75, "is_person": None if cluster else 0.5}
         )
     rows = {
         "faces": (faces, schemas.FACES),
