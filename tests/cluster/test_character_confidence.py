@@ -70,12 +70,14 @@ def test_the_halves_are_those_that_are_least_alike():
     assert log_odds_between_halves(_people(1), np.array([_CLEAR]), evidence) == np.inf
 
 
+@settings(deadline=None)
 @given(st.floats(-50, 500), st.floats(-50, 500))
 def test_the_more_alike_the_halves_the_more_one_person_and_never_certain(a, b):
     low, high = (CharacterReliance().one_person(odds) for odds in sorted((a, b)))
     assert 0 < low <= high < 0.9995
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 5), st.floats(0.01, 5), st.integers(1, 500), st.integers(1, 500))
 def test_clearer_and_more_tracks_are_a_person_sooner_and_never_certain(a, b, m, n):
     reliance = CharacterReliance()

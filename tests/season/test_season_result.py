@@ -87,6 +87,7 @@ def test_a_member_leads_to_titles_characters_and_tracks_and_back(season: SeasonR
         (PLAIN, 0, "Character 0"),
         (ODD, 0, NAME),
     ]
+    assert [(one.one_person, one.is_person) for one in season.titles[PLAIN].characters] == [(0.75, 0.5), (0.75, None)]
     assert [(track.title, track.track_id) for track in member.tracks] == [(PLAIN, 0), (PLAIN, 2), (ODD, 0), (ODD, 3)]
     for track in member.tracks:
         assert season.cast[track.cast_id] == member

@@ -44,11 +44,11 @@ class CharacterReliance:
     are alike in nothing). The numbers were fitted to labelled footage (docs/method.md, 3).
     """
 
-    one_constant: float = -0.70
-    of_root_odds: float = 1.26  # per root of the log odds between the halves, these kept within 0 and 25
-    person_constant: float = 2.33
-    of_clarity: float = 7.34  # per unit of log(clearest track / typical clarity), kept within -0.5 and 0.3
-    of_tracks: float = 1.13  # per unit of log(tracks), these being 5 at most
+    one_constant: float = -0.80
+    of_root_odds: float = 1.29  # per root of the log odds between the halves, these kept within 0 and 25
+    person_constant: float = 2.40
+    of_clarity: float = 7.50  # per unit of log(clearest track / typical clarity), kept within -0.5 and 0.3
+    of_tracks: float = 1.09  # per unit of log(tracks), these being 5 at most
 
     def one_person(self, log_odds_between_halves: float) -> float:
         """Probability that all tracks are one person's; +inf: of a single track, which is one person's."""
