@@ -134,13 +134,14 @@ def test_what_is_known_of_a_character_is_raised_to_what_people_said(out: Store, 
     assert set(_of_characters(out, of=[PERSON_0, PERSON_1, ODD_0])) == {(0.75, 0.5)}
     say("name", [PERSON_1], name="Anna")  # somebody, whoever else may be among the tracks
     say("name", [PERSON_0], name="Bo", confidence=0.9, by="gallery")  # a gallery is nobody's word
-    say("move", [UNKNOWN_0], (ALSO_0,))
     say("split", [ODD_2], (ODD_1,))  # alone: every track of it is where a person put it
     apply_to_season(out)
     assert _of_characters(out, of=[PERSON_1]) == [(0.75, 1.0)]
     assert _of_characters(out, of=[PERSON_0]) == [(0.75, 0.5)]
-    assert _of_characters(out, of=[ALSO_0]) == [(0.75, 1.0)]
     assert _of_characters(out, of=[ODD_2]) == [(1.0, 1.0)]
+    say("move", [UNKNOWN_0], (PERSON_0,))
+    apply_to_season(out)
+    assert _of_characters(out, of=[PERSON_0]) == [(0.75, 1.0)]
 
 
 def test_a_season_of_an_earlier_version_is_corrected_without_what_it_did_not_know(out: Store, say: Say) -> None:
