@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -40,3 +41,12 @@ def test_paper_head_is_three_random_layers_on_the_raw_embedding():
     assert torch.equal(head(_BASE), same(_BASE))
     assert not torch.allclose(head(_BASE), other(_BASE))
     assert not torch.allclose(head(_BASE), head(_BASE * 7.5))
+
+
+def test_a_lead_does_not_take_the_mean_where_characters_count_the_same():
+    lead, extra = torch.eye(16)[0], torch.eye(16)[1]
+    crops = torch.stack([lead] * 9 + [extra])
+    head = ResidualHead(16, _generator(), crops)
+    assert head.mean[0] == pytest.approx(0.9)
+    head.centre(crops, torch.tensor([1.0] * 9 + [9.0]))
+    assert head.mean[:2].tolist() == pytest.approx([0.5, 0.5])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcn_ray.adapt.pairs import draw_epoch
+from vcn_ray.adapt.pairs import characters_once, draw_epoch
 
 
 @settings(deadline=None)
@@ -47,3 +47,18 @@ def test_order_and_partners_come_from_seed_iteration_and_epoch(change):
 def test_nothing_to_train_on_is_refused():
     with pytest.raises(ValueError, match="no crop is left"):
         draw_epoch(np.array([-1, -1]), 4, 1, 0, 1, 0)
+
+
+@given(st.lists(st.integers(-1, 3), min_size=2, max_size=8), st.integers(0, 5))
+def test_every_character_begins_as_many_pairs_whatever_its_tracks_and_crops(character_of_track, epoch):
+    character_of_track = np.array(character_of_track)
+    track_of_crop = np.repeat(np.arange(len(character_of_track)), 1 + np.arange(len(character_of_track)) % 3)
+    weight = characters_once(character_of_track, track_of_crop)
+    assert weight.mean() == pytest.approx(1)
+    pairs = draw_epoch(track_of_crop, 8, 40, seed=0, iteration=1, epoch=epoch, weight_of_crop=weight)
+    alone = 10 + np.arange(len(character_of_track))
+    character = np.where(character_of_track >= 0, character_of_track, alone)[track_of_crop]
+    begun = np.bincount(character[pairs.crop_a])
+    begun = begun[np.unique(character)]
+    assert begun.max() - begun.min() <= 2 * np.bincount(character).max()
+    assert (track_of_crop[pairs.crop_a] == track_of_crop[pairs.crop_b]).all()

@@ -163,3 +163,12 @@ def test_a_network_that_mixes_its_batch_is_refused(make_onnx, tmp_path) -> None:
     weights = {"w": np.ones((5, 192), np.float32)}
     with pytest.raises(ModelError, match="mixes up"):
         load_face_id(make_onnx(tmp_path / "net.onnx", nodes, weights))
+
+
+def test_without_its_mean_face_an_embedding_keeps_its_length_and_loses_what_all_share(pack, face_crops) -> None:
+    raw = load_face_id(pack.face_id_path, pack.face_id_input)
+    with torch.no_grad():
+        before, after = raw(face_crops), pack.face_id()(face_crops)
+    mean = torch.from_numpy(pack.info.read_mean_face())
+    assert torch.allclose(before.norm(dim=1), after.norm(dim=1), rtol=1e-5)
+    assert torch.allclose(F.normalize(after), F.normalize(F.normalize(before) - mean), atol=1e-5)

@@ -75,20 +75,32 @@ def test_limit_of_iterations_is_kept_and_zero_means_the_base_model(title):
     assert len(tiny_title.clusterings(title)) == 1
 
 
-def test_the_surest_iteration_is_delivered_and_the_table_says_which(title, tmp_path):
+def test_the_last_iteration_is_delivered_and_the_table_says_which(title, tmp_path):
     _run(title, {"max_iterations": 3, "min_iterations": 3})
-    for number, sure in enumerate([0.9, 0.8, 0.95, 0.7]):
-        key = f"adapt/{number:02d}/clustering.json"
-        content = title.read_json(key)
-        confidence = [None if label < 0 else sure for label in content["labels"]]
-        labels = [label if number != 2 else 0 for label in content["labels"]]
-        title.write_json(key, content | {"confidence": confidence, "labels": labels})
+    key = "adapt/03/clustering.json"
+    content = title.read_json(key)
+    title.write_json(key, content | {"labels": [0] * len(content["labels"])})
     title.delete("adapt.done.json")
     _run(title, {"max_iterations": 3, "min_iterations": 3})
     results = _results(title, tmp_path, "out")
     rows = results.read_table("iterations.parquet").to_pylist()
-    assert [row["delivered"] for row in rows] == [False, False, True, False]
+    assert [row["delivered"] for row in rows] == [False, False, False, True]
     assert results.read_table("clusters.parquet").num_rows == 1
+
+
+@pytest.mark.parametrize(("share", "iterations"), [(0.0, 3), (0.5, 2)])
+def test_a_title_has_settled_when_few_enough_of_its_tracks_change(title, share, iterations):
+    """The second iteration is given another label for one track than the third will find."""
+    settings = {"max_iterations": 2, "min_iterations": 2}
+    _run(title, settings)
+    for number, label in ((1, 0), (2, 1)):  # two whole iterations that differ in one track
+        key = f"adapt/{number:02d}/clustering.json"
+        content = title.read_json(key)
+        content["labels"][0] = label
+        title.write_json(key, content)
+    title.delete("adapt.done.json")
+    _run(title, settings | {"max_iterations": 3, "settled_share": share})
+    assert title.exists("adapt/03.done.json") == (iterations == 3)
 
 
 def test_characters_say_how_probable_they_are_and_an_earlier_versions_know_nothing(title, tmp_path):

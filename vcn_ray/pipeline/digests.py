@@ -33,7 +33,7 @@ def iterations_digest(work: TitleWork, device: str, threads: int, workers: int =
         _tracks_digest(work.store),
         work.models.face_id_parts(options),
         # How many iterations there are is no input of any one of them.
-        options.adapt.model_dump(exclude={"max_iterations", "min_iterations"}),
+        options.adapt.model_dump(exclude={"max_iterations", "min_iterations", "settled_share"}),
         options.cluster.model_dump(),
         options.seed,
         device.partition(":")[0],
@@ -45,7 +45,8 @@ def iterations_digest(work: TitleWork, device: str, threads: int, workers: int =
 
 def adaptation_digest(iterations: str, options: Options) -> str:
     """What the number of a title's iterations depends on: they themselves, by their digest, and their limits."""
-    return digest(iterations, options.adapt.max_iterations, options.adapt.min_iterations)
+    adapt = options.adapt
+    return digest(iterations, adapt.max_iterations, adapt.min_iterations, adapt.settled_share)
 
 
 def stored_links(store: Store) -> list[str]:
