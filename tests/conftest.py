@@ -25,19 +25,11 @@ _S3_ENVIRONMENT = {
 _RAY_FIXTURES = {"ray_cluster", "autoscaled_cluster", "local_ray"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads what this says
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what starts a Ray, and say what stays together in ``-n 2 --dist loadgroup --no-loadscope-reorder``.
-
-    One process begins with all that starts a Ray, which takes longest and often waits; the other tests go by file.
-    """
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a Ray: those tests go beside the others, in a process of their own (``.ci/run``)."""
     for item in items:
         if _RAY_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker("ray")
-        of_ray = item.get_closest_marker("ray") is not None
-        item.add_marker(pytest.mark.xdist_group("ray" if of_ray else item.nodeid.partition("::")[0]))
-    if hasattr(config, "workerinput"):  # set by xdist in its processes
-        items.sort(key=lambda item: item.get_closest_marker("ray") is None)
 
 
 @pytest.fixture(scope="session")

@@ -148,8 +148,8 @@ class AdaptOptions(_Group):
     max_gradient_norm: float = Field(3.0, gt=0, description="gradients longer than this are shortened to it")
     balance_characters: bool = Field(
         True,
-        description="all characters found before count the same in training, a lead as much as an extra; false: all "
-        "crops do",
+        description="all characters found before count the same in training, a lead as much as an extra, and Unknown "
+        "tracks as their crops do; false: all crops count the same",
     )
     batch_pairs: int = Field(64, ge=1, description="pairs of crops a step; lower it where a GPU's memory is short")
     min_batches_per_epoch: int = Field(
@@ -197,7 +197,8 @@ class ClusterOptions(_Group):
     )
     low_quality: Literal["attach", "unknown"] = Field(
         "attach",
-        description="filtered tracks join a character where the evidence suffices, or all stay Unknown as in the paper",
+        description="filtered and unclear tracks join a character where the evidence suffices, or all stay Unknown as "
+        "in the paper",
     )
     false_merge_cost: float = Field(
         1.0,

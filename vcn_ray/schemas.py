@@ -243,3 +243,11 @@ SIGHTINGS = pa.schema(
         ("confidence", pa.float32()),  # that the track belongs to the character; null where not known
     ]
 )
+
+
+def as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The table with the columns of a schema and no others; null where an earlier version did not write one."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(schema.names).cast(schema)

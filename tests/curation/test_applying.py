@@ -149,6 +149,9 @@ def test_a_season_of_an_earlier_version_is_corrected_without_what_it_did_not_kno
         work = out.child("titles", slug(title), "work")
         table = work.read_table("found.parquet").drop_columns(["one_person", "is_person"])
         work.write_table("found.parquet", table)
+        results = out.child("titles", slug(title))
+        clusters = results.read_table("clusters.parquet").drop_columns(["one_person", "is_person"])
+        results.write_table("clusters.parquet", clusters)
     say("name", [PERSON_1], name="Anna")
     apply_to_season(out)
     assert _of_characters(out, of=[PERSON_1]) == [(None, 1.0)]

@@ -154,18 +154,21 @@ class Adaptation:
             group_of_track: (t,) int64; tracks of one number are taken for one person, -1 keeps a track out.
             on_epoch: called after each epoch, when the state may be saved.
             workers: the processes that train this title together.
-            character_of_track: (t,) int64, by the clustering before; tracks of -1 are each a character of their own.
-                With `balance_characters` all count the same in training, and in the mean that the head takes off;
-                None: all crops count the same.
+            character_of_track: (t,) int64, by the clustering before; tracks of -1 are of none.
+                With `balance_characters` all characters count the same in training, and in the mean that the
+                head takes off; None: all crops count the same.
 
         Raises:
             ValueError: the iteration is out of turn, or no track is left to train on.
         """
         epochs = epochs_in_iteration(iteration, self._options)
-        balanced = self._options.balance_characters and character_of_track is not None
-        weight = characters_once(character_of_track, self._track_of_crop) if balanced else None  # type: ignore[arg-type]
-        self._begin(iteration, epochs, weight)
         groups = np.asarray(group_of_track, dtype=np.int64)[self._track_of_crop]
+        weight = None
+        if self._options.balance_characters and character_of_track is not None and (groups >= 0).any():
+            trained = groups >= 0
+            weight = np.zeros(len(groups))
+            weight[trained] = characters_once(character_of_track[self._track_of_crop[trained]])
+        self._begin(iteration, epochs, weight)
         done = []
         while self.epochs_done < epochs:
             done.append(self._train_epoch(iteration, self.epochs_done, epochs, groups, weight, workers))

@@ -79,13 +79,13 @@ def draw_epoch(
     )
 
 
-def characters_once(character_of_track: np.ndarray, track_of_crop: np.ndarray) -> np.ndarray:
+def characters_once(character_of_crop: np.ndarray) -> np.ndarray:
     """Weight of each crop, (n,), with which all characters weigh the same, whatever their number of crops; mean 1.
 
-    character_of_track: (t,) int64, -1: a character of its own; track_of_crop: (n,) int64.
+    character_of_crop: (n,) int64; a crop of none, -1, weighs 1.
     """
-    known = character_of_track >= 0
-    alone = character_of_track.max(initial=-1) + 1 + np.arange(len(character_of_track))
-    character = np.where(known, character_of_track, alone)[track_of_crop]
-    weight = 1.0 / np.bincount(character)[character]
-    return weight / weight.mean()
+    weight = np.ones(len(character_of_crop))
+    known = character_of_crop >= 0
+    _, character, crops = np.unique(character_of_crop[known], return_inverse=True, return_counts=True)
+    weight[known] = known.sum() / max(len(crops), 1) / crops[character]
+    return weight

@@ -55,7 +55,7 @@ def assignment_probability(
 
 
 class WeighedLabels(NamedTuple):
-    """What the evidence says of each track's label; (n,) each, NaN where a track has none."""
+    """What the evidence says of each track's label; (n,) each, numbers NaN where a track has none."""
 
     posterior: np.ndarray  # probability, were the evidence to be trusted
     likeness: np.ndarray  # log likelihood ratio that one pair as similar as the track is to its cluster would have

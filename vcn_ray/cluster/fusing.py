@@ -11,8 +11,8 @@ import numpy as np
 
 from vcn_ray.cluster.evidence import Evidence, fit_share, separation, spread
 
-#: How much the adapted network has to say. It has seen this title alone, and was taught by what was found before: of
-#: 670 tracks of 70 people in 12 pieces of footage half is too much (docs/method.md, 3).
+#: How much the adapted network has to say. It has seen this title alone, and was taught by what was found before: in a
+#: title of 670 tracks half is too much (docs/method.md, 3).
 ADAPTED_SHARE = 1 / 3
 
 

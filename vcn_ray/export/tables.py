@@ -102,7 +102,7 @@ def _concatenate(name: str, schema: pa.Schema, titles: Iterable[tuple[Store, Map
     ):
         csv.write(to_csv(schema.empty_table()))
         for title, cast_of_cluster in titles:
-            table = title.read_table(f"{name}.parquet").select(DELIVERED[name].names).cast(DELIVERED[name])
+            table = schemas.as_schema(title.read_table(f"{name}.parquet"), DELIVERED[name])
             cast = _cast_ids(table["cluster_id"], cast_of_cluster)
             table = table.append_column("cast_id", cast).select(schema.names).cast(schema).combine_chunks()
             parquet.write_table(table)

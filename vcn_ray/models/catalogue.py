@@ -116,3 +116,8 @@ def known_calibration(face_id_digest: str) -> Calibration | None:
     """What similarities by the catalogue's network of this `face_id_digest` are worth; None where nobody knows."""
     known = (pack.calibration for pack in PACKS.values() if pack.face_id_digest == face_id_digest)
     return next((calibration for calibration in known if calibration is not None), None)
+
+
+def network_of_pack(name: str) -> str | None:
+    """`face_id_digest` of a pack's face-ID network; None for a pack that the catalogue does not know."""
+    return PACKS[name].face_id_digest if name in PACKS else None

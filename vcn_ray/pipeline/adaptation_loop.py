@@ -1,4 +1,4 @@
-"""The loop of a title: iterations of adaptation and clustering, until nothing changes.
+"""The loop of a title: iterations of adaptation and clustering, until hardly anything changes.
 
 Plain Python on the title's store, for whoever calls it: Ray's workers, one process, a test. Each step is stored with a
 marker that bears the digest of all that it depends on; what is marked is not done again, so a title resumes after any
@@ -74,7 +74,7 @@ def adapt_and_cluster(
     workers: Workers = ALONE,
     parts: LoopParts = LoopParts(),
 ) -> None:
-    """Iterate adaptation and clustering until the clusters stop changing (S Alg. 1); each iteration is stored.
+    """Iterate adaptation and clustering until the clusters hardly change (S Alg. 1); each iteration is stored.
 
     Iteration 0 is the base model; tracks in which it finds two people are cut before it. `on_event` gets {"iteration",
     "epoch", ...} after every epoch and {"iteration", "clusters"} after every iteration. Needs the chunks of views that
@@ -211,7 +211,9 @@ def _stored_characters(content: Mapping[str, Any]) -> CharacterConfidence | None
 
 
 def _finished(history: list[Clustering], options: Options) -> bool:
-    """Whether two adapted clusterings in a row agree (`settled_share`), `min_iterations` done, or the limit is reached.
+    """Whether two adapted clusterings in a row agree but for `settled_share` of the tracks, `min_iterations` done.
+
+    Or the limit is reached.
 
     A long title has some tracks that could be anybody's: waiting for all of them to stay takes for ever.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vcn_ray.config import Options
+from vcn_ray.models.catalogue import network_of_pack
 from vcn_ray.models.user_network import network_digest
 from vcn_ray.pipeline.layout import ITERATIONS_VERSION, LINKS_KEY, RESULTS_VERSION, VIEWS_VERSION
 from vcn_ray.pipeline.title_state import links_inputs
@@ -62,7 +63,7 @@ def results_inputs(options: Options, device: str) -> str:
     """What the results of all titles of a run depend on, beside their tracks: networks, options, where sums are made.
 
     Sums on another kind of device, or with another number of threads, differ in their last bits. Looks into a network
-    of the user's own once; the packs' networks are pinned by their name. Raises `ModelError` where it is no ONNX.
+    of the user's own once; a pack's by what the catalogue says. Raises `ModelError` where it is no ONNX.
     """
     own_network = None
     if options.models.face_id_onnx is not None:
@@ -70,7 +71,7 @@ def results_inputs(options: Options, device: str) -> str:
     return digest(
         RESULTS_VERSION,
         options.models.pack,
-        own_network,
+        own_network or network_of_pack(options.models.pack),
         options.digest("tracks", "adapt", "cluster"),
         device.partition(":")[0],
         options.run.threads_per_title,

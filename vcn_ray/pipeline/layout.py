@@ -14,14 +14,14 @@ STAGE1_VERSION = 2
 TRACKS_VERSION = 2
 
 #: The same for a title's results.
-RESULTS_VERSION = 7
+RESULTS_VERSION = 8
 
 #: Ends the key of a step's marker.
 MARKER = ".done.json"
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
 VIEWS_VERSION = 1
-ITERATIONS_VERSION = 6
+ITERATIONS_VERSION = 7
 
 #: Step of a title whose tracks are joined, and of one whose results are written.
 TRACKS, RESULTS = "tracks", "results"

@@ -113,7 +113,7 @@ class Stages(ABC):
         on_event: OnEvent,
         workers: Workers | None = None,
     ) -> None:
-        """Adapt and cluster until nothing changes; every step stored, so that it resumes by itself.
+        """Adapt and cluster until hardly anything changes; every step stored, so that it resumes by itself.
 
         `workers`: those that share the title and all call this; None: this one alone.
         """

@@ -198,7 +198,7 @@ class Store:
 def _no_rows(file: pq.ParquetFile, columns: Sequence[str] | None) -> pa.Table:
     """What older pyarrow cannot read: none of a file's groups of rows."""
     schema = file.schema_arrow
-    return schema.empty_table().select(list(schema.names if columns is None else columns))
+    return schema.empty_table().select([name for name in schema.names if columns is None or name in columns])
 
 
 class _Bucket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from jobs.benchmarks.quality.footage.seasons import find_labelled
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
 from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.config import RunOptions, make_options
+from vcn_ray.errors import InputError, OptionError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.models.face_id import embed_both_ways, load_face_id
 from vcn_ray.pipeline.title_crops import choose_crops, load_pixels
@@ -34,8 +36,10 @@ def mean_face(seasons: Sequence[str], settings: Mapping[str, str], folder: str, 
         out: path of the (D,) float32 .npy file to write.
         bench: what does the work.
 
-    Raises `VcnError` where a season or an option cannot be used.
+    Raises `VcnError` where a season or an option cannot be used, `OptionError` for an `out` that cannot be written.
     """
+    if Path(out).suffix != ".npy" or not Path(out).absolute().parent.is_dir():
+        raise OptionError(f"--out {out}: a file .npy in a folder that is there is needed")
     options = make_options(dict(settings))
     pack = bench.methods.models.pack(options)
     network = load_face_id(pack.face_id_path, pack.face_id_input)
@@ -56,5 +60,7 @@ def mean_face(seasons: Sequence[str], settings: Mapping[str, str], folder: str, 
             names = np.array([who[track] for track in crops.track_id.tolist()], object)
             known = {name for name in names if name is not None}
             people += [unit(tracks[names == name].mean(axis=0)) for name in sorted(known)]
+    if not people:
+        raise InputError("no track of the seasons shows a labelled person; give seasons whose labels fit their videos")
     np.save(out, np.mean(people, axis=0).astype(np.float32), allow_pickle=False)
     tell(f"mean of {len(people)} people: {out}")

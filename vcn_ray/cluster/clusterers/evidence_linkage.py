@@ -24,7 +24,7 @@ from vcn_ray.cluster.fusing import fuse
 from vcn_ray.cluster.linkage import find_characters, link_by_evidence
 from vcn_ray.cluster.similarity import directions_and_clarity, mean_directions
 
-UNCLEAR = "unclear: at such clarity anybody looks like anybody, and no character is near enough"
+UNCLEAR = "unclear: at such clarity anybody looks like anybody, and it was put to no character"
 
 #: A track is unclear if it is less clear than such a share of the title's median and its pairs say too little
 #: (`EvidenceClusterer.least_separation`): in dark footage throughout, everybody would be.
@@ -99,7 +99,7 @@ class EvidenceClusterer:
         weighed = similarity, clarity, labels, cannot_link, evidence, group
         typical = None if title.calibration is None else title.calibration.typical_clarity
         characters = character_confidence(similarity, clarity, labels, evidence, typical)
-        return Clusters(labels, assignment_probability(*weighed), UNCLEAR, kept, characters)
+        return Clusters(labels, assignment_probability(*weighed), UNCLEAR, kept | links.said, characters)
 
     def _unclear(self, clarity: np.ndarray, title: TitleFaces) -> np.ndarray:
         """(tracks,) bool: faces of which anybody could be anybody; none where nothing is known of the network."""

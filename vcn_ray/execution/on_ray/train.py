@@ -1,4 +1,4 @@
-"""Stage 2 on Ray Train: the warm workers of a title, which adapt and cluster until nothing changes.
+"""Stage 2 on Ray Train: the warm workers of a title, which adapt and cluster until hardly anything changes.
 
 What is done is known from our own step markers alone. Ray Train is given no checkpoint and an empty folder each time,
 so that it never resumes anything behind our back; what it must have a folder for stays on the driver's machine.

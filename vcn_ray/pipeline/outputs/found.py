@@ -14,7 +14,7 @@ from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.errors import InputError
 from vcn_ray.pipeline.layout import FOUND_KEY
 from vcn_ray.pipeline.split_tables import read_cannot_link
-from vcn_ray.schemas import FACES, FOUND
+from vcn_ray.schemas import FACES, FOUND, as_schema
 from vcn_ray.storage.store import Store
 
 #: Which characters were found to be one person (`schemas.CAST_FOUND`); in the season's folder.
@@ -49,12 +49,9 @@ def read_found(title: FinishedTitle) -> pa.Table:
     if not title.work.exists(FOUND_KEY):
         raise InputError(
             f"{title.results.url} was written by an earlier version of vcn-ray, which kept less than this needs; run "
-            "the same `vcn-ray run` command again, which only writes the results anew"
+            "the same `vcn-ray run` command again"
         )
-    table = title.work.read_table(FOUND_KEY).sort_by("track_id")
-    for missing in [field for field in FOUND if field.name not in table.column_names]:  # an earlier version wrote it
-        table = table.append_column(missing, pa.nulls(len(table), missing.type))
-    return table
+    return as_schema(title.work.read_table(FOUND_KEY).sort_by("track_id"), FOUND)
 
 
 def found_tracks(titles: Sequence[FinishedTitle], cast_found: pa.Table) -> FoundTracks:
