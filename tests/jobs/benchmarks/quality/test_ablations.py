@@ -13,6 +13,7 @@ from jobs.benchmarks.quality.trial import Trial, measure
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces
 from vcn_ray.cluster.clusterers.evidence_linkage import EvidenceClusterer
+from vcn_ray.cluster.similarity import mean_directions
 from vcn_ray.cluster.title import Clustering
 from vcn_ray.config import ClusterOptions
 from vcn_ray.pipeline.adaptation_loop import LoopParts, last_iteration, training_groups
@@ -38,7 +39,9 @@ def lead_and_extras() -> TitleFaces:
     cannot_link = np.zeros((n, n), bool)
     cannot_link[0, 1] = cannot_link[1, 0] = True
     outputs = CropOutputs(track, base, adapted, base[:, None], base[:, None][:, :0], base, base)
-    return TitleFaces(outputs, np.ones(n, bool), cannot_link, Calibration(), ClusterOptions(), adapted=True)
+    before = mean_directions(view(0.7), track, n)
+    kept = np.ones(n, bool)
+    return TitleFaces(outputs, kept, cannot_link, Calibration(), ClusterOptions(), adapted=True, earlier=(before,))
 
 
 @pytest.mark.parametrize("name", CLUSTERERS)

@@ -96,7 +96,7 @@ def test_pairs_are_those_that_the_product_would_weigh(title: Extracted) -> None:
 
     plain = {"stranger_mean": 0.0, "stranger_std": 1.0, "stranger_mean_rise": 0.0, "stranger_std_rise": 0.0}
     work = TitleWork(Store(title.work), tiny_options({"max_iterations": 1, "calibration": plain}), TINY_MODELS)
-    parts = LoopParts(EvidenceClusterer(fuse=watched))
+    parts = LoopParts(EvidenceClusterer(fuse=watched, least_separation=-np.inf))
     adapt_and_cluster(work, device="cpu", threads=1, on_event=lambda _: None, parts=parts)
     found = labelled_pairs(Case(title, "whole", "whole", truth_tracks=False), work.options)
     assert (len(found.same), int(found.same.sum())) == (66, 18)  # twelve tracks of three people
