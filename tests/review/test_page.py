@@ -354,7 +354,7 @@ def test_a_track_is_shown_in_its_film_and_its_box_goes_along(
         sync_api.expect(dialog.get_by_alt_text("Frame 30")).to_be_visible()
         dialog.get_by_role("slider").press("ArrowRight")
         sync_api.expect(box).to_have_attribute("x", "111.0")
-        picture = dialog.locator(".stage img").element_handle()  # the next frame may take the place of this one meanwhile
+        picture = dialog.locator(".stage img").element_handle()  # the next frame may take its place
         review.page.wait_for_function("picture => picture.complete && picture.naturalWidth > 300", arg=picture)
         dialog.get_by_role("button", name="Play shot").click()
         sync_api.expect(video).to_be_visible()
