@@ -113,12 +113,13 @@ CAST_FOUND = pa.schema([("title", pa.string()), ("cluster_id", pa.int64()), ("me
 #: Which characters of the titles each member of the cast is.
 CAST_CHARACTERS = pa.schema([("title", pa.string()), ("cluster_id", pa.int64()), ("cast_id", pa.int64())])
 
-#: Adaptation: each track's mean direction by the base model, the one space that all titles share.
+#: Adaptation: each track by the base model, the one space that all titles share: its mean direction and its clarity.
 EMBEDDINGS = pa.schema(
     [
         ("track_id", pa.int64()),
         ("face_id", pa.string()),  # SHA-256 of the network
         ("embedding", pa.list_(pa.float32())),  # length one
+        ("clarity", pa.float32()),  # how clear the faces are: mean length of the network's own embeddings
     ]
 )
 

@@ -45,7 +45,7 @@ def pair_clarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(a * b)
 
 
-def standardise(similarity: np.ndarray, clarity: np.ndarray | float, calibration: Calibration) -> np.ndarray:
+def standardise(similarity: np.ndarray | float, clarity: np.ndarray | float, calibration: Calibration) -> np.ndarray:
     """Similarities (cosines) in standard deviations of strangers from their mean, at pairs of such clarity."""
     mean, std = strangers(clarity, calibration)
     return (similarity - mean) / std

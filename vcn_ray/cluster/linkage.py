@@ -31,6 +31,13 @@ class ClusterSums:
         self.weight = clarity.astype(np.float64)
         self._squares = self.weight**2
 
+    @classmethod
+    def of(cls, tracks: np.ndarray, weight: np.ndarray, squares: np.ndarray) -> ClusterSums:
+        """Clusters that have grown already: their tracks, the sum of these tracks' clarity, and of its squares."""
+        sums = cls(weight)
+        sums.tracks, sums._squares = tracks.astype(np.float64), squares.astype(np.float64)
+        return sums
+
     def merge(self, a: int, b: int) -> None:
         """Cluster b becomes part of cluster a."""
         for sums in (self.tracks, self.weight, self._squares):

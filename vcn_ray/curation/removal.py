@@ -17,9 +17,17 @@ from vcn_ray.corrections.correction import Correction
 from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
 from vcn_ray.corrections.links import plain_links
 from vcn_ray.pipeline.forgotten_tracks import REMOVAL_KEY, places_of, remove_from_shards, remove_from_tracks
-from vcn_ray.pipeline.layout import CORRECTED_KEY, EMBEDDINGS_KEY, FOUND_KEY, LINKS_BEFORE_KEY, LINKS_KEY, RESULTS
+from vcn_ray.pipeline.layout import (
+    CORRECTED_KEY,
+    EMBEDDINGS_KEY,
+    FOUND_KEY,
+    LINKS_BEFORE_KEY,
+    LINKS_KEY,
+    REASSIGNED_KEY,
+    RESULTS,
+)
 from vcn_ray.pipeline.outputs.cast import stored_cast
-from vcn_ray.pipeline.outputs.found import CAST_FOUND_KEY, FinishedTitle, each, video_fingerprints
+from vcn_ray.pipeline.outputs.found import CAST_FOUND_KEY, FinishedTitle, each, read_found, video_fingerprints
 from vcn_ray.pipeline.outputs.season_outputs import apply_to_tables, finished_titles
 from vcn_ray.pipeline.outputs.title_outputs import ENTRY_KEY
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY
@@ -129,11 +137,14 @@ def remove_from_title(title: FinishedTitle) -> None:
         (work, SPLITS_KEY, ["new_track_id"], None),
         (work, CANNOT_LINK_KEY, ["track_a", "track_b"], None),
         (work, FOUND_KEY, ["track_id"], None),
+        (work, REASSIGNED_KEY, ["track_id"], None),
         (results, "faces.parquet", ["track_id"], None),
         (results, "tracks.parquet", ["track_id"], None),
         (results, "crops.parquet", ["track_id"], None),
         (results, "iteration_clusters.parquet", ["track_id"], None),
     ):
+        if key == REASSIGNED_KEY and not store.exists(key):
+            continue
         table = store.read_table(key)
         left = table
         for column in columns:
@@ -169,7 +180,7 @@ def _remove_from_cast(out: Store) -> None:
     cast = stored_cast(out).characters
     there = set()
     for title in finished_titles(out):
-        clusters = pc.unique(title.work.read_table(FOUND_KEY, ["cluster_id"])["cluster_id"]).to_pylist()
+        clusters = pc.unique(read_found(title)["cluster_id"]).to_pylist()
         there |= {(title.id, cluster) for cluster in clusters}
     stays = [(row["title"], row["cluster_id"]) in there for row in cast.to_pylist()]
     if not all(stays):

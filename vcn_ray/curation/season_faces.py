@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
-from vcn_ray.cluster.cast_matching import TitleCharacters, season_similarities
+from vcn_ray.cluster.cast.season_tracks import TitleCharacters, season_similarities
 from vcn_ray.cluster.evidence import Evidence, guess_calibration
 from vcn_ray.cluster.similarity import track_means
 from vcn_ray.config import Options

@@ -1,6 +1,6 @@
 """Who of a gallery each character is, or that it is nobody of the gallery, by the calibrated evidence.
 
-What two faces' similarity is worth is known as for the cast of a season (`cluster.evidence`, `cast_matching`): the
+What two faces' similarity is worth is known as for the cast of a season (`cluster.evidence`, `cluster.cast`): the
 average cosine over all pairs of a character's tracks and a person's pictures, its log likelihood ratio counted
 sqrt(pairs) times. What photographs do to a network that was calibrated on films is not known: a picture's clarity
 enters, and nothing else about it.

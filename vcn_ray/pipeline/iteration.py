@@ -20,7 +20,7 @@ from vcn_ray.adapt.schedule import epochs_in_iteration
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.character_confidence import CharacterConfidence
 from vcn_ray.cluster.clusterer import Clusterer, CropOutputs
-from vcn_ray.cluster.similarity import mean_directions, unit
+from vcn_ray.cluster.similarity import directions_and_clarity, mean_directions, unit
 from vcn_ray.cluster.title import Clustering, cluster_title
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
 from vcn_ray.pipeline.split_tables import read_cannot_link
@@ -170,8 +170,16 @@ class AdaptingTitle:
         track_id = self.crops.track_id
         with threadpool_limits(1):
             directions = mean_directions(base, self.crops.track_of_crop, len(track_id))
+            _, clarity = directions_and_clarity(base, self.crops.track_of_crop, len(track_id))
         network = [self.work.models.pack(self.options).face_id_digest] * len(track_id)
-        return pa.table({"track_id": track_id, "face_id": network, "embedding": list(directions.astype(np.float32))})
+        return pa.table(
+            {
+                "track_id": track_id,
+                "face_id": network,
+                "embedding": list(directions.astype(np.float32)),
+                "clarity": clarity.astype(np.float32),
+            }
+        )
 
     def _outputs(self, *, adapted: bool) -> CropOutputs:
         views, options, crops = self._views, self.options.adapt, self.crops

@@ -21,13 +21,16 @@ MARKER = ".done.json"
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
 VIEWS_VERSION = 1
-ITERATIONS_VERSION = 7
+ITERATIONS_VERSION = 8
 
 #: Step of a title whose tracks are joined, and of one whose results are written.
 TRACKS, RESULTS = "tracks", "results"
 
 #: A title's tracks as found (`schemas.FOUND`), and what its tables hold beyond that: a digest of the corrections there.
 FOUND_KEY, CORRECTED_KEY = "found.parquet", "corrected.json"
+
+#: The same once the whole season has shown some tracks to be somebody else; there only where it has.
+REASSIGNED_KEY = "found_in_season.parquet"
 
 #: What people said of a title's tracks that its clustering is held to.
 LINKS_KEY = "links.json"

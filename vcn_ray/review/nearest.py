@@ -1,6 +1,6 @@
 """How probable it is that two people are one, and whom a track shows, by the base model's embeddings.
 
-The evidence is that which matches the cast (`cluster.cast_matching`): averages over pairs of tracks, worth what the
+The evidence is that which matches the cast (`cluster.cast`): averages over pairs of tracks, worth what the
 network's calibration and the season's own pairs say. A person is the sum of their tracks' unit vectors, so nothing
 needs a matrix of tracks by tracks.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.cast_matching import TitleCharacters, log_likelihood_ratio, season_similarities
+from vcn_ray.cluster.cast.season_tracks import TitleCharacters, log_likelihood_ratio, season_similarities
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration, standardise
 from vcn_ray.corrections.found_tracks import FoundTracks
 

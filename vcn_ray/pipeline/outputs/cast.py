@@ -13,20 +13,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from vcn_ray.cluster.cast_matching import TitleCharacters, match_cast
+from vcn_ray.cluster.cast.cast_matching import match_cast
+from vcn_ray.cluster.cast.reassignment import Reassigned, reassign_tracks
+from vcn_ray.cluster.cast.season_tracks import TitleCharacters
 from vcn_ray.config import ClusterOptions
 from vcn_ray.corrections.applying import Naming
 from vcn_ray.errors import InputError
 from vcn_ray.export.tables import to_csv
 from vcn_ray.models.catalogue import known_calibration
-from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, RESULTS
+from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, REASSIGNED_KEY, RESULTS
 from vcn_ray.pipeline.outputs.found import CAST_FOUND_KEY, FinishedTitle, each, read_found
+from vcn_ray.pipeline.outputs.reassigned import put_reassigned
 from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.schemas import CAST, CAST_CHARACTERS, CAST_FOUND
 from vcn_ray.storage.store import Store, digest
 
 #: Raise it when the same titles give another cast: a stored one is then redone.
-_VERSION = 3
+_VERSION = 4
 
 _STEP = "work/cast"
 _CHARACTERS_KEY = "cast_characters.parquet"
@@ -99,8 +102,9 @@ def find_cast(
 ) -> CastFound:
     """Match the characters that were found in a season's finished titles, and store it.
 
-    Nothing is matched again while the titles and their results are the same. Titles of different face-ID networks
-    share no space: their characters stay apart.
+    Tracks that the season then shows to be somebody else move (`cluster.cast.reassignment`); what each title found is
+    kept beside it. Nothing is matched again while the titles and their results are the same. Titles of different
+    face-ID networks share no space: their characters stay apart.
 
     Args:
         out: the season's store.
@@ -119,29 +123,37 @@ def find_cast(
         *([said.same, said.apart] if said.same or said.apart else []),
     )
     done = out.done_info(_STEP, inputs)
-    if done is not None:
+    if done is not None and all(title.work.exists(REASSIGNED_KEY) for title in titles if title.id in done["moved"]):
         return CastFound(out.read_table(CAST_FOUND_KEY), done["networks"])
     read = each(_read_title, titles)
-    keys = [(title.id, cluster) for title, one in zip(titles, read, strict=True) for cluster in one.clusters]
-    by_network: dict[str, list[TitleCharacters]] = defaultdict(list)
+    by_network: dict[str, list[_TitleRead]] = defaultdict(list)
     for one in read:
         if one.characters is not None:
-            by_network[one.network].append(one.characters)
-    group: dict[CharacterKey, tuple[str, int]] = {}
+            by_network[one.network].append(one)
+    now: dict[str, Reassigned] = {}  # by title
     for network in sorted(by_network):
-        calibration = own or known_calibration(network)
-        cast = match_cast(by_network[network], calibration, least_log_odds=log(cost), same=said.same, apart=said.apart)
-        for title, cluster, member in zip(cast.title, cast.cluster_id.tolist(), cast.member.tolist(), strict=True):
-            group[title, cluster] = network, member
+        group, calibration, least = by_network[network], own or known_calibration(network), log(cost)
+        characters = [one.characters for one in group if one.characters is not None]
+        cast = match_cast(characters, calibration, least_log_odds=least, same=said.same, apart=said.apart)
+        of_titles = reassign_tracks(characters, [one.confidence for one in group], cast, calibration, least)
+        now |= {one.title: of_title for one, of_title in zip(characters, of_titles, strict=True)}
+    out.begin(_STEP)
+    keys: list[tuple[str, int, str, int]] = []
+    for title, one in zip(titles, read, strict=True):
+        if one.characters is None:
+            title.work.delete(REASSIGNED_KEY)
+            continue
+        member_of = put_reassigned(title, one.found, one.rows, now[title.id])
+        keys += [(title.id, cluster, one.network, member_of[cluster]) for cluster in sorted(member_of)]
     number: dict[tuple[str, int], int] = {}
     rows = [
-        {"title": title, "cluster_id": cluster, "member": number.setdefault(group[title, cluster], len(number))}
-        for title, cluster in keys
+        {"title": title, "cluster_id": cluster, "member": number.setdefault((network, member), len(number))}
+        for title, cluster, network, member in keys
     ]
     found = CastFound(pa.Table.from_pylist(rows, CAST_FOUND), len(by_network))
-    out.begin(_STEP)
     out.write_table(CAST_FOUND_KEY, found.characters, CAST_FOUND)
-    out.mark_done(_STEP, inputs, networks=found.networks)
+    moved = sorted(title for title, of_title in now.items() if of_title.moved.any())
+    out.mark_done(_STEP, inputs, networks=found.networks, moved=moved)
     return found
 
 
@@ -181,9 +193,11 @@ def deliver_cast(out: Store, titles: Sequence[FinishedTitle], people: People, ne
 
 @dataclass(frozen=True)
 class _TitleRead:
-    clusters: list[int]  # characters as found
-    characters: TitleCharacters | None  # None where it has none
-    network: str
+    found: pa.Table  # its tracks as it found them by itself
+    rows: np.ndarray  # of these, the ones that are in a character
+    characters: TitleCharacters | None = None  # None where it has none
+    confidence: np.ndarray = field(default_factory=lambda: np.empty(0))  # of each of the rows, NaN where not known
+    network: str = ""
 
 
 def _results_digest(title: FinishedTitle) -> str:
@@ -193,23 +207,25 @@ def _results_digest(title: FinishedTitle) -> str:
 
 def _read_title(title: FinishedTitle) -> _TitleRead:
     """What matching needs of a title."""
-    tracks = read_found(title)
-    tracks = tracks.filter(tracks["cluster_id"].is_valid())
-    if not tracks.num_rows:
-        return _TitleRead([], None, "")
-    track_id, cluster = tracks["track_id"].to_numpy(), tracks["cluster_id"].to_numpy()
+    found = read_found(title, by_itself=True)
+    rows = np.flatnonzero(found["cluster_id"].is_valid().to_numpy())
+    tracks = found.take(rows)
+    if not len(rows):
+        return _TitleRead(found, rows)
+    track_id = tracks["track_id"].to_numpy()
     embeddings = title.work.read_table(EMBEDDINGS_KEY)
-    known = embeddings["track_id"].to_numpy()
-    vectors = np.array(embeddings["embedding"].to_pylist(), np.float32)
+    embeddings = embeddings.take(np.searchsorted(embeddings["track_id"].to_numpy(), track_id))
     pairs = read_cannot_link(title.work)
     characters = TitleCharacters(
         title=title.id,
         track_id=track_id,
-        cluster_id=cluster,
-        embedding=vectors[np.searchsorted(known, track_id)],
+        cluster_id=tracks["cluster_id"].to_numpy(),
+        embedding=np.array(embeddings["embedding"].to_pylist(), np.float32),
         cannot_link=np.stack([pairs["track_a"].to_numpy(), pairs["track_b"].to_numpy()], axis=1),
+        clarity=None if embeddings["clarity"].null_count else embeddings["clarity"].to_numpy(),
     )
-    return _TitleRead(np.unique(cluster).tolist(), characters, embeddings["face_id"][0].as_py())
+    confidence = tracks["confidence"].cast(pa.float64()).fill_null(np.nan).to_numpy()
+    return _TitleRead(found, rows, characters, confidence, embeddings["face_id"][0].as_py())
 
 
 def _number(rows: list[dict[str, Any]], people: People, networks: int) -> SeasonCast:

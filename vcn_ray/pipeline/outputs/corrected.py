@@ -1,4 +1,4 @@
-"""Corrections brought into the tables of a season's titles; a title that they do not touch stays as it is."""
+"""What the season and people's corrections change, brought into its titles' tables; others stay as they are."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from vcn_ray.export.tables import write_tables
 from vcn_ray.pipeline.layout import CORRECTED_KEY
 from vcn_ray.pipeline.outputs.cast import CastFound, CharacterKey, People, SaidOfCast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each, found_tracks, read_found, track_places
+from vcn_ray.pipeline.outputs.reassigned import reassigned_digest
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY, show_title
 from vcn_ray.pipeline.split_tables import read_tracks
-from vcn_ray.schemas import CAST_FOUND
 from vcn_ray.storage.store import digest
 
 
@@ -42,7 +42,7 @@ def said_of_cast(titles: Sequence[FinishedTitle], corrections: Sequence[Correcti
     """
     if not corrections:
         return SaidOfCast()
-    found = found_tracks(titles, CAST_FOUND.empty_table())
+    found = found_tracks(titles, None)
     places = track_places(titles, found, _videos_of(corrections))
     said = said_of_tracks(len(found), places, found.seen_with, corrections)
 
@@ -93,23 +93,25 @@ def _characters_of(found: FoundTracks, said: SaidOfTracks, rows: np.ndarray) -> 
 def correct_titles(
     titles: Sequence[FinishedTitle], cast: CastFound, corrections: Sequence[Correction]
 ) -> CorrectedTitles:
-    """Write the tables and pages of the titles that corrections change, or changed before and do no longer.
+    """Write the tables and pages of titles that the season or corrections change, or changed before and do no longer.
 
     Args:
         titles: in the season's order.
         cast: as found.
         corrections: of the season, in order.
     """
-    stored = each(_stored_digest, titles)
-    if not corrections and all(before is None for before in stored):
+    stored, reassigned = each(_stored_digest, titles), each(reassigned_digest, titles)
+    if not corrections and all(one is None for one in (*stored, *reassigned)):
         return CorrectedTitles(People(cast.member_of), [], [])
     found = found_tracks(titles, cast.characters)
     corrected = apply_corrections(found, track_places(titles, found, _videos_of(corrections)), corrections)
     written = []
     person_of: dict[tuple[str, int], int] = {}
-    for number, (title, before) in enumerate(zip(titles, stored, strict=True)):
+    for number, (title, before, in_season) in enumerate(zip(titles, stored, reassigned, strict=True)):
         own = found.rows_of_title(number)
         wanted = _digest(found, corrected, own)
+        if in_season is not None:
+            wanted = digest(in_season, wanted)
         if before != wanted:
             # No digest vouches for the tables while they are written.
             title.work.write_json(CORRECTED_KEY, {"digest": ""})
@@ -132,7 +134,7 @@ def _videos_of(corrections: Sequence[Correction]) -> set[str]:
 
 
 def _stored_digest(title: FinishedTitle) -> str | None:
-    """Of the corrections that a title's tables hold; None: as found; '': writing them was not finished."""
+    """Of what a title's tables hold beyond what it found by itself; None: nothing; '': writing it was not finished."""
     return title.work.read_json(CORRECTED_KEY)["digest"] if title.work.exists(CORRECTED_KEY) else None
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 from vcn_ray.corrections.anchoring import TitlePlaces, TrackPlaces
 from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.errors import InputError
-from vcn_ray.pipeline.layout import FOUND_KEY
+from vcn_ray.pipeline.layout import FOUND_KEY, REASSIGNED_KEY
 from vcn_ray.pipeline.split_tables import read_cannot_link
-from vcn_ray.schemas import FACES, FOUND, as_schema
+from vcn_ray.schemas import CAST_FOUND, FACES, FOUND, as_schema
 from vcn_ray.storage.store import Store
 
 #: Which characters were found to be one person (`schemas.CAST_FOUND`); in the season's folder.
@@ -44,26 +44,33 @@ def each(read: Callable[[FinishedTitle], T], titles: Sequence[FinishedTitle]) ->
         return list(pool.map(read, titles))
 
 
-def read_found(title: FinishedTitle) -> pa.Table:
-    """A title's tracks as found (`schemas.FOUND`), by number; `InputError` where an earlier version left none."""
+def read_found(title: FinishedTitle, *, by_itself: bool = False) -> pa.Table:
+    """A title's tracks as found (`schemas.FOUND`), by number; `InputError` where an earlier version left none.
+
+    by_itself: as the title's own clustering has them, without what the season moved (`reassigned`).
+    """
     if not title.work.exists(FOUND_KEY):
         raise InputError(
             f"{title.results.url} was written by an earlier version of vcn-ray, which kept less than this needs; run "
             "the same `vcn-ray run` command again"
         )
-    return as_schema(title.work.read_table(FOUND_KEY).sort_by("track_id"), FOUND)
+    key = FOUND_KEY if by_itself or not title.work.exists(REASSIGNED_KEY) else REASSIGNED_KEY
+    return as_schema(title.work.read_table(key).sort_by("track_id"), FOUND)
 
 
-def found_tracks(titles: Sequence[FinishedTitle], cast_found: pa.Table) -> FoundTracks:
+def found_tracks(titles: Sequence[FinishedTitle], cast_found: pa.Table | None) -> FoundTracks:
     """All tracks of a season as found.
 
     Args:
         titles: those that are done, in the season's order.
-        cast_found: which of their characters are one person (`schemas.CAST_FOUND`).
+        cast_found: which of their characters are one person (`schemas.CAST_FOUND`); None: not known yet, and the
+            characters are those that each title found by itself.
     """
+    by_itself = cast_found is None
+    cast_found = CAST_FOUND.empty_table() if cast_found is None else cast_found
     rows = zip(*(cast_found[name].to_pylist() for name in ("title", "cluster_id", "member")), strict=True)
     member_of = {(title, cluster): member for title, cluster, member in rows}
-    tables = each(read_found, titles)
+    tables = each(lambda title: read_found(title, by_itself=by_itself), titles)
     pairs = each(lambda title: read_cannot_link(title.work), titles)
     title_number, track_id, cluster, member, together = [], [], [], [], []
     start = 0

@@ -16,7 +16,7 @@ from vcn_ray.config import Options
 from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
-from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, step_of
+from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, REASSIGNED_KEY, step_of
 from vcn_ray.pipeline.split_tables import read_tracks
 from vcn_ray.schemas import FOUND, ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
@@ -56,6 +56,7 @@ def finish_title(store: Store, title: str, results: Store, frame_s: Mapping[str,
     tables = title_tables(title, found.faces, found.tracks, found.crops, dict(frame_s), labels, found.split_from)
     store.write_table(FOUND_KEY, found_table(tables), FOUND)
     store.delete(CORRECTED_KEY)
+    store.delete(REASSIGNED_KEY)
     write_tables(results, {"faces": tables.faces, "tracks": tables.tracks, "clusters": tables.clusters})
     results.write_table("crops.parquet", found.crops)
     rows = [

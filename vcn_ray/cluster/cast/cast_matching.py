@@ -5,27 +5,31 @@ embeddings are: one network, the same for all. What adaptation knew is not lost 
 inside the title: the units here are the title's characters, and a character of thirty tracks is placed far better in
 the base space than any of its tracks.
 
-The average similarity of two characters over all pairs of their tracks is the product of the means of their tracks'
-unit vectors, so neither it nor a merged character's needs a matrix of tracks. What a similarity is worth is found as
-within a title (`evidence`), from the pairs of the season's tracks; there is no threshold to set.
+The average similarity of two characters over all pairs of their tracks, clear ones weighing more, is the product of
+the weighted means of their tracks' unit vectors, so neither it nor a merged character's needs a matrix of tracks. What
+a similarity is worth is found as within a title (`evidence`), from the pairs of the season's tracks; there is no
+threshold to set. What the season then knows better than a title did is told by `reassignment`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.evidence import Evidence, fit_evidence, guess_calibration, standardise
-from vcn_ray.cluster.linkage import merge_most_similar, relabel
-from vcn_ray.cluster.similarity import track_means
-
-#: Bins of similarity, from -1 to 1; a tenth of a bin's width is far below what the evidence can tell apart.
-_BINS = 4096
+from vcn_ray.cluster.cast.season_tracks import (
+    TitleCharacters,
+    log_likelihood_ratio,
+    positions,
+    season_evidence,
+    track_clarity,
+)
+from vcn_ray.cluster.evidence import Evidence, crp_concentration, fit_evidence, standardise
+from vcn_ray.cluster.linkage import ClusterSums, merge_most_similar, relabel
 
 #: Rows of a block of similarities.
 _BLOCK_ROWS = 512
@@ -39,17 +43,6 @@ _SLACK = 1e-4
 
 #: A character's title and cluster_id.
 Character = tuple[str, int]
-
-
-@dataclass(frozen=True)
-class TitleCharacters:
-    """The tracks of one title that are in a character (n), and which of them are seen together."""
-
-    title: str
-    track_id: np.ndarray  # (n,) int64
-    cluster_id: np.ndarray  # (n,) int64 character of each track, unique in the title
-    embedding: np.ndarray  # (n, D) mean unit vector of the track's crops by the base model, scaled to length one
-    cannot_link: np.ndarray  # (pairs, 2) int64 track_ids of two people; of tracks that are not listed, without effect
 
 
 @dataclass(frozen=True)
@@ -74,9 +67,11 @@ def match_cast(
 ) -> Cast:
     """Find which characters of a season's titles are one member of its cast.
 
-    Average linkage: the two most similar groups of characters become one as long as the evidence speaks for it, see
-    `evidence` and `linkage`. Never do groups that hold two people seen together in a title; and two characters of one
-    title join through a third of another title alone, since within the title more was known when they stayed apart.
+    Average linkage: the two groups of characters for which the evidence speaks most become one, until it speaks for
+    none, see `evidence` and `linkage`. (The most similar first, as within a title, is worse here: two characters of
+    many clear tracks are surely one, while a single blur may by chance be more alike to somebody.) Never do groups that
+    hold two people seen together in a title; and two characters of one title join through a third of another title
+    alone, since within the title more was known when they stayed apart.
 
     titles: in any order, the result is the same; their ids differ. calibration: of the base model, None where unknown.
     search: how candidates are found; both ways give the same result. least_log_odds: a merge wants more than these.
@@ -87,29 +82,32 @@ def match_cast(
     Memory grows with tracks x D and with the pairs of characters that may be one, never with pairs of tracks.
     """
     ordered = sorted((title for title in titles if len(title.track_id)), key=lambda title: title.title)
-    characters = _Characters(ordered)
+    characters = _Characters(ordered, calibration)
     if len(characters.title) < 2:
         member = np.zeros(len(characters.title), np.int64)
         return Cast(characters.title, characters.cluster_id, member, None)
     characters.keep_apart(apart)
+    said = characters.numbers(same)
     with threadpool_limits(1):  # sums in one order
-        values, counts, n_tracks = season_similarities(ordered)
-        evidence = None
-        if counts.sum():
-            known = calibration or guess_calibration(values, counts)
-            units = standardise(values, known.typical_clarity, known)
-            evidence = fit(units, known.typical_clarity, n_tracks, known, counts)
+        evidence = season_evidence(ordered, calibration, fit)
         near = [np.empty(0, np.int32)] * len(characters.title)
         if evidence is not None:
-            near = _candidates(characters.means, _lowest_similarity(evidence, least_log_odds), search)
-        groups = _Groups(characters, near, evidence or Evidence(), least_log_odds)
-        refused = groups.join(characters.numbers(same))
-        merge_most_similar(groups, len(near))
+            means = characters.sums / characters.weights[:, None]
+            near = _candidates(means, characters.lowest_similarity(evidence, least_log_odds), search)
+        while True:  # with a prior that agrees with the number of members found, see `linkage.find_characters`
+            groups = _Groups(characters, list(near), evidence or Evidence(), least_log_odds)
+            refused = groups.join(said)
+            merge_most_similar(groups, len(near))
+            member = relabel(groups.owner)
+            wanted = crp_concentration(int(member.max()) + 1, int(characters.tracks.sum()))
+            if evidence is None or wanted <= evidence.concentration * (1 + 1e-9):
+                break
+            evidence = replace(evidence, least_concentration=wanted)
     named = list(zip(characters.title, characters.cluster_id.tolist(), strict=True))
     return Cast(
         characters.title,
         characters.cluster_id,
-        relabel(groups.owner),
+        member,
         evidence,
         tuple((named[a], named[b]) for a, b in refused),
     )
@@ -118,24 +116,39 @@ def match_cast(
 class _Characters:
     """All characters of a season, by title and number."""
 
-    def __init__(self, titles: Sequence[TitleCharacters]):
+    def __init__(self, titles: Sequence[TitleCharacters], calibration: Calibration | None):
         names: list[str] = []
-        clusters, means, counts, cannot = [], [], [], []
+        clusters, sums, weights, squares, tracks, cannot = [], [], [], [], [], []
+        low, high = np.inf, 0.0
         for title in titles:
             cluster, of_track = np.unique(title.cluster_id, return_inverse=True)
             order = np.argsort(title.track_id)  # sums in one order, whatever that of the tracks
-            means.append(track_means(title.embedding[order], of_track[order], len(cluster)))
-            counts.append(np.bincount(of_track, minlength=len(cluster)))
-            a, b = _positions(title)
+            clarity, of_ordered = track_clarity(title, calibration)[order], of_track[order]
+            own = np.zeros((len(cluster), title.embedding.shape[1]))
+            np.add.at(own, of_ordered, clarity[:, None] * title.embedding[order])
+            sums.append(own)
+            weights.append(np.bincount(of_ordered, clarity, len(cluster)))
+            squares.append(np.bincount(of_ordered, clarity**2, len(cluster)))
+            tracks.append(np.bincount(of_track, minlength=len(cluster)))
+            low, high = min(low, float(clarity.min())), max(high, float(clarity.max()))
+            a, b = positions(title)
             pairs = np.stack([of_track[a], of_track[b]], axis=1) + len(names)
             cannot.append(pairs[pairs[:, 0] != pairs[:, 1]])
             clusters.append(cluster)
             names += [title.title] * len(cluster)
+        nothing = np.empty(0, np.int64)
         self.title = tuple(names)
-        self.cluster_id = np.concatenate([np.empty(0, np.int64), *clusters])
-        self.means = np.concatenate(means) if means else np.empty((0, 1))  # of their tracks' unit vectors
-        self.counts = np.concatenate([np.empty(0, np.int64), *counts])
-        self.cannot_link = np.unique(np.concatenate([np.empty((0, 2), np.int64), *cannot]), axis=0)
+        self.cluster_id = np.concatenate([nothing, *clusters])
+        self.sums = np.concatenate(sums) if sums else np.empty((0, 1))  # of their tracks' unit vectors times clarity
+        self.weights = np.concatenate([nothing, *weights])  # of their tracks' clarity
+        self.squares = np.concatenate([nothing, *squares])  # of its squares
+        self.tracks = np.concatenate([nothing, *tracks])
+        self.cannot_link = np.unique(np.concatenate([nothing.reshape(0, 2), *cannot]), axis=0)
+        self._clarity = low, high  # of the season's tracks
+
+    def lowest_similarity(self, evidence: Evidence, least_log_odds: float) -> float:
+        """The similarity at and below which the evidence can speak for no merge; 1 where it never does."""
+        return lowest_similarity(evidence, least_log_odds, self._clarity, int(self.tracks.sum()))
 
     def numbers(self, said: Iterable[Sequence[Character]]) -> list[list[int]]:
         """Numbers of each group's characters, those that there are, ascending; groups of two or more, in one order."""
@@ -149,72 +162,27 @@ class _Characters:
         self.cannot_link = np.unique(np.concatenate([self.cannot_link, known]), axis=0)
 
 
-def _positions(title: TitleCharacters) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of both tracks of each cannot-link of which both are in a character."""
-    pairs = np.asarray(title.cannot_link, np.int64).reshape(-1, 2)
-    order = np.argsort(title.track_id)
-    known = np.isin(pairs, title.track_id).all(axis=1)
-    rows = order[np.searchsorted(title.track_id[order], pairs[known])]
-    return rows[:, 0], rows[:, 1]
+def lowest_similarity(evidence: Evidence, least_log_odds: float, clarity: tuple[float, float], tracks: int) -> float:
+    """The similarity at and below which no two groups of tracks are one, whatever their sizes; 1 where none ever are.
 
-
-def season_similarities(
-    titles: Sequence[TitleCharacters], most_tracks: int = 10_000
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """How often each similarity occurs among the season's pairs of tracks that may be one character.
-
-    Counted exactly in fixed bins, block by block: all pairs of up to `most_tracks` tracks (50 million pairs, some
-    seconds), drawn by chance (and always the same) from more. Returns the bins' middles, their counts, and the number
-    of tracks counted.
+    A merge wants sqrt(m) * ratio + log(larger / concentration) > least for m pairs, so a ratio above zero where the
+    prior is against it, and where it is for it, one that is the less below zero the more tracks there are. The ratio
+    never falls as the similarity grows. clarity: the lowest and the highest of the tracks; tracks: how many there are.
     """
-    sizes = [len(title.track_id) for title in titles]
-    total = sum(sizes)
-    chosen = np.arange(total)
-    if total > most_tracks:
-        chosen = np.sort(np.random.default_rng(0).choice(total, most_tracks, replace=False))
-    starts = np.cumsum([0, *sizes])
-    vectors, forbidden = [], []
-    for start, title in zip(starts, titles, strict=False):
-        order = np.argsort(title.track_id)
-        rank = np.argsort(order)
-        own = chosen[(chosen >= start) & (chosen < start + len(order))] - start
-        vectors.append(title.embedding[order[own]].astype(np.float64))
-        pairs = np.sort(np.stack([rank[rows] for rows in _positions(title)], axis=1), axis=1) + start
-        forbidden.append(np.searchsorted(chosen, pairs[np.isin(pairs, chosen).all(axis=1)]))
-    vector = np.concatenate(vectors)
-    first, second = np.concatenate(forbidden).T
-    counts = np.zeros(_BINS, np.int64)
-    for start in range(0, len(vector), _BLOCK_ROWS):
-        block = vector[start : start + _BLOCK_ROWS] @ vector[start:].T
-        bins = np.clip((block + 1) * (_BINS / 2), 0, _BINS - 1).astype(np.int64)
-        bins[np.tri(*bins.shape, dtype=np.bool_)] = _BINS  # a track with itself, and each pair the other way round
-        here = (first >= start) & (first < start + len(block))
-        bins[first[here] - start, second[here] - start] = _BINS
-        counts += np.bincount(bins.ravel(), minlength=_BINS + 1)[:_BINS]
-    middles = (np.arange(_BINS) + 0.5) * (2 / _BINS) - 1
-    return middles, counts, len(vector)
-
-
-def log_likelihood_ratio(evidence: Evidence, similarity: np.ndarray) -> np.ndarray:
-    """The evidence's verdict on cosines, all of typical clarity: how clear a title's tracks are is not kept."""
-    clarity = evidence.calibration.typical_clarity
-    return evidence.log_likelihood_ratio(standardise(similarity, clarity, evidence.calibration), clarity)
-
-
-def _lowest_similarity(evidence: Evidence, least_log_odds: float) -> float:
-    """The similarity at and below which the evidence can speak for no merge, whatever the sizes; 1 where it never does.
-
-    A merge wants sqrt(m) * ratio + prior > least for m >= 1 pairs, so ratio > 0 where the prior is against it, and
-    ratio > least - prior where it is for it. The ratio never falls as the similarity grows.
-    """
-    least = min(0.0, least_log_odds - evidence.prior_log_odds)
-    low, high = -1.0 - 2 * _SLACK, 1.0
-    if log_likelihood_ratio(evidence, np.array(low)) > least:
-        return low
+    low, high = clarity
+    larger = np.geomspace(1, max(tracks, 1), 256)
+    # Of tracks that differ in clarity no fewer than this share count (Kantorovich's inequality).
+    pairs = np.maximum(1, larger * (4 * low * high / (low + high) ** 2))
+    prior = np.log(larger / evidence.concentration) if evidence.sizes_in_prior else evidence.prior_log_odds
+    least = min(0.0, 1.01 * float(((least_log_odds - prior) / np.sqrt(pairs)).min()))
+    at = np.geomspace(low, high, 64)
+    found = np.full(len(at), -1.0 - 2 * _SLACK)
+    above = np.ones(len(at))
     for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if log_likelihood_ratio(evidence, np.array(middle)) > least else (middle, high)
-    return low
+        middle = (found + above) / 2
+        speaks = log_likelihood_ratio(evidence, middle, at) > least
+        found, above = np.where(speaks, found, middle), np.where(speaks, middle, above)
+    return float(found.min())
 
 
 def _candidates(means: np.ndarray, lowest: float, search: str) -> list[np.ndarray]:
@@ -249,8 +217,8 @@ class _Groups:
 
     def __init__(self, characters: _Characters, near: list[np.ndarray], evidence: Evidence, least_log_odds: float):
         n = len(near)
-        self.sums = characters.means * characters.counts[:, None]
-        self.tracks = characters.counts.astype(np.float64)
+        self.vectors = characters.sums.copy()
+        self.sums = ClusterSums.of(characters.tracks, characters.weights, characters.squares)
         self.owner = np.arange(n)
         self.near, self.evidence, self.least_log_odds = near, evidence, least_log_odds
         _, self.title = np.unique(np.array(characters.title, dtype=object).astype(str), return_inverse=True)
@@ -278,21 +246,24 @@ class _Groups:
         return refused
 
     def allowed(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """The groups that this one may merge with, ascending, and its average similarity to each."""
+        """The groups that this one may merge with, ascending, and the log odds that it and each are one."""
         others = np.unique(self.owner[self.near[group]])
         self.near[group] = others.astype(np.int32)
         others = others[(others != group) & ~np.isin(others, self.owner[self.apart[group]])]
-        pairs = self.tracks[others] * self.tracks[group]
+        others = others[(self.title[others] != self.title[group]) | (self.title[group] < 0)]
         # Row by row, so that a pair's similarity has the same bits from either side and beside whatever others.
-        similarity = (self.sums[others] * self.sums[group]).sum(axis=1) / pairs
-        odds = np.sqrt(pairs) * log_likelihood_ratio(self.evidence, similarity) + self.evidence.prior_log_odds
-        possible = (odds > self.least_log_odds) & ((self.title[others] != self.title[group]) | (self.title[group] < 0))
-        return others[possible], similarity[possible]
+        total = self.sums.weight[others] * self.sums.weight[group]
+        similarity = (self.vectors[others] * self.vectors[group]).sum(axis=1) / total
+        of_pairs = np.sqrt(self.sums.clarity(group) * self.sums.clarity(others))
+        value = standardise(similarity, of_pairs, self.evidence.calibration)
+        odds = self.sums.log_odds(group, others, value, self.evidence)
+        possible = odds > self.least_log_odds
+        return others[possible], odds[possible]
 
     def merge(self, a: int, b: int) -> None:
         """Group `b` becomes part of group `a`."""
-        self.sums[a] += self.sums[b]
-        self.tracks[a] += self.tracks[b]
+        self.vectors[a] += self.vectors[b]
+        self.sums.merge(a, b)
         self.owner[self.owner == b] = a
         self.near[a] = np.concatenate([self.near[a], self.near[b]])
         self.apart[a] = np.concatenate([self.apart[a], self.apart[b]])
