@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from jobs.benchmarks.quality.ablations import ABLATIONS
+from jobs.benchmarks.quality.apart import TITLES_APART
 from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import OptionError
@@ -24,11 +25,12 @@ Oracle = Callable[[TrackFaces, int], list[np.ndarray]]
 #: Ends the name of a bound: a method under the setting that is best on the very case.
 IN_HINDSIGHT = ", best in hindsight"
 
-#: The product's own methods by name, with the options that differ from the default.
+#: The product's own methods by name, with the options that differ from the default (`apart`: on parts of the title).
 PRODUCT: Mapping[str, Mapping[str, str]] = {
     "default": {},
     "base model": {"max_iterations": "0"},
     "paper": {"method": "paper"},
+    TITLES_APART: {},
 }
 
 

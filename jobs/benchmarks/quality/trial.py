@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import torch
 
 from jobs.benchmarks.quality.ablations import parts_without
+from jobs.benchmarks.quality.apart import TITLES_APART, find_apart
 from jobs.benchmarks.quality.course import Course, Stopwatch
 from jobs.benchmarks.quality.footage.cases import Case, title_of_case, write_labels
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views, match_table
@@ -94,6 +95,8 @@ def measure(trial: Trial, known: KnownMethods) -> Outcome:
     try:
         with tempfile.TemporaryDirectory(prefix="vcn-quality-") as folder:
             work, truth_path = prepare_case(trial.case, trial.method.options(trial.seed), Path(folder), known.models)
+            if trial.method.name == TITLES_APART:
+                return Outcome(trial, (_run_apart(work, truth_path, Path(folder)),))
             if trial.method.role == "product":
                 return Outcome(trial, tuple(_run_product(trial, work, truth_path, Path(folder))))
             if trial.method.role == "oracle":
@@ -158,6 +161,12 @@ def _run_oracle(trial: Trial, work: TitleWork, labels: Path) -> list[Answer]:
     wall_s = time.perf_counter() - started
     answers = [Answer(held_against.score(track_ids, found), wall_s) for found in candidates]
     return [max(answers, key=lambda answer: answer.scores[MEASURE] or 0.0)]
+
+
+def _run_apart(work: TitleWork, labels: Path, folder: Path) -> Answer:
+    """The product on parts of the title, matched."""
+    track_ids, member, wall_s = find_apart(work, folder)
+    return Answer(_HeldAgainst(work.store, labels).score(track_ids, member), wall_s)
 
 
 class _HeldAgainst:

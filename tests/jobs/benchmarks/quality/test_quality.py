@@ -11,6 +11,7 @@ from support import tiny_title
 
 from jobs.benchmarks.__main__ import main
 from jobs.benchmarks.quality.ablations import ABLATIONS
+from jobs.benchmarks.quality.apart import TITLES_APART, find_apart
 from jobs.benchmarks.quality.bench import Bench
 from jobs.benchmarks.quality.command import Request, quality
 from jobs.benchmarks.quality.footage.cases import KINDS, Case, cases_of
@@ -172,6 +173,20 @@ def test_the_product_and_its_variations_are_scored_as_a_user_would_see_them(tmp_
     assert "### whole, detected tracks" in head
     assert "The product's calibration: built-in" in head
     assert (tmp_path / "table.csv").exists()
+
+
+def test_titles_apart_are_parts_of_the_case_with_one_cast(
+    title: Extracted, tmp_path: Path, known: KnownMethods
+) -> None:
+    method = Method(TITLES_APART, "product", tuple({**SHORT, "max_iterations": "0"}.items()))
+    (answer,) = measure(Trial(method, Case(title, "whole", "whole", False), 0), known).answers
+    assert answer.scores["tracks"] == 12
+    work = TitleWork(work_on(title.work).store, method.options(0), tiny_title.TINY_MODELS)
+    track_ids, member, _ = find_apart(work, tmp_path)
+    assert sorted(track_ids.tolist()) == list(range(12))
+    parts = [set(member[:6].tolist()), set(member[6:].tolist())]  # six tracks each, by time
+    assert parts[0] & parts[1] - {-1}  # somebody was matched
+    assert (tmp_path / "season" / "titles" / "part-1" / "tracks.parquet").exists()
 
 
 def test_every_iteration_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str], bench: Bench) -> None:
