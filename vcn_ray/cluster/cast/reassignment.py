@@ -16,7 +16,7 @@ from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.cast.cast_matching import Cast
+from vcn_ray.cluster.cast.cast_matching import Cast, lowest_similarity
 from vcn_ray.cluster.cast.season_tracks import TitleCharacters, log_likelihood_ratio, positions, track_clarity
 from vcn_ray.cluster.confidence import Reliance
 from vcn_ray.cluster.evidence import Evidence, standardise
@@ -33,6 +33,9 @@ _ROUNDS = 5
 
 #: A title's confidence counts between these.
 _CONFIDENCE = 0.01, 0.995
+
+#: Log odds against a member that are as good as none.
+_NOTHING = 8.0
 
 #: Tracks weighed at once: bounds the memory of seasons with many members.
 _BLOCK_TRACKS = 512
@@ -150,7 +153,10 @@ class _Season:
         self._titles, self._evidence = titles, evidence
         self._least = least_log_odds + _LEAST_GAIN
         self._members = 1 + max(int(title.start.max(initial=-1)) for title in titles)
-        self._clear = _LEAST_CLARITY * float(np.median(np.concatenate([title.clarity for title in titles])))
+        clarity = np.concatenate([title.clarity for title in titles])
+        self._clear = _LEAST_CLARITY * float(np.median(clarity))
+        between = float(clarity.min()), float(clarity.max())
+        self._lowest = lowest_similarity(evidence, min(least_log_odds, 0.0) - _NOTHING, between, len(clarity))
 
     def sums(self, member: Sequence[np.ndarray]) -> _Sums:
         """Of the members as they are."""
@@ -209,7 +215,9 @@ class _Season:
         squares[at] -= own**2
         tracks[at] -= own > 0
         odds, ratio = np.full((2, *total.shape), -np.inf)
-        row, other = np.nonzero(tracks > 0.5)
+        near = total > self._lowest * weight  # of the rest nothing could come, and they are most
+        near[at] = True
+        row, other = np.nonzero(near & (tracks > 0.5))
         of_other, square = weight[row, other], squares[row, other]
         of_pairs = np.sqrt(clarity[row] * square / of_other)
         similarity = total[row, other] / of_other
