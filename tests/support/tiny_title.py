@@ -46,6 +46,9 @@ class TinyNetwork(torch.nn.Module):
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         return self.neck(self.trunk(crops))
 
+    def for_inference(self) -> TinyNetwork:
+        return self
+
 
 def tiny_pack(models: ModelOptions) -> Any:
     """As far as a `FacePack` as adaptation, pages and the bench look at it; whatever models are asked for."""

@@ -25,7 +25,8 @@ from vcn_ray.adapt.views import make_views
 from vcn_ray.config import AdaptOptions
 from vcn_ray.errors import OutputError
 
-#: Crops per forward pass; part of the result, since a matrix product's last bits depend on its size.
+#: Crops whose views are made together, and per pass of the last linear layer; part of the result, since a matrix
+#: product's last bits depend on its size.
 _BATCH_CROPS = 32
 
 
@@ -157,9 +158,9 @@ def dropout_passes(network: Embedder, features: Tensor, keys: np.ndarray, option
     The trunk has run once, so a pass costs one matrix product. Masks come from (seed, key, pass).
     """
     dropped = round(options.quality_dropout * 256)
-    scale = 256.0 / (256 - dropped)
+    scaled = features * (256.0 / (256 - dropped))
     passes = []
     for index in range(options.quality_passes):
         masks = torch.from_numpy(keep_masks(seed, keys, index, features[0].numel(), dropped)).to(features.device)
-        passes.append(network.neck(features * masks.view_as(features) * scale).float())
+        passes.append(network.neck(scaled * masks.view_as(features)).float())
     return torch.stack(passes, dim=1)

@@ -58,4 +58,4 @@ def _loaded(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> F
 
 @lru_cache(maxsize=1)
 def _base_network(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> FaceIdNetwork:
-    return _loaded(load, models).face_id()
+    return _loaded(load, models).face_id().for_inference()

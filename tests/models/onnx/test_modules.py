@@ -35,6 +35,19 @@ def test_equals_onnxruntime_on_random_and_real_crops(
     assert np.abs(theirs).max() > 0.1
 
 
+def test_ready_for_inference_a_network_gives_the_same_embeddings_and_stays_trainable_itself(
+    face_id_onnx: Path, face_crops: Tensor
+) -> None:
+    network = load_face_id(face_id_onnx)
+    ready = network.for_inference()
+    with torch.no_grad():
+        expected, ours = network(face_crops), ready(face_crops)
+    assert torch.allclose(ours, expected, atol=1e-5 * float(expected.abs().max()))
+    assert not any(parameter.requires_grad for parameter in ready.parameters())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert torch.allclose(network(face_crops), expected, atol=1e-5 * float(expected.abs().max()))  # torch's own way
+
+
 def test_gradients_reach_all_weights(face_id_onnx: Path, face_crops: Tensor) -> None:
     network = load_face_id(face_id_onnx)
     weighting = torch.randn(network.embedding_dim, generator=torch.Generator().manual_seed(1))

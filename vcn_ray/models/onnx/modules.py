@@ -7,13 +7,18 @@ parameters come from the file's own, so a state_dict fits every module that was 
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from vcn_ray.errors import ModelError
 from vcn_ray.models.onnx.graph import OnnxNetwork
+from vcn_ray.models.onnx.layers import scaled_weights
 from vcn_ray.models.onnx.node import Node, UnsupportedError
 from vcn_ray.models.onnx.operators import CONV_BATCH_NORM, OPERATORS
 
@@ -69,11 +74,52 @@ class OnnxModule(nn.Module):
                 self.register_buffer(f"fixed_{own}", value.clone())
         self._last_use = {name: k for k, node in enumerate(self._nodes) for name in node.inputs}
 
+    @torch.no_grad()
+    def for_inference(self) -> OnnxModule:
+        """A copy that is not to be trained: BatchNorms are worked into the convolutions before them, for good."""
+        copied = copy.deepcopy(self).requires_grad_(False)
+        nodes = list(copied._nodes)
+        for k, node in enumerate(nodes):
+            if node.operator not in ("Conv", CONV_BATCH_NORM):
+                continue
+            inputs = [copied._constant(name) for name in node.inputs]
+            weight, offset = inputs[1], "".join(node.inputs[2:3])
+            if weight is None or weight.ndim != 4:
+                continue  # a weight that is computed from the image
+            if node.operator == CONV_BATCH_NORM:
+                weight, bias = scaled_weights(node, inputs)
+                offset = copied._keep(f"{node.outputs[0]}/bias", bias)
+            # The layout that oneDNN would else bring it into at each call.
+            kept = copied._keep(f"{node.outputs[0]}/weight", weight.contiguous(memory_format=torch.channels_last))
+            nodes[k] = replace(node, operator="Conv", inputs=(node.inputs[0], kept, offset))
+        copied._nodes = tuple(nodes)
+        copied._last_use = {name: k for k, node in enumerate(nodes) for name in node.inputs}
+        for name in set(copied._attribute_of) - set(copied._last_use):
+            is_parameter, own = copied._attribute_of.pop(name)
+            if is_parameter:
+                del copied.weights[own]
+            else:
+                delattr(copied, f"fixed_{own}")
+        return copied
+
+    def _constant(self, name: str) -> Tensor | None:
+        """A weight or statistic by the name of its value; None for what is none."""
+        if name not in self._attribute_of:
+            return None
+        is_parameter, own = self._attribute_of[name]
+        return self.weights[own] if is_parameter else getattr(self, f"fixed_{own}")
+
+    def _keep(self, name: str, value: Tensor) -> str:
+        """Add a constant; returns its name."""
+        own = _attribute_name(name, {own for _, own in self._attribute_of.values()})
+        self._attribute_of[name] = (False, own)
+        self.register_buffer(f"fixed_{own}", value)
+        return name
+
     def forward(self, x: Tensor) -> Tensor:
         """Run the nodes on the input value."""
         values: dict[str, Tensor] = {**self._whole_numbers, self._input_name: x}
-        for name, (is_parameter, own) in self._attribute_of.items():
-            values[name] = self.weights[own] if is_parameter else getattr(self, f"fixed_{own}")
+        values |= {name: cast(Tensor, self._constant(name)) for name in self._attribute_of}
         for k, node in enumerate(self._nodes):
             inputs = [values[name] if name else None for name in node.inputs]
             try:
