@@ -7,6 +7,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks review-worth RESULTS --ground-truth CSV  # what answers of the review queue are worth
     python -m jobs.benchmarks corrections-hold VIDEO... --ground-truth CSV --out FOLDER  # through other runs
     python -m jobs.benchmarks stage1 VIDEO                          # frames per second against a bare loop
+    python -m jobs.benchmarks views RESULTS                         # ms a crop with its views, before and after
     python -m jobs.benchmarks memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
     python -m jobs.benchmarks cluster VIDEO...                      # a season from bucket to bucket on several nodes
@@ -74,6 +75,10 @@ def parser() -> argparse.ArgumentParser:
     of_video = commands.add_parser("stage1", help="stage 1 against decode + detect")
     of_video.add_argument("video")
     of_video.add_argument("--repeats", type=int, default=3)
+    of_views = commands.add_parser("views", help="embedding crops and their views, beside the network by itself")
+    of_views.add_argument("results", metavar="RESULTS", help="a finished run, whose crops are embedded")
+    of_views.add_argument("--crops", type=int, default=32)
+    of_views.add_argument("--repeats", type=int, default=5)
     of_length = commands.add_parser("memory", help="peak memory of stage 1 on files of several lengths")
     of_length.add_argument("video", help="is repeated until it is long enough")
     of_length.add_argument("--minutes", type=float, nargs="+", default=[10.0, 60.0])
@@ -212,6 +217,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             from jobs.benchmarks.stage1 import stage1
 
             stage1(given.video, given.repeats)
+        case "views":
+            from jobs.benchmarks.views import views
+
+            views(given.results, given.crops, given.repeats)
         case "memory":
             from jobs.benchmarks.memory import memory
 

@@ -299,7 +299,8 @@ def test_nothing_is_done_twice(title):
 def test_another_seed_redoes_views_and_iterations_another_filter_only_iterations(title):
     _run(title)
     views = _bytes(title, [k for k in title.keys("views/") if k.endswith(".safetensors")])
-    assert len(plan_view_chunks(tiny_work(title, {"seed": 5}), "cpu")) == len(views) == 3
+    for other in ({"seed": 5}, {"views_precision": "bfloat16"}):
+        assert len(plan_view_chunks(tiny_work(title, other), "cpu")) == len(views) == 3
     assert plan_view_chunks(tiny_work(title, {"quality_factor": 1.0}), "cpu") == []
     title.mark_done("results", "1")
     _run(title)

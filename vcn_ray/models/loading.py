@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.config import ModelOptions, Options
+from vcn_ray.config import ModelOptions, Options, ViewsPrecision
 from vcn_ray.models.catalogue import known_calibration
 from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
@@ -34,8 +34,8 @@ class FaceModels:
         return _loaded(self.load, options.models)
 
     def base_network(self, options: Options) -> FaceIdNetwork:
-        """The base network, converted once in a process; nobody may train it."""
-        return _base_network(self.load, options.models)
+        """The base network in the precision of views, converted once in a process; nobody may train it."""
+        return _base_network(self.load, options.models, options.adapt.views_precision)
 
     def calibration(self, options: Options) -> Calibration | None:
         """What is known of the face-ID network; None where nothing is."""
@@ -57,5 +57,9 @@ def _loaded(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> F
 
 
 @lru_cache(maxsize=1)
-def _base_network(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> FaceIdNetwork:
-    return _loaded(load, models).face_id().for_inference()
+def _base_network(
+    load: Callable[[ModelOptions], FacePack], models: ModelOptions, precision: ViewsPrecision
+) -> FaceIdNetwork:
+    import torch  # here alone: stage-1 workers load detectors by this file
+
+    return _loaded(load, models).face_id().for_inference(getattr(torch, precision))

@@ -20,7 +20,7 @@ def views_digest(work: TitleWork, rows: np.ndarray) -> str:
         VIEWS_VERSION,
         _tracks_digest(work.store),
         work.models.face_id_parts(work.options),
-        [work.options.seed, adapt.cached_global_views, adapt.cached_local_views],
+        [work.options.seed, adapt.cached_global_views, adapt.cached_local_views, adapt.views_precision],
         [adapt.quality_passes, adapt.quality_dropout],
         rows.tolist(),
     )

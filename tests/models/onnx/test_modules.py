@@ -48,6 +48,15 @@ def test_ready_for_inference_a_network_gives_the_same_embeddings_and_stays_train
     assert torch.allclose(network(face_crops), expected, atol=1e-5 * float(expected.abs().max()))  # torch's own way
 
 
+def test_in_bfloat16_embeddings_keep_their_direction(face_id_onnx: Path, face_crops: Tensor) -> None:
+    network = load_face_id(face_id_onnx)
+    with torch.no_grad():
+        expected, ours = network(face_crops), network.for_inference(torch.bfloat16)(face_crops)
+    assert ours.dtype == torch.float32
+    assert not torch.equal(ours, expected)
+    assert torch.nn.functional.cosine_similarity(ours, expected).min() > 0.998
+
+
 def test_gradients_reach_all_weights(face_id_onnx: Path, face_crops: Tensor) -> None:
     network = load_face_id(face_id_onnx)
     weighting = torch.randn(network.embedding_dim, generator=torch.Generator().manual_seed(1))

@@ -34,6 +34,8 @@ def conv(node: Node, inputs: Inputs) -> Tensor:
     x, weight, bias = need(inputs, 0), need(inputs, 1), optional(inputs, 2)
     if weight.ndim != 4:
         raise UnsupportedError(f"Conv in {weight.ndim - 2} dimensions")
+    if weight.dtype == torch.bfloat16:
+        x = x.bfloat16()
     strides = node.get("strides", [1, 1])
     top, left, bottom, right = _padding(node, x.shape[2:], weight.shape[2:], strides)
     if weight.shape[2:] == (1, 1) and not (top or left or bottom or right):

@@ -75,8 +75,11 @@ class OnnxModule(nn.Module):
         self._last_use = {name: k for k, node in enumerate(self._nodes) for name in node.inputs}
 
     @torch.no_grad()
-    def for_inference(self) -> OnnxModule:
-        """A copy that is not to be trained: BatchNorms are worked into the convolutions before them, for good."""
+    def for_inference(self, precision: torch.dtype = torch.float32) -> OnnxModule:
+        """A copy that is not to be trained: BatchNorms are worked into the convolutions before them, for good.
+
+        precision: of convolutions, and so of what follows them.
+        """
         copied = copy.deepcopy(self).requires_grad_(False)
         nodes = list(copied._nodes)
         for k, node in enumerate(nodes):
@@ -86,11 +89,14 @@ class OnnxModule(nn.Module):
             weight, offset = inputs[1], "".join(node.inputs[2:3])
             if weight is None or weight.ndim != 4:
                 continue  # a weight that is computed from the image
+            bias = copied._constant(offset)
             if node.operator == CONV_BATCH_NORM:
                 weight, bias = scaled_weights(node, inputs)
-                offset = copied._keep(f"{node.outputs[0]}/bias", bias)
+            if bias is not None:
+                offset = copied._keep(f"{node.outputs[0]}/bias", bias.to(precision))
             # The layout that oneDNN would else bring it into at each call.
-            kept = copied._keep(f"{node.outputs[0]}/weight", weight.contiguous(memory_format=torch.channels_last))
+            weight = weight.to(precision, memory_format=torch.channels_last)
+            kept = copied._keep(f"{node.outputs[0]}/weight", weight)
             nodes[k] = replace(node, operator="Conv", inputs=(node.inputs[0], kept, offset))
         copied._nodes = tuple(nodes)
         copied._last_use = {name: k for k, node in enumerate(nodes) for name in node.inputs}
