@@ -54,7 +54,7 @@ def views(results: str, crops: int, repeats: int) -> None:
     ways: dict[str, Embedder] = {
         "before: plain float32": PlainNetwork(network),
         "now: float32": network.for_inference(),
-        "now: bfloat16": network.for_inference(torch.bfloat16),
+        "now: bfloat16": network.for_inference("bfloat16"),
     }
 
     def embed(way: str) -> CachedViews:

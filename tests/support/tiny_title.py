@@ -46,7 +46,7 @@ class TinyNetwork(torch.nn.Module):
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
         return self.neck(self.trunk(crops))
 
-    def for_inference(self, _precision: torch.dtype) -> TinyNetwork:
+    def for_inference(self, _precision: str) -> TinyNetwork:
         return self
 
 

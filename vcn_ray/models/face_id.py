@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vcn_ray.config import ViewsPrecision
 from vcn_ray.errors import ModelError
 from vcn_ray.models.alignment import CROP_SIZE_PX
 from vcn_ray.models.onnx.graph import OnnxNetwork, read_network
@@ -95,14 +96,13 @@ class FaceIdNetwork(nn.Module):
         """(n, 3, 112, 112) float RGB 0..255 -> (n, D) embedding, unnormalised."""
         return self.neck(self.trunk(crops))
 
-    def for_inference(self, precision: torch.dtype = torch.float32) -> FaceIdNetwork:
+    def for_inference(self, precision: ViewsPrecision = "float32") -> FaceIdNetwork:
         """A copy that is not to be trained, its trunk made ready for that: in float32 the same but for last bits.
 
-        precision: of the trunk, in which nearly all of the time is spent: float32 or bfloat16; features and embeddings
-            are float32.
+        precision: of the trunk, in which nearly all of the time is spent; features and embeddings are float32.
         """
-        copied = copy.deepcopy(self).requires_grad_(False)
-        copied.trunk.layers, copied.trunk.precision = self.trunk.layers.for_inference(precision), precision
+        copied, dtype = copy.deepcopy(self).requires_grad_(False), getattr(torch, precision)
+        copied.trunk.layers, copied.trunk.precision = self.trunk.layers.for_inference(dtype), dtype
         return copied
 
 

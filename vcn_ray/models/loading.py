@@ -60,6 +60,4 @@ def _loaded(load: Callable[[ModelOptions], FacePack], models: ModelOptions) -> F
 def _base_network(
     load: Callable[[ModelOptions], FacePack], models: ModelOptions, precision: ViewsPrecision
 ) -> FaceIdNetwork:
-    import torch  # here alone: stage-1 workers load detectors by this file
-
-    return _loaded(load, models).face_id().for_inference(getattr(torch, precision))
+    return _loaded(load, models).face_id().for_inference(precision)

@@ -51,7 +51,7 @@ def test_ready_for_inference_a_network_gives_the_same_embeddings_and_stays_train
 def test_in_bfloat16_embeddings_keep_their_direction(face_id_onnx: Path, face_crops: Tensor) -> None:
     network = load_face_id(face_id_onnx)
     with torch.no_grad():
-        expected, ours = network(face_crops), network.for_inference(torch.bfloat16)(face_crops)
+        expected, ours = network(face_crops), network.for_inference("bfloat16")(face_crops)
     assert ours.dtype == torch.float32
     assert not torch.equal(ours, expected)
     assert torch.nn.functional.cosine_similarity(ours, expected).min() > 0.998
