@@ -16,4 +16,4 @@ class TitleWork:
     store: Store  # the title's working store, with its ``tracks/`` tables
     options: Options
     models: FaceModels = field(default_factory=FaceModels)
-    crops_per_chunk: int = 64  # of cached views: some 30 s of one CPU
+    crops_per_chunk: int = 64  # of cached views: some 10 s of one CPU
