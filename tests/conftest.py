@@ -5,11 +5,16 @@ import os
 import uuid
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from support.faulty_server import FaultyServer, faulty_server
 
 from vcn_ray.config import RunOptions
 from vcn_ray.storage import objectstore
+
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 #: Where the object store listens: fixed before any Ray starts, since Ray's workers inherit the environment.
 _S3_ENVIRONMENT = {

@@ -81,29 +81,34 @@ def merge_most_similar(groups: MergingGroups, count: int) -> None:
     """
     partner = np.zeros(count, np.int64)
     best = np.full(count, -np.inf)  # similarity of each group's best partner, -inf where it has none
+    known = np.ones(count, bool)  # else that partner has merged, and whoever is left is not more similar than it was
 
-    def refresh(group: int) -> tuple[np.ndarray, np.ndarray]:
+    def look(group: int) -> tuple[np.ndarray, np.ndarray]:
         others, similarity = groups.allowed(group)
         best[group] = similarity.max(initial=-np.inf)
+        known[group] = True
         if len(others):
             partner[group] = others[np.argmax(similarity)]
         return others, similarity
 
     for group in range(count):
-        refresh(group)
-    while np.isfinite(best).any():
+        look(group)
+    while count:
         a = int(np.argmax(best))
+        if not np.isfinite(best[a]):
+            break
+        if not known[a]:
+            look(a)
+            continue
         a, b = sorted((a, int(partner[a])))
         groups.merge(a, b)
         best[b] = -np.inf
-        others, similarity = refresh(a)
-        # A group's best changes only where it pointed at a or b, or where the merged group now suits it better.
-        stale = np.isfinite(best) & ((partner == a) | (partner == b))
-        stale[a] = False
-        for group in map(int, np.flatnonzero(stale)):
-            refresh(group)
-        better = (similarity > best[others]) | ((similarity == best[others]) & (a < partner[others]))
-        partner[others[better]], best[others[better]] = a, similarity[better]
+        known[(partner == a) | (partner == b)] = False
+        others, similarity = look(a)
+        # Another group's best changes only where it pointed at a or b, or where the merged group now suits it better.
+        better = similarity > best[others]
+        better |= known[others] & (similarity == best[others]) & (a < partner[others])
+        partner[others[better]], best[others[better]], known[others[better]] = a, similarity[better], True
 
 
 class _TrackClusters:
