@@ -13,6 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import probe_video
@@ -146,3 +148,29 @@ def test_interlaced_frames_show_one_field(videos, tmp_path):
         pytest.skip("this build of FFmpeg does not mark its MPEG-2 frames as interlaced")
     _, frame = next(read_frames(info))
     assert Picture(info).bgr(frame).std() < 30
+
+
+@pytest.fixture(scope="module")
+def coloured(portraits, tmp_path_factory, videos) -> tuple[Picture, object, np.ndarray]:
+    """A picture of a film in colour, its frame, and what the whole of it looks like."""
+    path = videos.write(tmp_path_factory.mktemp("c") / "c.mp4", [portraits[0][:180, :226]] * 3)
+    info = probe_video(path)
+    _, frame = next(read_frames(info))
+    return Picture(info), frame, Picture(info).bgr(frame)
+
+
+@given(st.integers(0, 224), st.integers(0, 178), st.integers(1, 300), st.integers(1, 300))
+def test_a_region_has_the_pixels_of_the_whole(coloured, x, y, width, height):
+    picture, frame, whole = coloured
+    region = picture.region(frame, np.array([x, y]), np.array([x + width, y + height]))
+    assert region is not None
+    assert np.array_equal(region.bgr(), whole[y : y + height, x : x + width])
+
+
+def test_what_a_region_does_not_tell_is_not_cut(videos, tmp_path):
+    path = videos.write(tmp_path / "r.mp4", [videos.stamped(5)] * 3, rotation=90)
+    info = probe_video(path)
+    _, frame = next(read_frames(info))
+    corners = np.array([0, 0]), np.array([20, 20])
+    assert Picture(info).region(frame, *corners) is None
+    assert Picture(replace(info, orientation=(False, False, False)), 90).region(frame, *corners) is None

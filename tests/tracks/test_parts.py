@@ -112,6 +112,19 @@ def test_a_large_face_waits_as_a_smaller_picture():
     assert np.abs(cutout.crop(None).image_bgr.astype(int) - whole).mean() < 2
 
 
+def test_a_long_track_keeps_nothing_that_it_will_not_need():
+    """Not even its last crops' turn out to lie in a dissolve."""
+    sampler = CropSampler(0, 12, 4, lambda cutout: cutout.crop(None), blend_frames=12)
+    waiting = []
+    for frame in range(0, 100, 2):
+        if sampler.wants(frame):
+            sampler.add(_cutout(frame))
+        waiting.append(len(sampler._early))
+    assert max(waiting) > 5
+    assert waiting[24] == 0
+    assert [crop.frame for crop in sampler.chosen(88)] == list(range(0, 88, 12))
+
+
 def test_jpeg_keeps_the_colours():
     picture = cv2.resize(np.random.default_rng(0).integers(0, 255, (14, 14, 3), np.uint8), (112, 112))
     jpeg = Crop(0, 1, 1, picture).jpeg()

@@ -12,7 +12,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.detection import Detections, check_image, without_overlaps
+from vcn_ray.models.detection import Detections, check_image, planes, without_overlaps
 from vcn_ray.models.onnx.node import first_line
 
 _STRIDE_PX = 4
@@ -65,7 +65,7 @@ class CenterFaceDetector:
         height, width = image_bgr.shape[:2]
         below, right = -height % _STEP_PX, -width % _STEP_PX
         padded = cv2.copyMakeBorder(image_bgr, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        image = np.ascontiguousarray(padded[:, :, ::-1].transpose(2, 0, 1)[None], dtype=np.float32)
+        image = planes(cv2.cvtColor(padded, cv2.COLOR_BGR2RGB))
         outputs = self._session.run(_OUTPUTS, {self._session.get_inputs()[0].name: image})
         faces = Detections.ranked(*self._decode(*(output[0] for output in outputs)))
         kept = without_overlaps(faces.boxes[:_MAX_CANDIDATES], _NMS_IOU)

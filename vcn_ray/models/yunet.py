@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.detection import Detections, check_image, without_overlaps
+from vcn_ray.models.detection import Detections, check_image, planes, without_overlaps
 from vcn_ray.models.onnx.dequantise import dequantised
 from vcn_ray.models.onnx.node import first_line
 
@@ -61,7 +61,7 @@ class YuNetDetector:
         height, width = image_bgr.shape[:2]
         below, right = -height % _STRIDES_PX[-1], -width % _STRIDES_PX[-1]
         padded = cv2.copyMakeBorder(image_bgr, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-        image = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32)
+        image = planes(padded)
         outputs = self._session.run(_OUTPUTS, {self._session.get_inputs()[0].name: image})
         columns = padded.shape[1]
         found = [
@@ -81,13 +81,16 @@ class YuNetDetector:
         A cell's position and a distance from it are in strides, a size is the logarithm of one; its score is the
         geometric mean of 'this is a face' and 'this box fits'.
         """
-        scores = np.sqrt(cls[:, 0].clip(0, 1) * obj[:, 0].clip(0, 1))
-        cells = np.flatnonzero(scores >= self._min_score)
+        # Hardly any cell sees a face; those that surely do not are left out first, with room for rounding.
+        cells = np.flatnonzero(cls[:, 0] >= 0.99 * self._min_score**2) if self._min_score else np.arange(len(cls))
+        scores = np.sqrt(cls[cells, 0].clip(0, 1) * obj[cells, 0].clip(0, 1))
+        seen = scores >= self._min_score
+        cells, scores = cells[seen], scores[seen]
         at = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
         sizes = np.exp(bbox[cells, 2:]) * stride
         corners = (at + bbox[cells, :2]) * stride - sizes / 2
         landmarks = (at[:, None] + kps[cells].reshape(-1, 5, 2)) * stride
-        return np.concatenate([corners, sizes], axis=1), scores[cells], landmarks
+        return np.concatenate([corners, sizes], axis=1), scores, landmarks
 
 
 def _for_any_size(content: bytes) -> bytes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -16,6 +18,8 @@ from vcn_ray.tracks.video_info import VideoInfo
 
 #: Averages when it shrinks, so that fine patterns do not alias. (Accurate rounding would cost eight times as much.)
 _SCALING = Interpolation.AREA | Interpolation.BITEXACT
+#: Of this format a rectangle with even corners becomes, pixel for pixel, what it is in the whole picture.
+_CUTTABLE_FORMAT = "yuv420p"
 _SDR_WHITE_NITS = 203.0  # ITU-R BT.2408: reference white of HDR programmes
 _PEAK_NITS = 1000.0
 
@@ -74,6 +78,24 @@ def _numbered(info: VideoInfo, frames: Iterator[Any]) -> Iterator[tuple[int, Any
             yield number, frame
 
 
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a decoded frame that becomes a picture when it is asked for, which most are not."""
+
+    packed: np.ndarray  # (3/2 h, w) uint8, 4:2:0 planes one behind the other
+    colours: tuple[Any, Any]  # the frame's colour space and range
+    inset: tuple[int, int]  # x, y in it of the corner that was asked for
+    size: tuple[int, int]  # width and height that were asked for
+
+    def bgr(self) -> np.ndarray:
+        """(h, w, 3) uint8, the same as there in `Picture.bgr` of the whole frame."""
+        frame = av.VideoFrame.from_ndarray(self.packed, format=_CUTTABLE_FORMAT)
+        frame.colorspace, frame.color_range = self.colours
+        whole = VideoReformatter().reformat(frame, format="bgr24", interpolation=_SCALING, threads=1).to_ndarray()
+        (x, y), (width, height) = self.inset, self.size
+        return whole[y : y + height, x : x + width]
+
+
 class Picture:
     """Turns decoded frames into pictures as displayed: upright, with square pixels, 8-bit BGR, at one fixed size.
 
@@ -113,6 +135,31 @@ class Picture:
         if self._curve is not None:
             picture = cv2.LUT(np.ascontiguousarray(picture), self._curve)
         return np.ascontiguousarray(picture)
+
+    def region(self, frame: Any, low: np.ndarray, high: np.ndarray) -> Region | None:
+        """A rectangle of what `bgr` gives of the frame, from the corner `low` (x, y) up to `high`, some of it inside.
+
+        None where it could not be told from the rectangle alone: scaled, turned, interlaced or HDR pictures, odd sides,
+        and formats that have not been tried.
+        """
+        shape = self.width_px, self.height_px
+        plain = self._info.orientation == (False, False, False) and not self._info.interlaced and self._curve is None
+        if not plain or frame.format.name != _CUTTABLE_FORMAT or (frame.width, frame.height) != shape:
+            return None
+        if shape[0] % 2 or shape[1] % 2:
+            return None
+        x, y = (int(low[k]) - int(low[k]) % 2 for k in range(2))
+        right, below = (min(shape[k], int(high[k]) + int(high[k]) % 2) for k in range(2))
+        parts = []
+        for plane, step in zip(frame.planes, (1, 2, 2), strict=True):
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            parts.append(rows[y // step : below // step, x // step : right // step].reshape(-1))
+        return Region(
+            np.concatenate(parts).reshape(-1, right - x),
+            (frame.colorspace, frame.color_range),
+            (int(low[0]) - x, int(low[1]) - y),
+            (min(shape[0], int(high[0])) - int(low[0]), min(shape[1], int(high[1])) - int(low[1])),
+        )
 
 
 def _tone_curve(transfer: str) -> np.ndarray | None:

@@ -11,11 +11,15 @@ import numpy as np
 from vcn_ray.config import TrackOptions
 from vcn_ray.models.detection import Detections, FaceDetector
 from vcn_ray.models.packs import FacePack
-from vcn_ray.tracks.crops import Crop, CropSampler, Cutout
-from vcn_ray.tracks.decode import Picture
+from vcn_ray.tracks.crops import Crop, CropSampler, Cutout, UncutFace, surroundings
+from vcn_ray.tracks.decode import Picture, Region
 from vcn_ray.tracks.judge import BLENDED, INTERPOLATED, judge_face, sharpness
+from vcn_ray.tracks.shots import longest_blend_frames
 from vcn_ray.tracks.tracker import KEEP_SCORE, ShotTracker
 from vcn_ray.tracks.video_info import VideoInfo
+
+#: Of faces of a shot that wait uncut; further ones are cut out at once, which takes more time and less room.
+_MAX_WAITING_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class FaceFinder:
         scale = np.concatenate([lens.small.scale, lens.small.scale])
         inside = Detections(found.boxes / scale, found.scores, found.landmarks / lens.small.scale)
         tracks = self._tracker.update(inside, self._info.time_s(number))
-        whole: np.ndarray | None = None
+        whole: np.ndarray | None = picture if lens.same_size else None
         for n, track in enumerate(tracks):
             sharp = sharpness(picture, found.boxes[n])
             score = float(inside.scores[n])
@@ -88,15 +92,27 @@ class FaceFinder:
                 continue
             sampler = self._sampler(track, number)
             if sampler.wants(number):
-                if whole is None:
-                    whole = picture if lens.same_size else lens.full.bgr(frame)
                 place = inside.boxes[n] * lens.full_scale, inside.landmarks[n] * lens.full.scale
+                region = None if whole is not None else self._region(frame, place[0])
+                if region is not None:
+                    sampler.add(UncutFace(number, score, sharp, region, *place))
+                    continue
+                if whole is None:
+                    whole = lens.full.bgr(frame)
                 sampler.add(Cutout.of(number, score, sharp, whole, *place))
+
+    def _region(self, frame: Any, box: np.ndarray) -> Region | None:
+        """What a face is to be cut out of later, None where it has to be now."""
+        if sum(sampler.waiting_bytes for sampler in self._samplers.values()) > _MAX_WAITING_BYTES:
+            return None
+        return self._lens.full.region(frame, *surroundings(box))
 
     def _sampler(self, track: int, number: int) -> CropSampler:
         if track not in self._samplers:
-            options = self._options
-            self._samplers[track] = CropSampler(number, options.sample_every_frames, options.min_crops, self._crop)
+            options, blend_frames = self._options, longest_blend_frames(self._info.fps)
+            self._samplers[track] = CropSampler(
+                number, options.sample_every_frames, options.min_crops, self._crop, blend_frames
+            )
         return self._samplers[track]
 
     def _crop(self, cutout: Cutout) -> Crop:

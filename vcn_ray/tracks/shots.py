@@ -34,6 +34,11 @@ def context_frames(fps: float) -> int:
     return 4 * _blend_frames(fps)
 
 
+def longest_blend_frames(fps: float) -> int:
+    """The most frames of a shot that may show the next one, too (`Boundary.blended_before`), or the one before."""
+    return 2 * _blend_frames(fps)
+
+
 def _blend_frames(fps: float) -> int:
     """A quarter of a second: half the length of the shorter blend that is looked for."""
     return max(3, round(fps / 4))

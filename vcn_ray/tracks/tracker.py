@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import supervision as sv
 from trackers import BoTSORTTracker
 
 from vcn_ray.models.detection import Detections
@@ -30,6 +29,22 @@ class _Born:
 
     tracklet: object
     number: int
+
+
+@dataclass
+class _Boxes:
+    """What the library's tracker uses of `supervision.Detections`, whose checks take longer than tracking."""
+
+    xyxy: np.ndarray  # (n, 4)
+    confidence: np.ndarray  # (n,)
+    source: np.ndarray  # (n,) places of the faces as given: the library reorders them and drops some
+    tracker_id: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+    def __getitem__(self, index: np.ndarray) -> _Boxes:
+        return _Boxes(self.xyxy[index], self.confidence[index], self.source[index])
 
 
 class ShotTracker:
@@ -60,17 +75,14 @@ class ShotTracker:
     def update(self, faces: Detections, time_s: float) -> list[int | None]:
         """Track number of each face of the next frame. Times (seconds) have to rise; they matter at variable rates."""
         numbers: list[int | None] = [None] * len(faces.scores)
+        if not numbers and not self._tracker.tracks:
+            return numbers  # nothing to match, and the time before a track is born counts for nothing
         boxes = np.asarray(faces.boxes, np.float64)
         corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).reshape(-1, 4)
-        given = sv.Detections(
-            xyxy=corners,
-            confidence=np.asarray(faces.scores, np.float64),
-            class_id=np.zeros(len(boxes), int),
-            data={"source": np.arange(len(boxes))},  # the library reorders boxes and drops some
-        )
-        tracked = self._tracker.update(given, timestamp=time_s)
+        given = _Boxes(corners, np.asarray(faces.scores, np.float64), np.arange(len(boxes)))
+        tracked = self._tracker.update(given, timestamp=time_s)  # type: ignore[arg-type]
         self._note_births()
-        sources = tracked.data.get("source", np.zeros(0, int))
+        sources = getattr(tracked, "source", np.zeros(0, int))  # the library's own empty answer has none
         for source, library_id in zip(sources, np.asarray(tracked.tracker_id), strict=True):
             number = self._by_library_id.get(int(library_id))
             numbers[int(source)] = self._newborn(corners[source]) if number is None else number
