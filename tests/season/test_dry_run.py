@@ -1,15 +1,17 @@
 """A plan says what a run would do, and why, and changes nothing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.counting_stages import CountingStages, video
 
-from vcn_ray.config import make_options
+from vcn_ray.config import Options, make_options
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.season.dry_run import Plan, plan_season
 from vcn_ray.season.run import run_season
+from vcn_ray.storage import objectstore
 from vcn_ray.storage.store import Store
 
 
@@ -100,3 +102,38 @@ def test_title_that_cannot_be_done_is_named_and_the_others_are_planned(season: P
     plan = _plan(season, tmp_path)
     assert [title for title, _ in plan.failing] == ["bad"]
     assert set(_todo(plan)) == {"a", "b"}
+
+
+def test_titles_that_share_their_options_have_them_checked_once(season: Path, tmp_path: Path) -> None:
+    class Counting(CountingStages):
+        def check(self, options: Options) -> None:
+            self.note("check")
+
+    stages = Counting(tmp_path / "planning")
+    given = {"b": make_options({"seed": 3})}
+    video(season, "c.mp4", range(201, 221))
+    plan_season(find_season([season]), Store(tmp_path / "out"), make_options(), stages=stages, title_options=given)
+    assert stages.called("check") == {"check": 2}
+
+
+def test_an_object_store_is_asked_little(s3_bucket: str, tmp_path: Path) -> None:
+    """A season of 500 titles is planned in a minute: a title takes nine requests before a run and six after."""
+    titles, client = 6, objectstore.client()
+    for number in range(titles):
+        client.put_object(Bucket=s3_bucket[5:], Key=f"videos/{number}.mp4", Body=b"1\n2\n3")
+    season, out, stages = find_season([f"{s3_bucket}/videos"]), Store(f"{s3_bucket}/out"), CountingStages(tmp_path)
+    asked: list[str] = []
+
+    def count(request: Any, **_: object) -> None:
+        asked.append(request.method)
+
+    client.meta.events.register("before-send.s3", count)
+    try:
+        plan_season(season, out, make_options({"device": "cpu"}), stages=stages)
+        assert len(asked) <= 9 * titles + 2  # two for the season's corrections
+        run_season(season, out, make_options({"device": "cpu"}), executor=LocalExecutor(), stages=stages)
+        asked.clear()
+        assert all(row.is_done for row in plan_season(season, out, make_options({"device": "cpu"}), stages=stages).rows)
+        assert len(asked) <= 6 * titles + 2
+    finally:
+        client.meta.events.unregister("before-send.s3", count)

@@ -18,17 +18,19 @@ def in_threads(function: Callable[[T], U], items: Iterable[T], at_once: int) -> 
     """What the function gives for each item, as it comes, called for so many at a time.
 
     A ThreadPoolExecutor would wait for what is under way when it is interrupted: a look at a film in an object store
-    takes minutes. What a call raises is raised here when all others are done.
+    takes minutes. What a call raises is raised here when all others are done; where nobody asks any more, no further
+    call is begun.
     """
     todo: queue.SimpleQueue[T] = queue.SimpleQueue()
     left = 0
     for item in items:
         todo.put(item)
         left += 1
+    stopped = threading.Event()
     ends: queue.SimpleQueue[tuple[list[U], BaseException | None]] = queue.SimpleQueue()
 
     def work() -> None:
-        while True:
+        while not stopped.is_set():
             try:
                 item = todo.get_nowait()
             except queue.Empty:
@@ -41,14 +43,17 @@ def in_threads(function: Callable[[T], U], items: Iterable[T], at_once: int) -> 
     for number in range(min(at_once, left)):
         threading.Thread(target=work, name=f"look {number}", daemon=True).start()
     first_error: BaseException | None = None
-    while left:
-        try:
-            found, error = ends.get(timeout=0.2)  # in short waits, so that Ctrl-C is heard
-        except queue.Empty:
-            continue
-        left -= 1
-        first_error = first_error or error
-        yield from found
+    try:
+        while left:
+            try:
+                found, error = ends.get(timeout=0.2)  # in short waits, so that Ctrl-C is heard
+            except queue.Empty:
+                continue
+            left -= 1
+            first_error = first_error or error
+            yield from found
+    finally:
+        stopped.set()
     if first_error is not None:
         raise first_error
 

@@ -6,6 +6,7 @@ Nothing is written. Videos that nobody has looked at are looked at, since what t
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,9 +16,10 @@ from vcn_ray.corrections.correction import Correction
 from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
 from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.execution.factory import make_executor
+from vcn_ray.execution.parallel import in_threads
 from vcn_ray.inputs.titles import Season, TimeRange
 from vcn_ray.pipeline.digests import results_inputs
-from vcn_ray.pipeline.layout import RESULTS, TRACKS
+from vcn_ray.pipeline.layout import MARKER, RESULTS, TRACKS
 from vcn_ray.pipeline.stages import Stages
 from vcn_ray.pipeline.tasks import made_with
 from vcn_ray.pipeline.title_state import TitleState, stored_info
@@ -27,7 +29,8 @@ from vcn_ray.storage.store import Store
 STAGES = ("tracks", "views", "adapt", "results")
 
 _SHOWN = ("device", "threads_per_title")
-_SHARDS_SAMPLED = 20  # markers of a title that are read to tell the rate
+_TITLES_SAMPLED, _SHARDS_SAMPLED = 25, 8  # whose markers are read to tell the rate, and markers of each
+_AT_ONCE = 16  # titles; in an object store each look takes a while
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,42 @@ class _Rates:
         return minutes * self.stage_s.get(stage, 0.0) / self.minutes if self.minutes else None
 
 
+@dataclass
+class _Look:
+    """What is known of a title."""
+
+    state: TitleState
+    marker: dict[str, Any] | None = None  # of its results, whatever they were made of
+    problem: str = ""
+
+    @property
+    def has_results(self) -> bool:
+        return self.marker is not None and self.marker.get("digest") == self.state.results_digest
+
+
+class _OnceEach:
+    """Checks options, most of which many titles share: it loads models."""
+
+    def __init__(self, stages: Stages):
+        self._stages = stages
+        self._lock = threading.Lock()
+        self._found: dict[str, VcnError | None] = {}
+
+    def __call__(self, options: Options) -> None:
+        """Raises what `Stages.check` raises."""
+        same = options.model_dump_json()
+        with self._lock:
+            if same not in self._found:
+                try:
+                    self._stages.check(options)
+                    self._found[same] = None
+                except VcnError as error:
+                    self._found[same] = error
+            problem = self._found[same]
+        if problem is not None:
+            raise problem
+
+
 def plan_season(
     season: Season,
     out: Store,
@@ -118,38 +157,61 @@ def plan_season(
                     title, folder, own, part or TimeRange(), stages, results_inputs(own, device), place, corrections
                 )
             )
-        failing: list[tuple[str, str]] = []
-        rates = _Rates()
-        planned = []
-        for state in states:
-            try:
-                probes = state.probes()
-                missing = {probe.key for probe in state.missing_probes(probes)}
-                infos = {
-                    probe.key: stages.probe(probe.url)
-                    if probe.key in missing
-                    else stored_info(stages, state.work, probe.key)
-                    for probe in probes
-                }
-                state.plan_shards(probes, infos)
-                if not state.work.is_done(RESULTS, state.results_digest):
-                    stages.check(state.options)
-                planned.append(state)
-            except VcnError as error:
-                failing.append((state.title.id, str(error)))
-        for state in states:
-            _measure(state, rates)
-        rows = [row for state in planned for row in _rows(state, device, rates)]
+        check = _OnceEach(stages)
+        looks = {look.state.place: look for look in in_threads(lambda state: _look(state, check), states, _AT_ONCE)}
+        in_order = [looks[state.place] for state in states]
+        rates = _measured(in_order)
+        rows_of = {
+            look.state.place: rows
+            for look, rows in in_threads(
+                lambda look: (look, _rows(look, device, rates)),
+                [look for look in in_order if not look.problem],
+                _AT_ONCE,
+            )
+        }
+        rows = [row for state in states for row in rows_of.get(state.place, [])]
+        failing = [(look.state.title.id, look.problem) for look in in_order if look.problem]
     cpus = None if options.run.address is not None else options.run.num_cpus or os.cpu_count() or 1
     return Plan(rows, failing, cpus, _corrected(out, corrections))
 
 
-def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
+def _look(state: TitleState, check: _OnceEach) -> _Look:
+    """Look at a title's videos, where nobody has, and at what an earlier run left."""
+    look, stages = _Look(state), state.stages
+    try:
+        probes = state.probes()
+        missing = {probe.key for probe in state.missing_probes(probes)}
+        infos = {
+            probe.key: stages.probe(probe.url) if probe.key in missing else stored_info(stages, state.work, probe.key)
+            for probe in probes
+        }
+        state.plan_shards(probes, infos)
+        look.marker = _marker(state.work)
+        if not look.has_results:
+            check(state.options)
+    except VcnError as error:
+        look.problem = str(error)
+    return look
+
+
+def _marker(work: Store) -> dict[str, Any] | None:
+    try:
+        marker = work.read_json(f"{RESULTS}.done.json")
+    except OutputError:
+        return None
+    return marker if isinstance(marker, dict) else None
+
+
+def _rows(look: _Look, device: str, rates: _Rates) -> list[PlanRow]:
+    state = look.state
     title, work, stages, options = state.title.id, state.work, state.stages, state.options
-    results = work.is_done(RESULTS, state.results_digest)
-    tracks = work.is_done(TRACKS, state.tracks_digest)
-    why = "" if results else _changed(state, device)
     shards = [shard for video in state.videos for shard in video.shards]
+    if look.has_results:
+        # Written from tracks of the same digest, which nothing takes away without taking the results' marker first.
+        done = [PlanRow(title, stage, 1, 1) for stage in STAGES[1:]]
+        return [PlanRow(title, "tracks", len(shards), len(shards), "", rates.of_frames(0)), *done]
+    why = _changed(look, device)
+    tracks = work.is_done(TRACKS, state.tracks_digest)
     missing = [] if tracks else [shard for _, shard in state.missing_shards()]
     frames = sum(shard.end_frame - shard.first_frame for shard in missing)
     minutes = state.minutes
@@ -158,8 +220,6 @@ def _rows(state: TitleState, device: str, rates: _Rates) -> list[PlanRow]:
             title, "tracks", len(shards) - len(missing), len(shards), why if missing else "", rates.of_frames(frames)
         )
     ]
-    if results:
-        return [*rows, *(PlanRow(title, stage, 1, 1) for stage in STAGES[1:])]
     left, chunks = stages.views_left(work, options, device) if tracks else (None, None)
     adapted = tracks and state.links_are_stored() and stages.is_adapted(work, options, device)
     if chunks != 0:
@@ -178,13 +238,12 @@ def _corrected(out: Store, corrections: Sequence[Correction]) -> bool:
     return "corrections" in record and record["corrections"] != corrections_digest(corrections)
 
 
-def _changed(state: TitleState, device: str) -> str:
+def _changed(look: _Look, device: str) -> str:
     """What has changed since the title's results were written, '' where there are none."""
-    try:
-        marker = state.work.read_json(f"{RESULTS}.done.json")
-        before = marker["made_with"]
-    except (OutputError, KeyError, TypeError):
+    state = look.state
+    if look.marker is None or not isinstance(look.marker.get("made_with"), dict):
         return ""
+    before = dict(look.marker["made_with"])
     now = made_with(state, device)
     was, options = before.pop("options"), now.pop("options")
     changes = [
@@ -208,17 +267,22 @@ def _settings(group: str, value: Any, earlier: Any) -> list[tuple[str, Any, Any]
     return [(name, setting, (earlier or {}).get(name)) for name, setting in value.items()]
 
 
-def _measure(state: TitleState, rates: _Rates) -> None:
-    """Add what a title's markers tell of the time that its work took."""
-    markers = [key for key in state.work.keys("shards/") if key.endswith(".done.json")]
-    for key in markers[:_SHARDS_SAMPLED]:
-        marker = state.work.read_json(key)
-        rates.tracks_s += marker["ended"] - marker["started"]
-        rates.frames += marker["frames"]
-    try:
-        marker = state.work.read_json(f"{RESULTS}.done.json")
-    except OutputError:
-        return
-    rates.minutes += marker["minutes"]
-    for stage, seconds in marker["cpu_s"].items():
-        rates.stage_s[stage] = rates.stage_s.get(stage, 0.0) + seconds
+def _measured(looks: Sequence[_Look]) -> _Rates:
+    """What titles' markers tell of the time that their work took."""
+    rates = _Rates()
+    for look in looks:
+        if look.marker is not None:
+            rates.minutes += look.marker["minutes"]
+            for stage, seconds in look.marker["cpu_s"].items():
+                rates.stage_s[stage] = rates.stage_s.get(stage, 0.0) + seconds
+    sampled = looks[:: -(-len(looks) // _TITLES_SAMPLED) or 1]
+    for markers in in_threads(lambda look: _shard_markers(look.state.work), sampled, _AT_ONCE):
+        for marker in markers:
+            rates.tracks_s += marker["ended"] - marker["started"]
+            rates.frames += marker["frames"]
+    return rates
+
+
+def _shard_markers(work: Store) -> list[dict[str, Any]]:
+    keys = [key for key in work.keys("shards/") if key.endswith(MARKER)]
+    return [work.read_json(key) for key in keys[:_SHARDS_SAMPLED]]

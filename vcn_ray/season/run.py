@@ -19,7 +19,7 @@ from vcn_ray.curation.removal import finish_removal
 from vcn_ray.errors import OptionError, VcnError
 from vcn_ray.execution.base import Executor, RunContext
 from vcn_ray.execution.factory import make_executor
-from vcn_ray.execution.parallel import LOOKS_AT_ONCE, side_by_side
+from vcn_ray.execution.parallel import LOOKS_AT_ONCE, in_threads, side_by_side
 from vcn_ray.execution.worker_events import tell_landed
 from vcn_ray.inputs.titles import Season, TimeRange
 from vcn_ray.models.user_network import publish
@@ -146,15 +146,41 @@ class SeasonRun:
         started = time.monotonic()
         for given, sentence in self._season.refused:
             self._monitor.failed(given, "input", sentence)
-        Probing(self._states, self._ledger, self._monitor).run(self._executor)
-        unfinished = [title for title in self._ledger.alive() if not self._finished(title)]
-        missing = self._missing(unfinished)
-        if missing:
-            self._check(missing)
-            self._executor.start(extracting=any(missing.values()))
-            self._executor.scheduler.expect(len(missing))
-            self._take_on({title: missing[title] for title in missing if self._results[title].error is None})
+        try:
+            self._work()
+        except BaseException:
+            self._gave_up.set()
+            raise
         return SeasonOutcome(out, list(self._results.values()), list(self._season.refused), time.monotonic() - started)
+
+    def _work(self) -> None:
+        """Take on titles as their videos become known, wave after wave, and see each through to its end."""
+        probing = Probing(self._states, self._ledger, self._monitor, self._gave_up)
+        followers: list[threading.Thread] = []
+        worked = False
+        for wave in probing.waves(self._executor):
+            finished = set(in_threads(lambda title: title if self._finished(title) else None, wave, LOOKS_AT_ONCE))
+            missing = self._missing(
+                [title for title in wave if title not in finished and self._results[title].error is None]
+            )
+            if not missing:
+                continue
+            self._check(missing, [] if worked else probing.unknown, may_refuse=not worked)
+            missing = {title: shards for title, shards in missing.items() if self._results[title].error is None}
+            worked = True
+            self._executor.start(extracting=bool(probing.unknown) or any(missing.values()))
+            self._executor.scheduler.expect(len(probing.unknown) + sum(map(self._in_work, self._results)))
+            self._take_on(missing, followers)
+        if worked:
+            self._executor.scheduler.extraction_over()
+        for thread in followers:
+            while thread.is_alive():  # in short waits, so that Ctrl-C is heard
+                thread.join(0.2)
+                self._lock.check()
+
+    def _in_work(self, title: str) -> bool:
+        result = self._results[title]
+        return result.worked and result.error is None and not result.counts
 
     def _finished(self, title: str) -> bool:
         state, result = self._states[title], self._results[title]
@@ -192,37 +218,42 @@ class SeasonRun:
             self._monitor.moved(title, "queued")
         return {title: missing[title] for title in titles if title in missing}
 
-    def _check(self, titles: Collection[str]) -> None:
-        """Refuse what would make titles fail after hours of work; where it is all of them, the run."""
-        problems: dict[str, VcnError] = {}
-        for title in titles:
-            try:
-                self._stages.check(self._states[title].options)
-            except VcnError as error:
-                problems[title] = error
-        if len(problems) == len(titles):
-            raise next(iter(problems.values()))
-        for title, problem in problems.items():
-            self._ledger.fail(title, "tracks", str(problem), "")
+    def _check(self, titles: Collection[str], later: Collection[str], *, may_refuse: bool) -> None:
+        """Refuse what would make titles fail after hours of work; the run, if that may be, where it is all of them.
 
-    def _take_on(self, missing: dict[str, MissingShards]) -> None:
-        """Extract what is missing and take each title on to its end the moment its last shard has landed."""
-        followers: list[threading.Thread] = []
+        `later`: titles that come in later waves; they are looked at only to tell whether it is all.
+        """
+        found: dict[str, VcnError | None] = {}  # by options, which most titles share
+        problems: dict[str, VcnError] = {}
+        for title in (*titles, *later):
+            options = self._states[title].options
+            same = options.model_dump_json()
+            if same not in found:
+                found[same] = self._problem(options)
+            problem = found[same]
+            if problem is not None:
+                problems[title] = problem
+        if may_refuse and len(problems) == len(titles) + len(later):
+            raise next(iter(problems.values()))
+        for title in titles:
+            if title in problems:
+                self._ledger.fail(title, "tracks", str(problems[title]), "")
+
+    def _problem(self, options: Options) -> VcnError | None:
         try:
-            for title in [title for title, shards in missing.items() if not shards]:
+            self._stages.check(options)
+        except VcnError as error:
+            return error
+        return None
+
+    def _take_on(self, missing: dict[str, MissingShards], followers: list[threading.Thread]) -> None:
+        """Extract what is missing and take each title on to its end the moment its last shard has landed."""
+        for title in [title for title, shards in missing.items() if not shards]:
+            self._follow(title, followers)
+        shards = {title: shards for title, shards in missing.items() if shards}
+        if shards:
+            for title in self._extract(shards):
                 self._follow(title, followers)
-            shards = {title: shards for title, shards in missing.items() if shards}
-            if shards:
-                for title in self._extract(shards):
-                    self._follow(title, followers)
-            self._executor.scheduler.extraction_over()
-            for thread in followers:
-                while thread.is_alive():  # in short waits, so that Ctrl-C is heard
-                    thread.join(0.2)
-                    self._lock.check()
-        except BaseException:
-            self._gave_up.set()
-            raise
 
     def _extract(self, missing: dict[str, MissingShards]) -> Iterator[str]:
         """Extract shards of all titles in one stream; gives a title's id when its last shard has landed."""
