@@ -126,6 +126,35 @@ def test_package_and_command_line_are_light_to_import() -> None:
     assert not heavy & _modules_after("import vcn_ray, vcn_ray.cli.commands")
 
 
+def test_a_worker_that_extracts_imports_no_torch(tmp_path: Path) -> None:
+    """All that its task does, the detectors of the default pack included: torch is most of what it would start with."""
+    code = (
+        "import sys, av, numpy as np\n"
+        "from vcn_ray.config import make_options\n"
+        "from vcn_ray.execution.attempts import run_here\n"
+        "from vcn_ray.pipeline.tasks import Tasks\n"
+        "from vcn_ray.pipeline.videoclusternet import VideoClusterNet\n"
+        "video, work = sys.argv[1:]\n"
+        "with av.open(video, 'w') as sink:\n"
+        "    stream = sink.add_stream('mpeg4', rate=25); stream.width = stream.height = 64\n"
+        "    for n in range(10):\n"
+        "        frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), n, np.uint8), format='rgb24')\n"
+        "        sink.mux(stream.encode(frame))\n"
+        "    sink.mux(stream.encode(None))\n"
+        "row = {'work': work, 'title': 'a', 'what': 'a', 'digest': 'd', 'video': 'a'}\n"
+        "look = row | {'step': 'probe/a', 'url': video, 'name': 'a.mp4'}\n"
+        "shard = row | {'step': 'shards/a/0-10', 'first_frame': 0, 'end_frame': 10, 'starts': True}\n"
+        "tasks = Tasks(VideoClusterNet(), {'a': make_options()})\n"
+        "for task, given in (tasks.probe, look), (lambda row: tasks.extract(row, lambda event: None), shard):\n"
+        "    [done] = run_here([given], task, 'run')\n"
+        "    assert not done['error'], done\n"
+        "pass"
+    )
+    imported = _modules_after(code, str(tmp_path / "a.mp4"), str(tmp_path / "work"))
+    assert {"onnxruntime", "trackers"} <= imported  # it has looked for faces
+    assert not {"torch", "ray", "sklearn"} & imported
+
+
 def test_a_run_in_one_process_imports_no_ray(tmp_path: Path) -> None:
     """Of a real video without faces: probing, tracks and the season's results are done, adaptation's code is loaded."""
     code = (

@@ -28,3 +28,8 @@ class OutputError(VcnError):
     """A result that cannot be written or read back: no permission, no space, damaged file."""
 
     exit_code = 3
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line: libraries add pages."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

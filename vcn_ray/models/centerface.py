@@ -11,9 +11,8 @@ import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
 
-from vcn_ray.errors import ModelError
+from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.detection import Detections, check_image, planes, without_overlaps
-from vcn_ray.models.onnx.node import first_line
 
 _STRIDE_PX = 4
 _STEP_PX = 32  # the network halves an image five times

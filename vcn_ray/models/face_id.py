@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vcn_ray.config import ViewsPrecision
-from vcn_ray.errors import ModelError
+from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.alignment import CROP_SIZE_PX
 from vcn_ray.models.onnx.graph import OnnxNetwork, read_network
 from vcn_ray.models.onnx.modules import OnnxModule, split_at_last_linear
-from vcn_ray.models.onnx.node import BROKEN_NETWORK_ERRORS, first_line
+from vcn_ray.models.onnx.node import BROKEN_NETWORK_ERRORS
 
 #: How crops of 0..255 are handed to an ONNX network. 'centred' is insightface's (x - 127.5) / 127.5.
 InputRange = Literal["auto", "raw", "centred"]

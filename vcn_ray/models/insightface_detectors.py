@@ -9,9 +9,8 @@ import numpy as np
 import onnxruntime
 from insightface import model_zoo
 
-from vcn_ray.errors import ModelError
+from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.detection import Detections
-from vcn_ray.models.onnx.node import first_line
 
 _STRIDE_PX = 32  # of their coarsest feature map: image sides are padded to a multiple of it
 

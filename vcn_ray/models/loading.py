@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.config import ModelOptions, Options, ViewsPrecision
 from vcn_ray.models.catalogue import known_calibration
-from vcn_ray.models.face_id import FaceIdNetwork
 from vcn_ray.models.packs import FacePack, load_pack
 from vcn_ray.models.user_network import localise, network_digest
+
+if TYPE_CHECKING:  # torch, which a worker that looks for faces does without
+    from vcn_ray.models.face_id import FaceIdNetwork
 
 
 def load_named(models: ModelOptions) -> FacePack:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,10 +19,12 @@ from vcn_ray.models.alignment import CROP_SIZE_PX
 from vcn_ray.models.catalogue import CENTERFACE, PACKS
 from vcn_ray.models.detection import FaceDetector
 from vcn_ray.models.detectors import SecondLook, open_detector
-from vcn_ray.models.face_id import FaceIdNetwork, InputRange, load_face_id
 from vcn_ray.models.landmarks import LandmarkFinder
 from vcn_ray.models.onnx.file import onnx_digest, sha256_of
 from vcn_ray.models.pack_info import ModelFile, PackInfo
+
+if TYPE_CHECKING:
+    from vcn_ray.models.face_id import FaceIdNetwork, InputRange
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class FacePack:
 
     def face_id(self) -> FaceIdNetwork:
         """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""
+        from vcn_ray.models.face_id import load_face_id  # torch, which a worker that looks for faces does without
+
         return load_face_id(self.face_id_path, self.face_id_input, self.mean_face)
 
 

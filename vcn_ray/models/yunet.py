@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from vcn_ray.errors import ModelError
+from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.detection import Detections, check_image, planes, without_overlaps
 from vcn_ray.models.onnx.dequantise import dequantised
-from vcn_ray.models.onnx.node import first_line
 
 _STRIDES_PX = (8, 16, 32)
 _NMS_IOU = 0.3

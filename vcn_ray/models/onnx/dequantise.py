@@ -1,17 +1,18 @@
-"""ONNX models with quantised weights as plain ones, for runtimes that do not know every form of quantisation."""
+"""ONNX models with quantised weights as plain ones, for runtimes that do not know every form of quantisation.
+
+By numpy alone: a worker that looks for faces carries no torch.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
 from vcn_ray.errors import ModelError
-from vcn_ray.models.onnx.graph import read_node, read_tensor
-from vcn_ray.models.onnx.node import UnsupportedError
-from vcn_ray.models.onnx.operators import OPERATORS
-
-_WEIGHT_STEPS = {"DequantizeLinear", "Reshape"}
 
 
 def dequantised(content: bytes, source: str = "the model") -> onnx.ModelProto:
@@ -30,21 +31,17 @@ def dequantised(content: bytes, source: str = "the model") -> onnx.ModelProto:
         raise ModelError(f"{source}: not an ONNX model, or cut off; export or download it again") from None
     graph = model.graph
     stored = {tensor.name: tensor for tensor in graph.initializer}
-    known = {name: read_tensor(tensor, source) for name, tensor in stored.items()}
+    known = {name: _read(tensor, source) for name, tensor in stored.items()}
     kept = []
     for node in graph.node:
         if node.op_type in _WEIGHT_STEPS and all(name in known for name in node.input):
-            step = read_node(node, 21, source)
-            try:
-                value = OPERATORS[step.operator](step, [known[name] for name in node.input])
-            except UnsupportedError as error:
-                raise ModelError(f"{source}: {error} is not converted") from None
-            known[node.output[0]] = value  # type: ignore[assignment]
+            attributes = {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
+            known[node.output[0]] = _WEIGHT_STEPS[node.op_type](attributes, *(known[name] for name in node.input))
         else:
             kept.append(node)
     used = {name for node in kept for name in node.input}
     weights = [
-        stored[name] if name in stored else numpy_helper.from_array(value.numpy(), name)
+        stored[name] if name in stored else numpy_helper.from_array(value, name)
         for name, value in known.items()
         if name in used
     ]
@@ -53,3 +50,37 @@ def dequantised(content: bytes, source: str = "the model") -> onnx.ModelProto:
         del field[:]
         field.extend(values)
     return model
+
+
+def _read(tensor: onnx.TensorProto, source: str) -> np.ndarray:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError):
+        raise ModelError(f"{source}: weight {tensor.name!r} is damaged; export or download it again") from None
+
+
+def _dequantize_linear(
+    attributes: dict[str, Any], x: np.ndarray, scale: np.ndarray, zero_point: np.ndarray | None = None
+) -> np.ndarray:
+    """(x - zero_point) * scale; a scale for all, for each slice of an axis or for each block along it."""
+    axis, block = attributes.get("axis", 1), attributes.get("block_size", 0)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        if block:
+            return values.repeat(block, axis).take(np.arange(x.shape[axis]), axis)
+        if values.size == 1:
+            return values.reshape(())
+        return values.reshape([-1 if d == axis % x.ndim else 1 for d in range(x.ndim)])
+
+    offset = 0 if zero_point is None else spread(zero_point.astype(np.int64))
+    return (x.astype(np.int64) - offset).astype(np.float32) * spread(scale.astype(np.float32))
+
+
+def _reshape(attributes: dict[str, Any], x: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    sizes = shape.tolist()
+    if not attributes.get("allowzero", 0):
+        sizes = [x.shape[k] if size == 0 else size for k, size in enumerate(sizes)]
+    return x.reshape(sizes)
+
+
+_WEIGHT_STEPS = {"DequantizeLinear": _dequantize_linear, "Reshape": _reshape}

@@ -13,9 +13,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from vcn_ray.errors import ModelError
+from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.onnx.file import read_onnx
-from vcn_ray.models.onnx.node import BROKEN_NETWORK_ERRORS, Node, UnsupportedError, first_line
+from vcn_ray.models.onnx.node import BROKEN_NETWORK_ERRORS, Node, UnsupportedError
 from vcn_ray.models.onnx.operators import CONV_BATCH_NORM, OPERATORS
 
 #: Steps that only combine the image with constants: input normalisation, not layers.

@@ -16,11 +16,6 @@ Operator = Callable[["Node", Inputs], Tensor | tuple[Tensor, ...]]
 BROKEN_NETWORK_ERRORS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 
 
-def first_line(error: Exception) -> str:
-    """What an exception says, in one line: libraries add pages."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
 class UnsupportedError(Exception):
     """A use of an operator that is not converted; says which."""
 
