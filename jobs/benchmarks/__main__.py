@@ -8,6 +8,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks corrections-hold VIDEO... --ground-truth CSV --out FOLDER  # through other runs
     python -m jobs.benchmarks stage1 VIDEO                          # frames per second against a bare loop
     python -m jobs.benchmarks views RESULTS                         # ms a crop with its views, before and after
+    python -m jobs.benchmarks episode VIDEO                         # one long file, stage by stage, against its length
     python -m jobs.benchmarks memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
     python -m jobs.benchmarks cluster VIDEO...                      # a season from bucket to bucket on several nodes
@@ -79,6 +80,11 @@ def parser() -> argparse.ArgumentParser:
     of_views.add_argument("results", metavar="RESULTS", help="a finished run, whose crops are embedded")
     of_views.add_argument("--crops", type=int, default=32)
     of_views.add_argument("--repeats", type=int, default=5)
+    of_episode = commands.add_parser("episode", help="a whole command on one long file against the time that it plays")
+    of_episode.add_argument("video")
+    of_episode.add_argument("--num-cpus", type=int, nargs="+", default=[os.cpu_count() or 1], help="a run for each")
+    of_episode.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")
+    of_episode.add_argument("--folder", help="keep results and the commands' output there")
     of_length = commands.add_parser("memory", help="peak memory of stage 1 on files of several lengths")
     of_length.add_argument("video", help="is repeated until it is long enough")
     of_length.add_argument("--minutes", type=float, nargs="+", default=[10.0, 60.0])
@@ -221,6 +227,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             from jobs.benchmarks.views import views
 
             views(given.results, given.crops, given.repeats)
+        case "episode":
+            from jobs.benchmarks.episode import episode
+
+            episode(given.video, given.num_cpus, given.set, _folder(given, temporary))
         case "memory":
             from jobs.benchmarks.memory import memory
 
