@@ -76,6 +76,7 @@ def test_season_tables_are_the_titles_one_below_the_other_with_their_cast(tmp_pa
         table = season.read_table(f"{name}.parquet")
         assert table["cast_id"].to_pylist() == expected
         assert table.schema.equals(DELIVERED_OF_SEASON[name])
+        assert pq.ParquetFile(tmp_path / f"{name}.parquet").num_row_groups == 2  # a reader of one title reads one
         assert "cast_id" not in season.child("titles", "e1").read_table(f"{name}.parquet").column_names
 
 

@@ -5,6 +5,7 @@ By numpy alone: a worker that looks for faces carries no torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,4 +84,4 @@ def _reshape(attributes: dict[str, Any], x: np.ndarray, shape: np.ndarray) -> np
     return x.reshape(sizes)
 
 
-_WEIGHT_STEPS = {"DequantizeLinear": _dequantize_linear, "Reshape": _reshape}
+_WEIGHT_STEPS: Mapping[str, Callable[..., np.ndarray]] = {"DequantizeLinear": _dequantize_linear, "Reshape": _reshape}
