@@ -208,8 +208,8 @@ def _rows(look: _Look, device: str, rates: _Rates) -> list[PlanRow]:
     shards = [shard for video in state.videos for shard in video.shards]
     if look.has_results:
         # Written from tracks of the same digest, which nothing takes away without taking the results' marker first.
-        done = [PlanRow(title, stage, 1, 1) for stage in STAGES[1:]]
-        return [PlanRow(title, "tracks", len(shards), len(shards), "", rates.of_frames(0)), *done]
+        tracks_row = PlanRow(title, "tracks", len(shards), len(shards), "", rates.of_frames(0))
+        return [tracks_row, *(PlanRow(title, stage, 1, 1) for stage in STAGES[1:])]
     why = _changed(look, device)
     tracks = work.is_done(TRACKS, state.tracks_digest)
     missing = [] if tracks else [shard for _, shard in state.missing_shards()]
