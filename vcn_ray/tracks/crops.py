@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import cv2
 import numpy as np
@@ -127,11 +128,12 @@ class CropSampler:
         stride: frames that one crop stands for.
         min_crops: see above.
         finish: makes a crop.
-        blend_frames: the most frames at the end of a shot that `chosen` may be told to leave out.
+        blend_frames: the most frames at the end of a shot that `chosen` may be told to leave out; a track that has its
+            crops before them keeps no others.
     """
 
     def __init__(
-        self, first_frame: int, stride: int, min_crops: int, finish: Callable[[Cutout], Crop], blend_frames: int = 0
+        self, first_frame: int, stride: int, min_crops: int, finish: Callable[[Cutout], Crop], blend_frames: float = inf
     ):
         self._first_frame = first_frame
         self._stride = stride
