@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -249,12 +249,11 @@ class RunOptions(_Group):
         le=64,
         description="threads of a title's adaptation, whatever else the machine does: the same number, the same bytes",
     )
-    gpus_per_title: float = Field(
-        1.0,
-        gt=0,
-        le=1,
+    gpus_per_title: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
+        "auto",
         description="share of a GPU for each worker of a title, where adaptation runs on GPUs: 0.25 puts four titles "
-        "on one, for many short titles and a GPU whose memory carries four (a share of time, not of memory)",
+        "on one (a share of time: Ray does not share out memory); auto: as many as its memory carries, eight at most, "
+        "one where its kind or the network's need is not known",
     )
     workers_per_title: int = Field(
         1,
@@ -282,7 +281,8 @@ class RunOptions(_Group):
     @classmethod
     def _whole_gpus(cls, workers: int, info: ValidationInfo) -> int:
         """NCCL refuses two workers of a group on one GPU, after minutes; say so now."""
-        if workers > 1 and info.data.get("gpus_per_title", 1.0) < 1:
+        share = info.data.get("gpus_per_title", "auto")
+        if workers > 1 and share != "auto" and share < 1:
             raise PydanticCustomError("whole_gpus", "takes 1 where gpus_per_title is below 1")
         return workers
 

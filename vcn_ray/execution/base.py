@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -86,6 +86,14 @@ class Executor(ABC):
     def assemble(self, row: TaskRow) -> TaskRow:
         """Join a title's shards."""
 
+    def in_one_turn(self, state: TitleState) -> bool:
+        """Whether all that is left of a title after its shards is to be done in its turn, by `one_worker`."""
+        return False
+
+    def one_worker(self, state: TitleState, cpus: int) -> AbstractContextManager[None]:
+        """For the time of the block, one worker with so many CPUs does all that is asked for this title."""
+        return nullcontext()
+
     @abstractmethod
     def views(self, state: TitleState) -> Took:
         """Compute a title's missing cached views. `TitleError` where one fails."""
@@ -118,7 +126,7 @@ class AdaptationTask:
 
 
 class Trainer(Protocol):
-    """Whoever runs a title's adaptation on Ray: `on_ray.train.adapt_on_ray`, or another in its place."""
+    """Whoever runs a title's adaptation on Ray: `on_ray.train.adapt_on_ray`, or another for tests and simulations."""
 
     def __call__(self, adaptation: AdaptationTask, resources: Resources, event_actor: Any) -> None:
         """Adapt and cluster; blocks until it is over, also while there is no room. Raises `TitleError`.

@@ -71,10 +71,10 @@ class LocalExecutor(Executor):
         def tell(event: dict) -> None:
             self.events.receive({"title": state.title.id, "stage": "adapt", **event})
 
-        with shown_adaptation(state, self.context.monitor, cpus=1, gpus=0) as took:
+        with shown_adaptation(state, self.context.monitor, cpus=1, gpus=0) as shown:
             threads = state.options.run.threads_per_title
             state.stages.adapt(state.work, state.options, self.context.device, threads, tell)
-        return took()
+        return shown.took()
 
     def finish(self, row: TaskRow) -> TaskRow:
         """Write a title's results."""

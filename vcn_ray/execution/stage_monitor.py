@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from vcn_ray.execution.base import TitleError, Took
 from vcn_ray.execution.worker_events import adapt_epochs, tell_landed
@@ -39,15 +40,29 @@ class ShownViews:
         self._monitor.update(self._title, "views", self._done)
 
 
+@dataclass
+class ShownAdaptation:
+    """A title's adaptation on the monitor; `started` and `ended` (seconds since 1970) may be set to the worker's."""
+
+    cpus: int
+    started: float = field(default_factory=time.time)
+    ended: float | None = None
+
+    def took(self) -> Took:
+        """What it took, once it is over."""
+        wall_s = (self.ended or time.time()) - self.started
+        return Took(wall_s, wall_s * self.cpus)
+
+
 @contextmanager
-def shown_adaptation(state: TitleState, monitor: Monitor, cpus: int, gpus: float) -> Iterator[Callable[[], Took]]:
+def shown_adaptation(state: TitleState, monitor: Monitor, cpus: int, gpus: float) -> Iterator[ShownAdaptation]:
     """A title's adaptation on the monitor; what is given tells afterwards what it took."""
     title = state.title.id
     monitor.moved(title, "adapt")
     monitor.start(title, "adapt", adapt_epochs(state.options, state.options.adapt.max_iterations), "epochs")
-    started = time.time()
-    ended = started
-    yield lambda: Took(ended - started, (ended - started) * cpus)
-    ended = time.time()
-    monitor.landed(title, "adapt", "adapt", {"started": started, "ended": ended, "cpus": cpus, "gpus": gpus})
+    shown = ShownAdaptation(cpus)
+    yield shown
+    shown.ended = shown.ended or time.time()
+    times = {"started": shown.started, "ended": shown.ended, "cpus": cpus, "gpus": gpus}
+    monitor.landed(title, "adapt", "adapt", times)
     monitor.end(title, "adapt")

@@ -16,11 +16,13 @@ class Resources:
     workers: int = 1  # processes that share the title
     cpus: float = 1.0  # of each worker
     gpus: float = 0.0  # of each worker; 0: it runs on CPUs
+    memory_bytes: int = 0  # of each worker; 0: none is kept free for it
 
     def __str__(self) -> str:
-        """For messages: "2 workers of 1 CPU and 0.5 GPU"."""
+        """For messages: "2 workers of 1 CPU and 0.5 GPU with 2.1 GB of memory"."""
         gpus = f" and {self.gpus:g} GPU" if self.gpus else ""
-        return f"{self.workers} worker{'s' * (self.workers > 1)} of {self.cpus:g} CPU{gpus}"
+        memory = f" with {self.memory_bytes / 1e9:.1f} GB of memory" if self.memory_bytes else ""
+        return f"{self.workers} worker{'s' * (self.workers > 1)} of {self.cpus:g} CPU{gpus}{memory}"
 
 
 class TitleScheduler:
@@ -29,8 +31,8 @@ class TitleScheduler:
     While anything is being extracted, half of the CPUs stay with extraction and a worker gets one; on a single CPU
     titles wait. A worker that asked for more would wait for the end of extraction and slow it down meanwhile. When
     nothing is left to extract, a worker gets its threads' number, or one where that would leave no room for another
-    title that is to come: one's views fill the time in which the other's worker starts. Where machines come and go,
-    `resize` tells.
+    title that is to come: one's views fill the time in which the other's worker starts. Where titles adapt on GPUs,
+    their workers leave a CPU for what is joined and written meanwhile. Where machines come and go, `resize` tells.
 
     Args:
         cpus: of all machines.
@@ -55,7 +57,7 @@ class TitleScheduler:
         self._cpus, self._gpus, self._needs, self._most = cpus, gpus, needs, most_titles
         self._extracting = extracting
         self._used = self._titles = 0
-        self._left = titles
+        self._left = self._expected = titles
         self._waiting: list[tuple[int, int]] = []  # (place in the season, number of the request)
         self._requests = 0
         self._changed = threading.Condition()
@@ -69,7 +71,7 @@ class TitleScheduler:
     def expect(self, titles: int) -> None:
         """So many titles will come."""
         with self._changed:
-            self._left = titles
+            self._left = self._expected = titles
             self._changed.notify_all()
 
     def resize(self, cpus: int, gpus: int, cpus_per_worker: int) -> None:
@@ -78,6 +80,17 @@ class TitleScheduler:
             self._cpus, self._gpus = cpus, gpus
             self._needs = replace(self._needs, cpus=cpus_per_worker)
             self._changed.notify_all()
+
+    @property
+    def expected(self) -> int:
+        """Titles that were said to come, those that have been here included."""
+        with self._changed:
+            return self._expected
+
+    def leaves_room(self) -> bool:
+        """Whether a title that came now would have its turn at once."""
+        with self._changed:
+            return not self._waiting and self._fits()
 
     @property
     def waiting(self) -> int:
@@ -128,7 +141,8 @@ class TitleScheduler:
         if self._needs.gpus and self._titles >= self._titles_on_gpus():
             return False
         wanted = self._cpus_per_worker() * self._needs.workers
-        return self._used + wanted <= (self._cpus // 2 if self._extracting else max(self._cpus, wanted))
+        room = self._cpus - (self._needs.gpus > 0)
+        return self._used + wanted <= (self._cpus // 2 if self._extracting else max(room, wanted))
 
     def _titles_on_gpus(self) -> int:
         """Titles that the GPUs carry; a share of one cannot lie on two. One at least: it makes a cluster grow."""

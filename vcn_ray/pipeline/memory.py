@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vcn_ray.config import Options
+
 if TYPE_CHECKING:  # for light workers
     from vcn_ray.tracks.video_info import VideoInfo
 
@@ -33,3 +35,51 @@ def title_memory_bytes(minutes: float) -> int:
     minutes: length of its videos. Measured on 10 and 60 minutes.
     """
     return round(_MARGIN * (700_000_000 + 10_000_000 * minutes))
+
+
+#: What a minute of video full of people holds, where a title's tracks are not known yet; 12 crops of a track at most.
+TRACKS_PER_MINUTE, CROPS_PER_MINUTE = 100, 500
+
+_LEAST_CLASS_BYTES = 2**30
+_EMBEDDING_BYTES = 512 * 4  # the longest of any pack
+
+#: Tracks up to which all pairs are held, and bytes of a pair: evidence and what is made of it on the way.
+_DENSE_TRACKS, _PAIR_BYTES = 4000, 106
+_SPARSE_TRACK_BYTES = 80_000  # of each track beyond: its neighbours, in blocks
+
+
+def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
+    """Of a worker that adapts and clusters a title.
+
+    The libraries and the network; the crops, four times as the embeddings of their views (chunks, all of them, outputs
+    of student and for clustering), and their pixels where more than the head is trained; clustering's pairs.
+    """
+    adapt = options.adapt
+    views = 2 + adapt.cached_global_views + adapt.cached_local_views + adapt.quality_passes
+    of_crop = 4 * views * _EMBEDDING_BYTES + (3 * 112 * 112 if adapt.depth not in ("auto", "head") else 0)
+    dense = min(tracks, _DENSE_TRACKS)
+    clustering = _PAIR_BYTES * dense**2 + _SPARSE_TRACK_BYTES * (tracks - dense)
+    return round(_MARGIN * (800_000_000 + crops * of_crop + clustering))
+
+
+def memory_class(needed_bytes: int) -> int:
+    """The memory that a worker asks for: 1, 2, 4, ... GiB, so that titles of about one size can share it; 0 stays 0."""
+    if not needed_bytes:
+        return 0
+    asked = _LEAST_CLASS_BYTES
+    while asked < needed_bytes:
+        asked *= 2
+    return asked
+
+
+def gpu_memory_bytes(options: Options) -> int | None:
+    """Of a GPU, while a title adapts: CUDA's own, and by what is trained; None for a network that was not measured.
+
+    Measured on an H100 (docs/clusters.md): 11.1 GiB at most for the whole network with 64 pairs; the head needs far
+    less, most of it to embed views in batches of crops.
+    """
+    if options.adapt.depth in ("auto", "head"):
+        return 4 * 2**30
+    if options.models.face_id_onnx is not None or options.models.pack != "opencv-zoo":
+        return None
+    return round(2**30 * (1 + 11 * max(options.adapt.batch_pairs, 16) / 64))

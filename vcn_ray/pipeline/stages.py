@@ -72,6 +72,14 @@ class Stages(ABC):
     def title_memory_bytes(self, minutes: float) -> int:
         """Memory of a task that joins a title's tracks or writes its results, by the length of its videos."""
 
+    def adapt_memory_bytes(self, tracks: float, crops: float, options: Options) -> int:
+        """Memory of a worker that adapts and clusters a title with so many tracks and crops; 0: none is asked for."""
+        return 0
+
+    def gpu_memory_bytes(self, options: Options) -> int | None:
+        """Memory of a GPU that a title takes while it adapts; None where that is not known."""
+        return None
+
     @abstractmethod
     def extract(
         self, store: Store, task: ShardTask, info: VideoInfo, options: Options, on_frames: Callable[[int], None]

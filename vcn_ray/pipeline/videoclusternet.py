@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vcn_ray.config import Options
-from vcn_ray.pipeline.memory import VIEWS_MEMORY_BYTES, shard_memory_bytes, title_memory_bytes
+from vcn_ray.pipeline.memory import (
+    VIEWS_MEMORY_BYTES,
+    adapt_memory_bytes,
+    gpu_memory_bytes,
+    shard_memory_bytes,
+    title_memory_bytes,
+)
 from vcn_ray.pipeline.stages import OnEvent, ShardTask, Stages
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store
@@ -86,6 +92,14 @@ class VideoClusterNet(Stages):
     def title_memory_bytes(self, minutes: float) -> int:
         """By the length of the title; see `Stages`."""
         return title_memory_bytes(minutes)
+
+    def adapt_memory_bytes(self, tracks: float, crops: float, options: Options) -> int:
+        """By tracks and crops; see `Stages`."""
+        return adapt_memory_bytes(tracks, crops, options)
+
+    def gpu_memory_bytes(self, options: Options) -> int | None:
+        """By what is trained; see `Stages`."""
+        return gpu_memory_bytes(options)
 
     def extract(
         self, store: Store, task: ShardTask, info: VideoInfo, options: Options, on_frames: Callable[[int], None]

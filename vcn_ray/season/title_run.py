@@ -30,6 +30,16 @@ class TitleRun:
 
     def take(self, executor: Executor, state: TitleState) -> None:
         """Take a title to its results; what goes wrong is its own error."""
+        if not executor.in_one_turn(state):
+            self._take(executor, state)
+            return
+        with self._ledger.failing_alone(state.title.id, "tracks"):
+            self._monitor.moved(state.title.id, "waiting")
+            with executor.scheduler.take(state.place, self._gave_up) as cpus, executor.one_worker(state, cpus):
+                self._take(executor, state, cpus)
+
+    def _take(self, executor: Executor, state: TitleState, cpus: int | None = None) -> None:
+        """The way of a title; `cpus`: its workers', where it is its turn already."""
         title, result = state.title.id, self._ledger.results[state.title.id]
         with self._ledger.failing_alone(title, "tracks"):
             info = state.work.done_info(TRACKS, state.tracks_digest)
@@ -39,16 +49,7 @@ class TitleRun:
         if result.error is not None:
             return
         with self._ledger.failing_alone(title, "adapt"):
-            self._monitor.moved(title, "waiting")
-            took: dict[str, Took] = {}
-            in_turn = executor.views_need_turn  # the cluster may grow meanwhile
-            if not in_turn:
-                took["views"] = executor.views(state)
-                self._monitor.moved(title, "waiting")
-            with executor.scheduler.take(state.place, self._gave_up) as cpus:
-                if in_turn:
-                    took["views"] = executor.views(state)
-                took["adapt"] = executor.adapt(state, cpus)
+            took = self._adapt_in_turn(executor, state) if cpus is None else self._adapt(executor, state, cpus)
             result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
         if result.error is not None:
             return
@@ -60,6 +61,23 @@ class TitleRun:
             self._monitor.moved(title, "done")
             page = state.results.where("report.html")
             self._monitor.say(f"{title}: {result.counts.get('characters', 0)} characters, {page}")
+
+    def _adapt(self, executor: Executor, state: TitleState, cpus: int) -> dict[str, Took]:
+        return {"views": executor.views(state), "adapt": executor.adapt(state, cpus)}
+
+    def _adapt_in_turn(self, executor: Executor, state: TitleState) -> dict[str, Took]:
+        """Wait for the title's turn, with its views made before where there is room for both."""
+        self._monitor.moved(state.title.id, "waiting")
+        took: dict[str, Took] = {}
+        in_turn = executor.views_need_turn  # the cluster may grow meanwhile
+        if not in_turn:
+            took["views"] = executor.views(state)
+            self._monitor.moved(state.title.id, "waiting")
+        with executor.scheduler.take(state.place, self._gave_up) as cpus:
+            if in_turn:
+                return self._adapt(executor, state, cpus)
+            took["adapt"] = executor.adapt(state, cpus)
+        return took
 
     def _stats(self, stage: str, landed: TaskRow) -> TaskRow:
         """The numbers of a task; `TitleError` where it failed."""

@@ -30,7 +30,7 @@ def run_on_ray(
     from ray.data import DataContext, TaskPoolStrategy
 
     def work(row: TaskRow) -> TaskRow:
-        return attempt(do, row, run_id, _where)
+        return attempt(do, row, run_id, where_is_this)
 
     work.__name__ = work.__qualname__ = name
     with _BUILDING:
@@ -54,7 +54,7 @@ def run_task(row: TaskRow, do: Callable[[TaskRow], TaskRow], run_id: str, name: 
     import ray
 
     def work(row: TaskRow) -> TaskRow:
-        return attempt(do, row, run_id, _where)
+        return attempt(do, row, run_id, where_is_this)
 
     work.__name__ = work.__qualname__ = name
     task = ray.remote(work).options(
@@ -67,7 +67,8 @@ def run_task(row: TaskRow, do: Callable[[TaskRow], TaskRow], run_id: str, name: 
     return ray.get(task.remote(row))
 
 
-def _where(look: bool) -> tuple[str, set[str]]:
+def where_is_this(look: bool) -> tuple[str, set[str]]:
+    """This node's id and, if told to look, the ids of all nodes alive; see `attempts.attempt`."""
     import ray
 
     alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]} if look else set()

@@ -1,19 +1,25 @@
-"""The actor that workers tell how far they are, and that the driver asks."""
+"""The actor that workers tell how far they are, and that the driver asks; also where warm workers get their jobs."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from vcn_ray.execution.on_ray.title_desk import TitleDesk
+
 
 def make_event_actor(run_id: str) -> Any:
-    """An actor without CPUs, on this machine, that workers tell how far they are, and the driver asks."""
+    """An actor without CPUs, on this machine, that workers tell how far they are, and the driver asks.
+
+    It is the warm workers' `TitleDesk`, too: another actor would be another process.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    class Events:
+    class Events(TitleDesk):
         """Keeps what was told until the driver takes it."""
 
         def __init__(self) -> None:
+            super().__init__()
             self._events: list[dict[str, Any]] = []
 
         def put(self, event: dict[str, Any]) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import replace
+from typing import cast
 
 from vcn_ray.config import RunOptions
 from vcn_ray.errors import OptionError
@@ -14,15 +17,21 @@ from vcn_ray.execution.local import probe_here
 from vcn_ray.execution.on_ray.datasets import run_on_ray, run_task
 from vcn_ray.execution.on_ray.event_actor import make_event_actor
 from vcn_ray.execution.on_ray.session import Cluster, ray_session, settled_device
+from vcn_ray.execution.on_ray.title_worker import TitleWorker, warm_groups
 from vcn_ray.execution.on_ray.train import adapt_on_ray
+from vcn_ray.execution.on_ray.warm_groups import WarmGroups
+from vcn_ray.execution.on_ray.worker_needs import WorkerNeeds
 from vcn_ray.execution.request_batcher import RequestBatcher
 from vcn_ray.execution.stage_monitor import ShownViews, shown_adaptation
 from vcn_ray.execution.title_scheduler import Resources, TitleScheduler
 from vcn_ray.execution.worker_events import EventReceiver
+from vcn_ray.pipeline.layout import TRACKS
 from vcn_ray.pipeline.tasks import TaskRow, view_rows
 from vcn_ray.pipeline.title_state import TitleState
 
 _LOOK_EVERY_S = 5.0  # for machines that have come or gone
+_SMALL_MINUTES = 3.0  # of a title that one worker takes all the way
+_FPS = 25  # of a video of which only the frames are known here
 _SMALL_CPUS = 4  # below, a title's views wait for its turn: two Datasets and a trainer would starve one another
 
 
@@ -30,12 +39,13 @@ class RayExecutor(Executor):
     """The Ray at the options' address, this process's own where it has one, or one that is started when first needed.
 
     Args:
-        trainer: runs a title's adaptation; another one is for tests and simulations.
+        trainer: runs a title's adaptation, for tests and simulations. None: warm workers, or, where several share a
+            title, a group of its own.
     """
 
     many_titles = True
 
-    def __init__(self, trainer: Trainer = adapt_on_ray):
+    def __init__(self, trainer: Trainer | None = None):
         self._trainer = trainer
 
     def device(self, options: RunOptions) -> AbstractContextManager[str]:
@@ -47,6 +57,8 @@ class RayExecutor(Executor):
         """A Ray that was started for the run is stopped at the end."""
         self._run, self._gpu = context, context.device == "cuda"
         self._started = False  # one executor may do run after run
+        self._prepared = False  # whether a warm worker has been started ahead
+        self._at_work: dict[str, TitleWorker] = {}  # by title: who does all of it
         self._closed = threading.Event()
         with ExitStack() as self._stack:
             try:
@@ -68,8 +80,8 @@ class RayExecutor(Executor):
                 "option 'device': cuda was asked for and Ray has no GPU; use cpu or, on a cluster that starts machines "
                 "with GPUs when asked, say with --set max_titles_adapting=N how many titles may ask for one"
             )
-        gpus = options.gpus_per_title if self._gpu else 0.0
-        self._asked = Resources(options.workers_per_title, self._cpus_of(cluster), gpus)
+        self._needs = WorkerNeeds(self._run, cluster)
+        self._asked = Resources(options.workers_per_title, self._cpus_of(cluster), self._needs.gpus())
         self.scheduler = TitleScheduler(
             cluster.cpus,
             cluster.gpus,
@@ -81,6 +93,10 @@ class RayExecutor(Executor):
         self._views = RequestBatcher(self._run_views, lambda: 1 if self.views_need_turn else 2)
         self._receiver = EventReceiver(self._run.monitor, self._run.tasks.options)
         self._events = make_event_actor(self._run.run_id)
+        self._groups: WarmGroups | None = None
+        if self._trainer is None and options.workers_per_title == 1:
+            self._groups = warm_groups(self._events, self._run.run_id)
+            self._stack.callback(self._groups.close)
         threading.Thread(target=self._listen, name="events", daemon=True).start()
         self._started = True
 
@@ -102,42 +118,110 @@ class RayExecutor(Executor):
         return run_on_ray(rows, run.tasks.probe, run.run_id, "probe_videos")
 
     def extract(self, rows: Sequence[TaskRow], memory_bytes: int, done_before: Mapping[str, int]) -> Iterator[TaskRow]:
-        """Extract the shards of all titles in one streaming Dataset."""
+        """Extract the shards of all titles in one streaming Dataset; a worker is started for the first to be done."""
         self._receiver.done_before = done_before
         tasks, events = self._run.tasks, self._events
 
         def extract(row: TaskRow) -> TaskRow:
             return tasks.extract(row, events.put.remote)
 
-        return run_on_ray(rows, extract, self._run.run_id, "extract_tracks", self._cluster.fitting(memory_bytes))
+        left = Counter(row["title"] for row in rows)
+        self._prepare(left, rows)
+        fitting = self._cluster.fitting(memory_bytes)
+        for landed in run_on_ray(rows, extract, self._run.run_id, "extract_tracks", fitting):
+            left[landed["title"]] -= 1
+            self._prepare(left, rows)
+            yield landed
+
+    def _prepare(self, left: Counter[str], rows: Sequence[TaskRow]) -> None:
+        """Have the first warm worker started once the last shards of a title are under way.
+
+        A start takes about as long as a shard: earlier it would keep a CPU from extraction for nothing.
+        """
+        title, shards = min(left.items(), key=lambda item: item[1])
+        if self._groups is None or self._prepared or shards > self._cluster.cpus or not self.scheduler.leaves_room():
+            return
+        self._prepared = True
+        frames = sum(row["end_frame"] - row["first_frame"] for row in rows if row["title"] == title)
+        memory_bytes = self._needs.memory_bytes(frames / _FPS / 60, self._run.tasks.options[title])
+        self._groups.prepare(replace(self._asked, cpus=1, memory_bytes=memory_bytes))
+
+    def in_one_turn(self, state: TitleState) -> bool:
+        """For small titles on CPUs, as many as there are CPUs or more.
+
+        Their steps are so short that waiting for other titles' tasks, and starting Datasets, would take longer; and a
+        warm worker has the libraries and networks of all of them.
+        """
+        small = state.minutes <= _SMALL_MINUTES and self.scheduler.expected >= self._cluster.cpus
+        return self._groups is not None and not self._gpu and small
+
+    @contextmanager
+    def one_worker(self, state: TitleState, cpus: int) -> Iterator[None]:
+        """A warm one."""
+        memory_bytes = self._needs.memory_bytes(state.minutes, state.options)
+        asked = replace(self._asked, cpus=cpus, memory_bytes=memory_bytes)
+        worker = TitleWorker(cast(WarmGroups, self._groups), state.title.id, asked, self._events)
+        self._at_work[state.title.id] = worker
+        try:
+            yield
+        finally:
+            del self._at_work[state.title.id]
+            worker.release(keep=True)
 
     def assemble(self, row: TaskRow) -> TaskRow:
-        """Join a title's shards in a task."""
-        return run_task(row, self._run.tasks.assemble, self._run.run_id, "assemble_tracks", self._title_memory(row))
+        """Join a title's shards, in a task or by its worker."""
+        return self._one_task(row, self._run.tasks.assemble, "assemble_tracks")
 
     def views(self, state: TitleState) -> Took:
-        """Compute the views as tasks spread over the cluster."""
+        """Compute the views as tasks spread over the cluster, or by the title's worker."""
         started = time.monotonic()
         keys = state.stages.view_chunks(state.work, state.options, self._run.device)
         shown = ShownViews(state, len(keys), self._run.monitor)
         if keys:
+            rows, worker = view_rows(state, keys), self._at_work.get(state.title.id)
             with shown:
-                self._views.do(state.place, view_rows(state, keys), shown.landed)
+                if worker is None:
+                    self._views.do(state.place, rows, shown.landed)
+                else:
+                    for row in rows:
+                        shown.landed(worker.do_task(row, self._run.tasks.views, self._run.run_id))
         return Took(time.monotonic() - started, shown.cpu_s)
 
     def adapt(self, state: TitleState, cpus: int) -> Took:
-        """Adapt in Ray Train workers."""
+        """Adapt in a warm worker; where several share the title, or another trainer is given, by that."""
         workers, gpus, title = self._asked.workers, self._asked.gpus, state.title
         adaptation = AdaptationTask(
             state.stages, title.id, title.slug, state.work, state.options, self._run.device, state.results_digest
         )
-        with shown_adaptation(state, self._run.monitor, cpus * workers, gpus * workers) as took:
-            self._trainer(adaptation, Resources(workers, cpus, gpus), self._events)
-        return took()
+        with shown_adaptation(state, self._run.monitor, cpus * workers, gpus * workers) as shown:
+            if title.id in self._at_work:
+                times = self._at_work[title.id].adapt(adaptation)
+                shown.started, shown.ended = times["started"], times["ended"]
+                return shown.took()
+            found = state.work.done_info(TRACKS, state.tracks_digest) or {}
+            memory_bytes = self._needs.memory_bytes(state.minutes, state.options, found.get("counts", {}))
+            asked = replace(self._asked, cpus=cpus, memory_bytes=memory_bytes)
+            if self._groups is None:
+                (self._trainer or adapt_on_ray)(adaptation, asked, self._events)
+            else:
+                worker = TitleWorker(self._groups, title.id, asked, self._events)
+                try:
+                    times = worker.adapt(adaptation)
+                finally:
+                    # On CPUs its own results, and others' tracks, wait for the CPUs that a kept worker holds.
+                    worker.release(keep=self._gpu or self._cluster.cpus_left())
+                shown.started, shown.ended = times["started"], times["ended"]
+        return shown.took()
 
     def finish(self, row: TaskRow) -> TaskRow:
-        """Write a title's results in a task."""
-        return run_task(row, self._run.tasks.finish, self._run.run_id, "write_results", self._title_memory(row))
+        """Write a title's results, in a task or by its worker."""
+        return self._one_task(row, self._run.tasks.finish, "write_results")
+
+    def _one_task(self, row: TaskRow, do: Callable[[TaskRow], TaskRow], name: str) -> TaskRow:
+        worker = self._at_work.get(row["title"])
+        if worker is not None:
+            return worker.do_task(row, do, self._run.run_id)
+        return run_task(row, do, self._run.run_id, name, self._title_memory(row))
 
     def _title_memory(self, row: TaskRow) -> int:
         return self._cluster.fitting(self._run.tasks.stages.title_memory_bytes(row["minutes"]))

@@ -1,4 +1,4 @@
-"""Stage 2 on Ray Train: the warm workers of a title, which adapt and cluster until hardly anything changes.
+"""Stage 2 on Ray Train: what workers of a title run, which adapt and cluster until hardly anything changes.
 
 What is done is known from our own step markers alone. Ray Train is given no checkpoint and an empty folder each time,
 so that it never resumes anything behind our back; what it must have a folder for stays on the driver's machine.
@@ -14,7 +14,8 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from vcn_ray.errors import VcnError
 from vcn_ray.execution.base import AdaptationTask, TitleError
@@ -23,8 +24,10 @@ from vcn_ray.execution.on_ray.retry_policy import GiveUp, Retry, RetryPolicy
 from vcn_ray.execution.title_scheduler import Resources
 from vcn_ray.pipeline.stages import Event, OnEvent
 
+T = TypeVar("T")
+
 #: Ray Train takes back its request for workers that long unanswered, and we put it again: new machines take minutes.
-_START_TIMEOUT_S = 120
+START_TIMEOUT_S = 120
 
 #: How often Ray Train looks after its workers; at its own 2 s a finished title waits a second and more to be noticed.
 _LOOK_EVERY_S = 0.5
@@ -38,14 +41,14 @@ def adapt_on_ray(
     resources: Resources,
     event_actor: Any,
     *,
-    fit: Callable[[Callable[[], None], str, Resources], None] | None = None,
+    fit: Callable[[Callable[[], object], str, Resources], None] | None = None,
     pause: Callable[[float], None] = time.sleep,
     nodes: NodeWatch = NODE_WATCH,
 ) -> None:
-    """Adapt and cluster in Ray Train workers; blocks until it is over, also while Ray has no room; see `Trainer`.
+    """Adapt and cluster in a worker group of the title's own: for several workers; see `Trainer`.
 
-    A death is answered by a run of its own, not by Ray Train: while a group starts up, it takes a worker's death for
-    its controller's fault and gives up, and it tells nobody of a retry. Our step markers say where to go on.
+    One worker alone is a `title_worker.TitleWorker`, which serves title after title. Several keep a group a title: they
+    meet in a process group, which one that dies leaves broken for all.
 
     Args:
         adaptation: what to do.
@@ -55,24 +58,40 @@ def adapt_on_ray(
         pause: waits so many seconds before another try.
         nodes: tells a crash from a lost machine where the error does not.
     """
-    # Ray Train reads these where it starts a run's controller.
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(_START_TIMEOUT_S))
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", str(_LOOK_EVERY_S))
+    # A second run of a title is another line in the dashboard.
+    name = f"{adaptation.slug}-{adaptation.inputs_digest}-{uuid.uuid4().hex[:6]}"
+    attempts = itertools.count(1)
+
+    def attempt() -> None:
+        loop = partial(adapt_in_worker, adaptation, event_actor)
+        (fit or fit_once)(loop, f"{name}-{next(attempts)}", resources)
 
     def tell(event: Event) -> None:
         event_actor.put.remote({"title": adaptation.title, "stage": "adapt", **event})
 
-    def adapt_title() -> None:
-        _adapt_in_worker(adaptation, tell)
+    until_done(attempt, RetryPolicy(adaptation.title, resources, START_TIMEOUT_S), tell, pause=pause, nodes=nodes)
 
-    policy = RetryPolicy(adaptation.title, resources, _START_TIMEOUT_S)
-    # A second run of a title is another line in the dashboard.
-    name = f"{adaptation.slug}-{adaptation.inputs_digest}-{uuid.uuid4().hex[:6]}"
-    for attempt in itertools.count(1):
+
+def until_done(
+    attempt: Callable[[], T],
+    policy: RetryPolicy,
+    tell: OnEvent,
+    *,
+    pause: Callable[[float], None],
+    nodes: NodeWatch,
+) -> T:
+    """What an attempt gives that is not ended by Ray; blocks, also while Ray has no room.
+
+    A death is answered by another attempt, not by Ray Train: while a group starts up, it takes a worker's death for its
+    controller's fault and gives up, and it tells nobody of a retry. Our step markers say where to go on.
+
+    Raises:
+        TitleError: the attempt's own, or that it is given up.
+    """
+    while True:
         alive_before = nodes.alive()
         try:
-            (fit or fit_once)(adapt_title, f"{name}-{attempt}", resources)
-            return
+            return attempt()
         except Exception as error:
             cause = failure_cause(error, alive_before, nodes)
             if isinstance(cause, TitleError):
@@ -86,10 +105,11 @@ def adapt_on_ray(
         pause(pause_s)
 
 
-def _adapt_in_worker(adaptation: AdaptationTask, tell: OnEvent) -> None:
-    """What each worker runs. Raises `TitleError` for what is wrong with the title; what Ray and peers raise goes on.
+def adapt_in_worker(adaptation: AdaptationTask, event_actor: Any) -> dict[str, float]:
+    """What each worker of a title runs; gives when it ``started`` and ``ended``, seconds since 1970.
 
-    Raising, not returning, also ends the other workers of the group, who would wait for this one.
+    Raises `TitleError` for what is wrong with the title; what Ray and peers raise goes on. Raising, not returning, also
+    ends the other workers of a group, who would wait for this one.
     """
     import ray.train
     import ray.train.torch
@@ -99,18 +119,18 @@ def _adapt_in_worker(adaptation: AdaptationTask, tell: OnEvent) -> None:
     from vcn_ray.adapt.workers import PeerLostError, Workers, in_process_group
 
     title, options, device = adaptation.title, adaptation.options, adaptation.device
+    started = time.time()
 
-    def leaving() -> bool:
-        """Whether Ray has been told that a machine of this group will be drained."""
-        return ray.train.get_preemption_info() is not None
+    def tell(event: Event) -> None:
+        event_actor.put.remote({"title": title, "stage": "adapt", **event})
 
     try:
         if ray.train.get_context().get_world_size() > 1:
-            workers = in_process_group(leaving)
+            workers = in_process_group(machine_is_leaving)
             if device == "cuda":
                 device = str(ray.train.torch.get_device())
         else:
-            workers = Workers(leaving=leaving)
+            workers = Workers(leaving=machine_is_leaving)
         adaptation.stages.adapt(adaptation.work, options, device, options.run.threads_per_title, tell, workers=workers)
     except PeerLostError:
         time.sleep(_PEER_SEEN_DEAD_S)  # Ray ends this worker as soon as it sees the other one's end, and why
@@ -127,22 +147,35 @@ def _adapt_in_worker(adaptation: AdaptationTask, tell: OnEvent) -> None:
         ) from None
     except Exception as error:
         raise TitleError(f"{title}: unexpected {type(error).__name__}: {error}", traceback.format_exc()) from None
+    return {"started": started, "ended": time.time()}
 
 
-def fit_once(loop: Callable[[], None], name: str, resources: Resources) -> None:
+def machine_is_leaving() -> bool:
+    """Whether Ray has been told that a machine of this worker's group will be drained; asked in a worker."""
+    import ray.train
+
+    return ray.train.get_preemption_info() is not None
+
+
+def fit_once(loop: Callable[[], object], name: str, resources: Resources) -> None:
     """One Ray Train run of a loop. Raises whatever ends it."""
+    # Ray Train reads these where it starts a run's controller.
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", str(START_TIMEOUT_S))
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", str(_LOOK_EVERY_S))
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    asked = {"CPU": resources.cpus} | ({"GPU": resources.gpus} if resources.gpus else {})
+    asked = {"CPU": resources.cpus, "GPU": resources.gpus, "memory": resources.memory_bytes}
     # Ray Train makes sure of its folder in the controller, which runs beside the driver; workers would use it for
     # checkpoints, of which there are none. So it needs neither a shared file system nor the results' object store.
     with tempfile.TemporaryDirectory(prefix="vcn_ray_train_", ignore_cleanup_errors=True) as folder:
         TorchTrainer(
-            loop,
+            cast(Callable[[], None], loop),
             torch_config=_torch_config(resources.workers),
             scaling_config=ScalingConfig(
-                num_workers=resources.workers, use_gpu=resources.gpus > 0, resources_per_worker=asked
+                num_workers=resources.workers,
+                use_gpu=resources.gpus > 0,
+                resources_per_worker={name: amount for name, amount in asked.items() if amount},
             ),
             run_config=cast(Any, RunConfig)(  # the stubs are of an older Ray Train
                 name=name,
