@@ -12,6 +12,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks memory VIDEO                          # peak of stage 1 on 10 minutes and on an hour
     python -m jobs.benchmarks overhead VIDEO...                     # whole commands with and without Ray
     python -m jobs.benchmarks cluster VIDEO...                      # a season from bucket to bucket on several nodes
+    python -m jobs.benchmarks titles VIDEO... --copies 40           # many small titles against the sum of their work
     python -m jobs.benchmarks group                                 # what starting a Ray Train worker group adds
     python -m jobs.benchmarks review-load                           # the review page of 500 people and 20,000 tracks
 
@@ -101,6 +102,12 @@ def parser() -> argparse.ArgumentParser:
     of_cluster.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")
     of_cluster.add_argument("--nodes", type=int, default=2, help="of one CPU each")
     of_cluster.add_argument("--folder", help="keep figures and the store's log there")
+    of_titles = commands.add_parser("titles", help="many small titles against the sum of their work")
+    of_titles.add_argument("videos", nargs="+", help="short clips, taken in turn")
+    of_titles.add_argument("--copies", type=int, default=40, help="titles in all")
+    of_titles.add_argument("--num-cpus", type=int, default=os.cpu_count())
+    of_titles.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any option, repeatable")
+    of_titles.add_argument("--folder", help="keep results and the command's output there")
     of_group = commands.add_parser("group", help="fit() of an empty loop")
     of_group.add_argument("--repeats", type=int, default=5)
     of_group.add_argument("--num-cpus", type=int, default=os.cpu_count())
@@ -243,6 +250,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             from jobs.benchmarks.multi_node import cluster
 
             cluster(given.videos, given.set, given.nodes, _folder(given, temporary))
+        case "titles":
+            from jobs.benchmarks.many_titles import titles
+
+            titles(given.videos, given.copies, given.num_cpus, given.set, _folder(given, temporary))
         case "group":
             from jobs.benchmarks.worker_group_startup import group
 

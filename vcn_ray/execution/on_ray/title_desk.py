@@ -48,11 +48,11 @@ class TitleDesk:
     def ask(self, worker: str, done: int, outcome: Outcome | None) -> tuple[int, Job] | None:
         """What a worker is to do, which has done job `done` (0: none) with that outcome.
 
-        The number of the job and the job; ``(done, [])``: nothing new, and the outcome is known here; None: nothing is
-        known of the worker.
+        The number of the job and the job; ``(done, [])``: nothing new, and the outcome is known here; None: it has not
+        been given a job since the desk was set up. Who has asked is known as having job 0.
         """
-        given = self._given.get(worker)
-        if given is None:
+        given = self._given.setdefault(worker, _Given(0, []))
+        if given.number == 0:
             return None
         if given.number <= done:
             given.outcome = outcome

@@ -18,9 +18,8 @@ from vcn_ray.execution.title_scheduler import Resources
 from vcn_ray.pipeline.stages import Event
 from vcn_ray.pipeline.tasks import TaskRow
 
-#: What a start takes of one CPU, about: a group without a title is kept for as long. On a GPU its context comes on top.
-_KEEP_IDLE_S = 15.0
-_KEEP_IDLE_ON_GPU_S = 60.0
+#: How long a group without a title is kept, at least and at most; on a GPU always the longest, for CUDA's context.
+_KEPT_LEAST_S, _KEPT_MOST_S = 5.0, 60.0
 
 #: A desk that does not answer for so long will not: the driver is gone.
 _DESK_GONE_S = 120.0
@@ -103,8 +102,8 @@ def warm_groups(desk: Any, run_id: str) -> WarmGroups:
     return WarmGroups(_RayDesk(desk), run, f"titles-{run_id[:8]}", _keep_idle_s)
 
 
-def _keep_idle_s(resources: Resources) -> float:
-    return _KEEP_IDLE_ON_GPU_S if resources.gpus else _KEEP_IDLE_S
+def _keep_idle_s(resources: Resources, start_s: float) -> float:
+    return _KEPT_MOST_S if resources.gpus else min(max(start_s, _KEPT_LEAST_S), _KEPT_MOST_S)
 
 
 class _RayDesk:

@@ -1,9 +1,9 @@
 """Worker groups that take title after title: which there are, which is free, when one is no longer worth its CPUs.
 
 A group is one long run of Ray Train. Starting one takes seconds of a CPU (Ray's actors, torch, the networks), so that
-one which has done its title is kept for the next: for as long as a start takes, which costs at most twice what would
-have been best. It is Ray that counts CPUs, GPUs and memory; a group that waits holds its own, and nobody else can have
-them.
+one which has done its title is kept for the next: for about as long as its start took, which costs at most twice what
+would have been best. It is Ray that counts CPUs, GPUs and memory; a group that waits holds its own, and nobody else can
+have them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from vcn_ray.execution.base import TitleError
@@ -53,7 +53,10 @@ class Group:
     job: Job | None = None  # kept, since the desk may forget it
     taken: bool = False
     outcome: Outcome | None = None
-    idle_since: float | None = None  # None: it belongs to a title
+    idle: bool = False  # it belongs to no title
+    idle_since: float = 0.0
+    started_at: float = field(default_factory=time.monotonic)
+    start_s: float | None = None  # what starting it took; None: its worker has not been heard of yet
     ending: bool = False
     ended: bool = False
     error: BaseException | None = None  # what ended it
@@ -79,7 +82,8 @@ class WarmGroups:
         desk: where the workers ask.
         run: starts a group of this name with these resources, and returns when it has ended, or raises what ended it.
         name: what the groups' names begin with.
-        keep_idle_s: how long a group with these resources is kept without a title.
+        keep_idle_s: how long a group with these resources, whose start took so long, is kept without a title.
+        look_every_s: how often it is asked at the desk what has been done.
     """
 
     def __init__(
@@ -87,11 +91,11 @@ class WarmGroups:
         desk: Desk,
         run: Callable[[str, Resources], None],
         name: str,
-        keep_idle_s: Callable[[Resources], float],
-        clock_s: Callable[[], float] = time.monotonic,
+        keep_idle_s: Callable[[Resources, float], float],
+        look_every_s: float = _LOOK_EVERY_S,
     ):
         self._desk, self._run, self._name, self._keep_idle_s = desk, run, name, keep_idle_s
-        self._clock_s = clock_s
+        self._look_every_s = look_every_s
         self._groups: list[Group] = []
         self._started = 0
         self._closed = False
@@ -102,15 +106,15 @@ class WarmGroups:
         """Have a group started for a title that comes soon, unless one is there."""
         with self._changed:
             if not self._groups:
-                self._start(resources).idle_since = self._clock_s()
+                self._start(resources).idle = True
 
     def take(self, resources: Resources) -> Group:
         """A group for a title: one that waits, or a new one, in the place of one that waits and does not suit."""
         with self._changed:
-            waiting = [group for group in self._groups if group.idle_since is not None and not group.ending]
+            waiting = [group for group in self._groups if group.idle and not group.ending]
             for group in waiting:
                 if group.suits(resources):
-                    group.idle_since = None
+                    group.idle = False
                     return group
             if waiting:
                 self._end(waiting[0])
@@ -138,6 +142,7 @@ class WarmGroups:
                 self._changed.wait(timeout=0.5)
         if group.outcome is None:  # its last word may have been left unheard
             self._look([group])
+            self._forget(group)
         outcome, group.job = group.outcome, None
         if outcome is None:
             if group.error is None or (group.served and not group.taken):
@@ -159,7 +164,7 @@ class WarmGroups:
             if group.ended or group.ending:
                 return
             if keep and not self._closed:
-                group.idle_since = self._clock_s()
+                group.idle, group.idle_since = True, time.monotonic()
             else:
                 self._end(group)
 
@@ -193,40 +198,62 @@ class WarmGroups:
             group.ended = True
             self._groups.remove(group)
             self._changed.notify_all()
+            at_work = bool(group.job)
+        if not at_work:
+            self._forget(group)
 
     def _end(self, group: Group) -> None:
         """Give it the job to end, when it has none; the watching thread says so at the desk."""
-        group.ending, group.idle_since = True, None
+        group.ending, group.idle = True, False
         if group.job is None:
             group.number += 1
             group.job, group.taken, group.outcome = [], False, None
 
+    def _forget(self, group: Group) -> None:
+        with suppress(Exception):  # the desk has forgotten it already, or Ray has ended
+            self._desk.forget(group.name)
+
     def _watch(self) -> None:
         """Hear what has been done, give again what the desk has forgotten, end what has waited too long."""
         while True:
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(self._look_every_s)
             with self._changed:
                 if self._closed and not self._groups:
                     return
-                now = self._clock_s()
                 for group in self._groups:
-                    if group.idle_since is not None and now - group.idle_since > self._keep_idle_s(group.resources):
-                        self._end(group)
-                busy = [group for group in self._groups if group.job is not None and group.outcome is None]
-            if busy:
-                self._look(busy)
+                    if group.idle and group.start_s is not None:
+                        kept_s = time.monotonic() - group.idle_since
+                        if kept_s > self._keep_idle_s(group.resources, group.start_s):
+                            self._end(group)
+                unheard = [
+                    group
+                    for group in self._groups
+                    if group.start_s is None or (group.job is not None and group.outcome is None)
+                ]
+            if unheard:
+                self._look(unheard)
 
     def _look(self, groups: list[Group]) -> None:
-        asked = {group.name: group.number for group in groups}
+        with self._changed:
+            asked = {group.name: group.number for group in groups}
+            jobs = {group.name: group.job for group in groups if not group.ended}
         try:
             known = self._desk.look(asked)
-            for group in groups:
-                if group.name not in known and group.job is not None and not group.ended:
-                    self._desk.give(group.name, asked[group.name], group.job)
+            for name in asked.keys() - known.keys():
+                job = jobs.get(name)
+                if job is not None:
+                    self._desk.give(name, asked[name], job)
         except Exception:  # the desk is started again, or Ray is ending
             return
         with self._changed:
             for group in groups:
-                if group.name in known and group.number == asked[group.name]:
-                    group.taken, group.outcome = known[group.name]
+                if group.name not in known:
+                    continue
+                taken, outcome = known[group.name]
+                if group.start_s is None and (taken or asked[group.name] == 0):
+                    group.idle_since = time.monotonic()
+                    group.start_s = group.idle_since - group.started_at
+                if group.number == asked[group.name]:
+                    group.outcome = outcome
+                    group.taken |= taken  # a desk that was started again does not know it
             self._changed.notify_all()
