@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -249,7 +249,7 @@ class RunOptions(_Group):
         le=64,
         description="threads of a title's adaptation, whatever else the machine does: the same number, the same bytes",
     )
-    gpus_per_title: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
+    gpus_per_title: float | Literal["auto"] = Field(
         "auto",
         description="share of a GPU for each worker of a title, where adaptation runs on GPUs: 0.25 puts four titles "
         "on one (a share of time: Ray does not share out memory); auto: as many as its memory carries, eight at most, "
@@ -276,6 +276,17 @@ class RunOptions(_Group):
     gpu_hour_cost: float | None = Field(
         None, ge=0, description="price of an hour of one GPU, without the CPUs of its machine; for the summary, too"
     )
+
+    @field_validator("gpus_per_title", mode="before")
+    @classmethod
+    def _share_or_auto(cls, share: Any) -> Any:
+        """One sentence for both kinds of value."""
+        try:
+            if share == "auto" or 0 < float(share) <= 1:
+                return share
+        except (TypeError, ValueError):
+            pass
+        raise PydanticCustomError("share", "takes auto, or a number above 0 and up to 1")
 
     @field_validator("workers_per_title")
     @classmethod

@@ -82,6 +82,8 @@ def _takes_at_once(scheduler: TitleScheduler, titles: int, expected: int) -> lis
         (16, 1, Resources(cpus=2, gpus=0.25), False, [2, 2, 2, 2]),
         (16, 2, Resources(cpus=2, gpus=0.4), False, [2, 2, 2, 2]),
         (16, 4, Resources(cpus=2, workers=2, gpus=1), False, [2, 2]),
+        (3, 1, Resources(cpus=1, gpus=0.125), False, [1, 1]),  # the third CPU joins and writes titles meanwhile
+        (1, 1, Resources(cpus=1, gpus=0.125), False, [1]),
         (16, 0, Resources(cpus=2, gpus=1), False, [2]),  # a cluster without a GPU yet grows by being asked
     ],
 )
@@ -126,6 +128,17 @@ def test_first_of_the_season_goes_first_whoever_asked_before() -> None:
     for thread in threads:
         thread.join()
     assert order == [1, 2, 3]
+
+
+def test_room_is_for_whoever_comes_first() -> None:
+    scheduler = TitleScheduler(4, 0, Resources(), extracting=True)
+    scheduler.expect(7)
+    assert scheduler.leaves_room()
+    with scheduler.take(0, threading.Event()), scheduler.take(1, threading.Event()):
+        assert not scheduler.leaves_room()
+        scheduler.extraction_over()
+        assert scheduler.leaves_room()
+    assert scheduler.expected == 7
 
 
 def test_waiting_titles_start_when_machines_come() -> None:
