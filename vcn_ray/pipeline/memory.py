@@ -41,7 +41,8 @@ def title_memory_bytes(minutes: float) -> int:
 TRACKS_PER_MINUTE, CROPS_PER_MINUTE = 100, 500
 
 _LEAST_CLASS_BYTES = 2**30
-_EMBEDDING_BYTES = 512 * 4  # the longest of any pack
+_EMBEDDING_BYTES = {"opencv-zoo": 128 * 4}
+_LONGEST_EMBEDDING_BYTES = 512 * 4  # of the other packs
 
 #: Tracks up to which all pairs are held, and bytes of a pair: evidence and what is made of it on the way.
 _DENSE_TRACKS, _PAIR_BYTES = 4000, 106
@@ -56,10 +57,14 @@ def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
     """
     adapt = options.adapt
     views = 2 + adapt.cached_global_views + adapt.cached_local_views + adapt.quality_passes
-    of_crop = 4 * views * _EMBEDDING_BYTES + (3 * 112 * 112 if adapt.depth not in ("auto", "head") else 0)
+    own_network = options.models.face_id_onnx is not None
+    embedding = None if own_network else _EMBEDDING_BYTES.get(options.models.pack)
+    of_crop = 4 * views * (embedding or _LONGEST_EMBEDDING_BYTES) + (
+        3 * 112 * 112 if adapt.depth not in ("auto", "head") else 0
+    )
     dense = min(tracks, _DENSE_TRACKS)
     clustering = _PAIR_BYTES * dense**2 + _SPARSE_TRACK_BYTES * (tracks - dense)
-    return round(_MARGIN * (800_000_000 + crops * of_crop + clustering))
+    return round(_MARGIN * (650_000_000 + crops * of_crop + clustering))
 
 
 def memory_class(needed_bytes: int) -> int:

@@ -134,7 +134,7 @@ class RayExecutor(Executor):
             yield landed
 
     def _prepare(self, left: Counter[str], rows: Sequence[TaskRow]) -> None:
-        """Have the first warm worker started once the last shards of a title are under way.
+        """Have the first warm worker started once the last shards are under way of a title that will go to it at once.
 
         A start takes about as long as a shard: earlier it would keep a CPU from extraction for nothing.
         """
@@ -143,8 +143,13 @@ class RayExecutor(Executor):
             return
         self._prepared = True
         frames = sum(row["end_frame"] - row["first_frame"] for row in rows if row["title"] == title)
-        memory_bytes = self._needs.memory_bytes(frames / _FPS / 60, self._run.tasks.options[title])
-        self._groups.prepare(replace(self._asked, cpus=1, memory_bytes=memory_bytes))
+        minutes = frames / _FPS / 60
+        if self._gpu or self._is_small(minutes):
+            memory_bytes = self._needs.memory_bytes(minutes, self._run.tasks.options[title])
+            self._groups.prepare(replace(self._asked, cpus=1, memory_bytes=memory_bytes))
+
+    def _is_small(self, minutes: float) -> bool:
+        return minutes <= _SMALL_MINUTES and self.scheduler.expected >= self._cluster.cpus
 
     def in_one_turn(self, state: TitleState) -> bool:
         """For small titles on CPUs, as many as there are CPUs or more.
@@ -152,8 +157,7 @@ class RayExecutor(Executor):
         Their steps are so short that waiting for other titles' tasks, and starting Datasets, would take longer; and a
         warm worker has the libraries and networks of all of them.
         """
-        small = state.minutes <= _SMALL_MINUTES and self.scheduler.expected >= self._cluster.cpus
-        return self._groups is not None and not self._gpu and small
+        return self._groups is not None and not self._gpu and self._is_small(state.minutes)
 
     @contextmanager
     def one_worker(self, state: TitleState, cpus: int) -> Iterator[None]:
