@@ -33,13 +33,14 @@ class WorkerNeeds:
     def memory_bytes(self, minutes: float, options: Options, counts: Mapping[str, int] | None = None) -> int:
         """Of a worker for a title so long; no more than some machine has, or it would never come.
 
-        counts: of its tracks and crops, where it is only to adapt the title. None: they are not known yet, and it joins
-        and writes the title, too.
+        counts: of its tracks and crops, where it is only to adapt the title. None: they are not known yet, and it joins,
+        embeds and writes the title, too.
         """
         stages = self._run.tasks.stages
         if counts is not None:
             needed = stages.adapt_memory_bytes(counts.get("tracks", 0), counts.get("crops", 0), options)
         else:
             of_minutes = TRACKS_PER_MINUTE * minutes, CROPS_PER_MINUTE * minutes
-            needed = max(stages.adapt_memory_bytes(*of_minutes, options), stages.title_memory_bytes(minutes))
+            adapt_bytes = stages.adapt_memory_bytes(*of_minutes, options)
+            needed = max(adapt_bytes, stages.views_memory_bytes, stages.title_memory_bytes(minutes))
         return self._cluster.fitting(memory_class(needed))
