@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ def test_on_ray_a_dying_worker_costs_its_piece_alone(tmp_path: Path, ray_cluster
             raise InputError("piece 4 is damaged")
         return {"square": number**2}
 
+    threads = threading.active_count()
     landed = {row["step"]: row for row in run_on_ray([_row(tmp_path, n) for n in range(6)], step, "run", "pieces")}
+    assert threading.active_count() <= threads, "a Dataset that is over leaves a thread behind"
     assert len(landed) == 6
     done = {key: json.loads(row["stats"])["square"] for key, row in landed.items() if not row["error"]}
     expected = {f"shards/{n}": n**2 for n in (0, 1, 3, 5)}

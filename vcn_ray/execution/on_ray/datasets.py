@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
-
-import pyarrow as pa
 
 from vcn_ray.execution.attempts import attempt
 from vcn_ray.pipeline.tasks import TaskRow
@@ -28,6 +25,7 @@ def run_on_ray(
     """
     import ray
     from ray.data import DataContext, TaskPoolStrategy
+    from ray.data.block import BlockAccessor
 
     def work(row: TaskRow) -> TaskRow:
         return attempt(do, row, run_id, where_is_this)
@@ -42,8 +40,11 @@ def run_on_ray(
         tasks = ray.data.from_items(list(rows), override_num_blocks=len(rows))
         dataset = tasks.map(work, num_cpus=1, memory=memory_bytes or None, compute=TaskPoolStrategy())
         dataset.set_name(f"{name}_{run_id[:8]}")
-    for batch in dataset.iter_batches(batch_size=None, prefetch_batches=0, batch_format="pyarrow"):
-        yield from cast(pa.Table, batch).to_pylist()
+    # Not `iter_batches`: without prefetching it leaves a thread behind for each Dataset, with it a row that has landed
+    # waits for the next one.
+    for bundle in dataset.iter_internal_ref_bundles():
+        for entry in bundle.blocks:
+            yield from BlockAccessor.for_block(ray.get(entry.ref)).to_arrow().to_pylist()
 
 
 def run_task(row: TaskRow, do: Callable[[TaskRow], TaskRow], run_id: str, name: str, memory_bytes: int = 0) -> TaskRow:

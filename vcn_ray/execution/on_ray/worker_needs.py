@@ -33,8 +33,8 @@ class WorkerNeeds:
     def memory_bytes(self, minutes: float, options: Options, counts: Mapping[str, int] | None = None) -> int:
         """Of a worker for a title so long; no more than some machine has, or it would never come.
 
-        counts: of its tracks and crops, where it is only to adapt the title. None: they are not known yet, and it joins,
-        embeds and writes the title, too.
+        counts: of its tracks and crops, where it is only to adapt the title. None: they are not known yet, and it
+        joins, embeds and writes the title, too.
         """
         stages = self._run.tasks.stages
         if counts is not None:
