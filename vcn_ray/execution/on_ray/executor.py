@@ -198,24 +198,28 @@ class RayExecutor(Executor):
             state.stages, title.id, title.slug, state.work, state.options, self._run.device, state.results_digest
         )
         with shown_adaptation(state, self._run.monitor, cpus * workers, gpus * workers) as shown:
-            if title.id in self._at_work:
-                times = self._at_work[title.id].adapt(adaptation)
-                shown.started, shown.ended = times["started"], times["ended"]
-                return shown.took()
-            found = state.work.done_info(TRACKS, state.tracks_digest) or {}
-            memory_bytes = self._needs.memory_bytes(state.minutes, state.options, found.get("counts", {}))
-            asked = replace(self._asked, cpus=cpus, memory_bytes=memory_bytes)
-            if self._groups is None:
-                (self._trainer or adapt_on_ray)(adaptation, asked, self._events)
-            else:
-                worker = TitleWorker(self._groups, title.id, asked, self._events)
-                try:
-                    times = worker.adapt(adaptation)
-                finally:
-                    # On CPUs its own results, and others' tracks, wait for the CPUs that a kept worker holds.
-                    worker.release(keep=self._gpu or self._cluster.cpus_left())
+            times = self._adapt(adaptation, state, cpus)
+            if times is not None:
                 shown.started, shown.ended = times["started"], times["ended"]
         return shown.took()
+
+    def _adapt(self, adaptation: AdaptationTask, state: TitleState, cpus: int) -> dict[str, float] | None:
+        """Gives when its worker began and ended, where that is known."""
+        at_work = self._at_work.get(adaptation.title)
+        if at_work is not None:
+            return at_work.adapt(adaptation)
+        found = state.work.done_info(TRACKS, state.tracks_digest) or {}
+        memory_bytes = self._needs.memory_bytes(state.minutes, state.options, found.get("counts", {}))
+        asked = replace(self._asked, cpus=cpus, memory_bytes=memory_bytes)
+        if self._groups is None:
+            (self._trainer or adapt_on_ray)(adaptation, asked, self._events)
+            return None
+        worker = TitleWorker(self._groups, adaptation.title, asked, self._events)
+        try:
+            return worker.adapt(adaptation)
+        finally:
+            # On CPUs its own results, and others' tracks, wait for the CPUs that a kept worker holds.
+            worker.release(keep=self._gpu or self._cluster.cpus_left())
 
     def finish(self, row: TaskRow) -> TaskRow:
         """Write a title's results, in a task or by its worker."""
