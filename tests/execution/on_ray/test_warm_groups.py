@@ -6,6 +6,7 @@
 - A group waits as long as was said, and is taken by no title that asks for less or needs more.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -90,6 +91,13 @@ class _Threads:
             return worker._done(job, worker._tell)
         finally:
             worker.release(keep=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_frozen() -> Iterator[None]:
+    """The workers are threads of this process here."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
