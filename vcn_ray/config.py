@@ -212,6 +212,12 @@ class ClusterOptions(_Group):
         description="how many wrong splits one wrong merge is worth: 1 merges what is more probable than not; 10 wants "
         "odds of 10 to 1, so fewer characters hold two people and more people have two characters",
     )
+    memory_mb: int = Field(
+        1700,
+        ge=64,
+        description="memory for pairs of tracks: a title of more tracks than matrices of all pairs fit for (1700: "
+        "4,000 tracks) is clustered by lists of each track's nearest, as long as the memory lets them be",
+    )
     calibration: Calibration | None = Field(
         None,
         description="what is known of the face-ID network, as `python -m jobs.benchmarks calibration` prints it; "

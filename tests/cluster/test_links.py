@@ -17,6 +17,7 @@ from vcn_ray.cluster.title import LOW_QUALITY, SAID_TO_BE_ANOTHER, SAID_TO_BE_NO
 from vcn_ray.config import ClusterOptions, make_options
 
 _D, _CROPS = 16, 2
+_NONE = np.empty((0, 2), np.int64)
 
 
 def _links(n, together=(), apart=(), left_out=()):
@@ -64,7 +65,7 @@ def _outputs(rng, n, shaky=()):
 
 def _cluster(outputs, seen, links, **given):
     options = make_options(given).cluster
-    parts = (outputs, len(seen), seen, options, Calibration(), find_clusterer(options.merging))
+    parts = (outputs, len(seen), np.argwhere(seen), options, Calibration(), find_clusterer(options.merging))
     return cluster_title(*parts, adapted=True, links=links)
 
 
@@ -84,7 +85,7 @@ def test_what_was_said_and_seen_holds_for_the_default_whatever_the_faces(title):
     links, seen, rng = title
     outputs = _outputs(rng, len(seen), shaky=rng.integers(0, len(seen), 3))
     found = _cluster(outputs, seen, links)
-    _check(found.labels, links, links.over_groups(seen))
+    _check(found.labels, links, links.over_groups(np.argwhere(seen)))
     assert [found.reason[track] for track in np.flatnonzero(links.left_out)] == [
         SAID_TO_BE_NOBODY
     ] * links.left_out.sum()
@@ -102,9 +103,9 @@ def test_the_default_holds_to_it_by_itself_so_each_label_has_its_probability(tit
     links, seen, rng = title
     outputs, kept = _outputs(rng, len(seen)), (rng.random(len(seen)) < 0.6) & ~links.left_out
     found = EvidenceClusterer().cluster(
-        TitleFaces(outputs, kept, seen, Calibration(), ClusterOptions(), adapted=True, links=links)
+        TitleFaces(outputs, kept, np.argwhere(seen), Calibration(), ClusterOptions(), adapted=True, links=links)
     )
-    _check(found.labels, links, links.over_groups(seen))
+    _check(found.labels, links, links.over_groups(np.argwhere(seen)))
     assert (np.isnan(found.confidence) == (found.labels < 0)).all()
 
 
@@ -134,7 +135,7 @@ def test_order_of_tracks_and_numbers_of_groups_say_nothing(title):
 def test_what_was_said_holds_for_any_method(merging, title):
     links, seen, rng = title
     found = _cluster(_outputs(rng, len(seen)), seen, links, merging=merging)
-    _check(found.labels, links, links.over_groups(np.zeros_like(seen)))
+    _check(found.labels, links, links.over_groups(_NONE))
     assert all((reason is None) == (label >= 0) for reason, label in zip(found.reason, found.labels, strict=True))
 
 
@@ -143,9 +144,9 @@ def test_what_was_said_holds_for_any_method(merging, title):
 def test_any_labels_can_be_held_and_are_then_left_alone(title, count):
     links, seen, rng = title
     labels = np.unique([-1, *rng.integers(-1, count, len(seen))], return_inverse=True)[1][1:] - 1
-    held = links.hold(labels, seen)
-    _check(held, links, links.over_groups(np.zeros_like(seen)))
-    assert (links.hold(held, seen) == held).all()
+    held = links.hold(labels, np.argwhere(seen))
+    _check(held, links, links.over_groups(_NONE))
+    assert (links.hold(held, np.argwhere(seen)) == held).all()
     free = (held < 0) & (labels >= 0) & ~links.left_out
     assert np.isin(np.flatnonzero(free), links.apart).all()  # only who was said to be another loses a label
 
@@ -181,7 +182,7 @@ def test_of_a_track_that_is_left_out_nothing_else_holds():
     links = _links(4, [(0, 1), (2, 3)], [(0, 2)], left_out=[1])
     assert links.said.tolist() == [True, False, True, True]
     assert links.group.tolist() == [0, 1, 2, 2]
-    assert links.over_groups(_matrix(4, [(0, 1)])).tolist() == _matrix(4, [(0, 1), (0, 2), (0, 3)]).tolist()
+    assert links.over_groups(np.array([[0, 1]])).tolist() == _matrix(4, [(0, 1), (0, 2), (0, 3)]).tolist()
 
 
 def test_one_low_quality_track_goes_where_its_group_goes_and_is_not_trained():
@@ -220,18 +221,17 @@ def test_a_group_takes_its_cannot_links_along_to_low_quality_tracks():
 def test_clusters_that_share_a_group_become_one_unless_that_joins_two_people():
     labels = np.array([0, 0, 1, 1, 2, 2])
     joined = _links(6, [(1, 2)])
-    assert joined.hold(labels, _matrix(6, [])).tolist() == [0, 0, 0, 0, 1, 1]
-    assert joined.hold(labels, _matrix(6, [(0, 3)])).tolist() == [0, 0, 0, 1, 2, 2]
-    assert _links(6, [(0, 3)], [(1, 2)]).hold(labels, _matrix(6, [])).tolist() == [0, 0, 1, 0, 2, 2]
+    assert joined.hold(labels, _NONE).tolist() == [0, 0, 0, 0, 1, 1]
+    assert joined.hold(labels, np.array([[0, 3]])).tolist() == [0, 0, 0, 1, 2, 2]
+    assert _links(6, [(0, 3)], [(1, 2)]).hold(labels, _NONE).tolist() == [0, 0, 1, 0, 2, 2]
 
 
 def test_of_two_people_in_one_cluster_the_later_leaves_but_a_lone_track_before_a_group():
     one = np.zeros(5, np.int64)
-    none = _matrix(5, [])
-    assert _links(5, [], [(1, 3)]).hold(one, none).tolist() == [0, 0, 0, -1, 0]
-    assert _links(5, [(3, 4)], [(1, 3)]).hold(one, none).tolist() == [0, -1, 0, 0, 0]
-    assert _links(5, [], [(1, 2), (0, 1)]).hold(one, none).tolist() == [0, -1, 0, 0, 0]  # 1 has left: 2 may stay
-    assert _links(5, [(0, 1), (3, 4)], [(1, 3)]).hold(one, none).tolist() == [0, 0, 0, 1, 1]
+    assert _links(5, [], [(1, 3)]).hold(one, _NONE).tolist() == [0, 0, 0, -1, 0]
+    assert _links(5, [(3, 4)], [(1, 3)]).hold(one, _NONE).tolist() == [0, -1, 0, 0, 0]
+    assert _links(5, [], [(1, 2), (0, 1)]).hold(one, _NONE).tolist() == [0, -1, 0, 0, 0]  # 1 has left: 2 may stay
+    assert _links(5, [(0, 1), (3, 4)], [(1, 3)]).hold(one, _NONE).tolist() == [0, 0, 0, 1, 1]
 
 
 def test_who_was_taken_out_of_a_methods_character_says_why():
@@ -241,7 +241,7 @@ def test_who_was_taken_out_of_a_methods_character_says_why():
 
     options, links = make_options({}).cluster, _links(4, [], [(0, 2)])
     outputs = _outputs(np.random.default_rng(0), 4)
-    found = cluster_title(outputs, 4, _matrix(4, []), options, None, AllInOne(), adapted=False, links=links)
+    found = cluster_title(outputs, 4, _NONE, options, None, AllInOne(), adapted=False, links=links)
     assert found.labels.tolist() == [0, 0, -1, 0]
     assert found.reason[2] == SAID_TO_BE_ANOTHER
     assert found.confidence.tolist() == pytest.approx([0.9, 0.9, np.nan, 0.9], nan_ok=True)
@@ -263,7 +263,7 @@ def test_pairs_of_which_people_said_what_they_are_place_no_curve():
     title = TitleFaces(
         _outputs(np.random.default_rng(0), 6),
         kept,
-        _matrix(6, [(3, 4)]),
+        np.array([[3, 4]]),
         None,
         ClusterOptions(),
         adapted=True,
@@ -284,7 +284,7 @@ def test_known_pairs_of_one_person_count_in_the_share():
 def test_a_method_that_knows_cannot_links_is_told_who_are_two_people():
     outputs = _outputs(np.random.default_rng(0), 4)
     outputs.base[:] = outputs.base[0]
-    title = TitleFaces(outputs, np.ones(4, bool), _matrix(4, []), None, ClusterOptions(), adapted=False)
+    title = TitleFaces(outputs, np.ones(4, bool), _NONE, None, ClusterOptions(), adapted=False)
     assert find_clusterer("hac").cluster(title).labels.tolist() == [0] * 4
     labels = find_clusterer("hac").cluster(replace(title, links=_links(4, [], [(0, 2)]))).labels
     assert labels[0] != labels[2] >= 0

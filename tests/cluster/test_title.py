@@ -37,7 +37,7 @@ def _outputs(identities, noise, seed=0, adapted_noise=None, shaky=()):
 
 
 def _cluster(outputs, n, cannot_link=None, adapted=False, calibration=Calibration(), links=None, **settings):  # noqa: B008
-    cannot_link = np.zeros((n, n), bool) if cannot_link is None else cannot_link
+    cannot_link = np.empty((0, 2), np.int64) if cannot_link is None else np.array(cannot_link)
     options = make_options(settings).cluster
     clusterer = find_clusterer(options.merging)
     return cluster_title(outputs, n, cannot_link, options, calibration, clusterer, adapted=adapted, links=links)
@@ -99,9 +99,7 @@ def test_low_quality_tracks_join_their_character_and_make_none_of_their_own():
 
 def test_two_low_quality_tracks_seen_together_are_not_one_character():
     identities = np.arange(30) % 5
-    cannot_link = np.zeros((30, 30), bool)
-    cannot_link[7, 12] = cannot_link[12, 7] = True
-    labels = _cluster(_outputs(identities, 0.8, shaky=[7, 12]), 30, cannot_link).labels
+    labels = _cluster(_outputs(identities, 0.8, shaky=[7, 12]), 30, [(7, 12)]).labels
     assert labels[7] != labels[12] or labels[7] == -1
 
 
@@ -114,7 +112,7 @@ def test_the_smallest_titles_have_an_answer(n, settings):
 
 @pytest.mark.parametrize("adapted", [False, True])
 def test_tracks_that_are_all_seen_together_stay_apart(adapted):
-    cannot_link = ~np.eye(4, dtype=bool)
+    cannot_link = np.argwhere(~np.eye(4, dtype=bool))
     labels = _cluster(_outputs(np.zeros(4, int), 0.2), 4, cannot_link, adapted).labels
     assert sorted(labels) == [0, 1, 2, 3]
 

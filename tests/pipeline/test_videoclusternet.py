@@ -12,6 +12,7 @@ from support.tiny_title import TINY_MODELS, TRACKS, tiny_options, tiny_work
 
 from vcn_ray.cluster.clusterers.table import CLUSTERERS
 from vcn_ray.cluster.linkage import relabel
+from vcn_ray.cluster.links import pair_matrix
 from vcn_ray.cluster.similarity import track_means
 from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines.hac import at_fixed_threshold
@@ -41,7 +42,7 @@ def test_a_baseline_of_the_field_can_take_the_place_of_the_products_merging(titl
     faces = TrackFaces(
         ((views.plain + views.flipped) / 2)[rows],
         np.unique(crops.track_of_crop[rows], return_inverse=True)[1],
-        load_cannot_link(title, crops)[np.ix_(kept, kept)],
+        pair_matrix(load_cannot_link(title, crops), len(kept))[np.ix_(kept, kept)],
     )
     labels = np.array(content[0]["labels"])
     cut = at_fixed_threshold(cannot_link=True).prepare(faces, 0)

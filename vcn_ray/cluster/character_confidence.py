@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,10 +78,32 @@ def character_confidence(
     similarity: (n, n) in the evidence's units; clarity: (n,), above 0; labels: (n,) int64, -1 for Unknown;
     typical_clarity: of faces by this network, None where it is not known: nor is then what is a person.
     """
-    found = CharacterConfidence.unknown(len(labels))
-    for label in np.unique(labels[labels >= 0]).tolist():
-        own = np.flatnonzero(labels == label)
-        halves = log_odds_between_halves(similarity[np.ix_(own, own)], clarity[own], evidence)
+    of_cluster = [np.flatnonzero(labels == label) for label in np.unique(labels[labels >= 0]).tolist()]
+
+    def among(tracks: np.ndarray) -> np.ndarray:
+        return similarity[np.ix_(tracks, tracks)]
+
+    return confidence_of_characters(of_cluster, among, clarity, evidence, typical_clarity, reliance)
+
+
+def confidence_of_characters(
+    members: Sequence[np.ndarray],
+    similarity: Callable[[np.ndarray], np.ndarray],
+    clarity: np.ndarray,
+    evidence: Evidence,
+    typical_clarity: float | None,
+    reliance: CharacterReliance = CharacterReliance(),
+    most_compared: int | None = None,
+) -> CharacterConfidence:
+    """The same where there is no matrix of all tracks.
+
+    members: tracks of each character; similarity: gives (m, m) that of such tracks, (m,); most_compared: of a character
+    of more tracks so many, evenly spaced, say whether it falls into two halves; the rest as before.
+    """
+    found = CharacterConfidence.unknown(len(clarity))
+    for own in members:
+        few = own[:: -(-len(own) // most_compared)] if most_compared else own
+        halves = log_odds_between_halves(similarity(few), clarity[few], evidence)
         found.one_person[own] = reliance.one_person(halves)
         if typical_clarity is not None:
             found.is_person[own] = reliance.is_person(float(clarity[own].max()) / typical_clarity, len(own))

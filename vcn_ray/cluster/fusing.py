@@ -7,13 +7,84 @@ where both groups lie in the adapted space: each pair counts for either group as
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
-from vcn_ray.cluster.evidence import Evidence, fit_share, separation, spread
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.evidence import (
+    Evidence,
+    fit_evidence,
+    fit_share,
+    guess_calibration,
+    pair_clarity,
+    separation,
+    spread,
+    standardise,
+    without_clarity,
+)
 
 #: How much the adapted network has to say. It has seen this title alone, and was taught by what was found before: in a
 #: title of 670 tracks half is too much (docs/method.md, 3).
 ADAPTED_SHARE = 1 / 3
+
+#: As `fuse`.
+Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None]
+
+
+@dataclass(frozen=True)
+class Sights:
+    """How the networks see n tracks."""
+
+    direction: np.ndarray  # (n, D) by the base model, length one
+    clarity: np.ndarray  # (n,) above 0
+    students: tuple[np.ndarray, ...]  # of each adapted iteration, (n, D) directions; none before any adaptation
+
+    def of(self, tracks: np.ndarray) -> Sights:
+        """The same for these tracks, (m,), alone."""
+        return Sights(self.direction[tracks], self.clarity[tracks], tuple(x[tracks] for x in self.students))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What both networks together say of the pairs of n tracks."""
+
+    similarity: np.ndarray  # (n, n)
+    evidence: Evidence  # in units of the similarity
+    calibration: Calibration
+    base: np.ndarray  # (n, n) the base model's part of it, as `standardise` gives it
+    student: np.ndarray | None  # (n, n) mean cosine by the students; None where they have no say
+
+
+def hear(
+    sights: Sights,
+    linkable: np.ndarray,
+    n_tracks: int,
+    calibration: Calibration | None,
+    fuse: Fuse,
+    *,
+    by_clarity: bool = True,
+    shift: bool = True,
+) -> Heard:
+    """Similarities of tracks and what they are worth.
+
+    linkable: (n, n) bool, upper triangle: pairs that place the curves; n_tracks: of these pairs; calibration: None is
+    guessed; by_clarity, shift: as ingredients of `EvidenceClusterer`.
+    """
+    clarities = pair_clarity(sights.clarity[:, None], sights.clarity[None])
+    cosine = sights.direction @ sights.direction.T
+    calibration = calibration or guess_calibration(cosine[linkable])
+    known = calibration if by_clarity else without_clarity(calibration)
+    base = standardise(cosine, clarities, known)
+    evidence = fit_evidence(base[linkable], clarities[linkable], n_tracks, known, shift=shift)
+    if sights.students:
+        # What the iterations before saw counts as much: each forgets something, and together they settle.
+        student = sum(x.astype(np.float64) @ x.T for x in sights.students) / len(sights.students)
+        fused = fuse(base, clarities, evidence, student, linkable)
+        if fused is not None:
+            return Heard(fused[0], fused[1], known, base, student)
+    return Heard(base, evidence, known, base, None)
 
 
 def fuse(

@@ -9,6 +9,13 @@ import numpy as np
 from vcn_ray.cluster.linkage import relabel
 
 
+def pair_matrix(pairs: np.ndarray, n: int) -> np.ndarray:
+    """(n, n) bool, symmetric: which positions are a pair; pairs: (m, 2) int64."""
+    matrix = np.zeros((n, n), bool)
+    matrix[pairs[:, 0], pairs[:, 1]] = matrix[pairs[:, 1], pairs[:, 0]] = True
+    return matrix
+
+
 @dataclass(frozen=True)
 class Links:
     """What was said of n tracks. Tracks that are left out are of no group, whatever else was said of them.
@@ -48,19 +55,21 @@ class Links:
         alone = self.together.max(initial=-1) + 1 + np.arange(len(self.together))
         return relabel(np.where(self.said, self.together, alone))
 
+    def two_groups(self, cannot_link: np.ndarray) -> np.ndarray:
+        """Pairs of groups (m, 2), each once and its lower number first, that are two people: seen together or said so.
+
+        cannot_link: (pairs, 2) int64 tracks. `ValueError` where it parts a group.
+        """
+        self._check(cannot_link, "seen together")
+        return np.unique(np.sort(self.group[np.concatenate([cannot_link, self.apart])], axis=1), axis=0)
+
     def over_groups(self, cannot_link: np.ndarray) -> np.ndarray:
         """(n, n) bool: what is two people by a cannot-link or by what was said, for whole groups.
 
-        cannot_link: (n, n) bool, symmetric. `ValueError` where it parts a group.
+        cannot_link: as for `two_groups`. `ValueError` where it parts a group.
         """
-        if self.say_nothing:
-            return cannot_link
-        pairs = np.argwhere(cannot_link)
-        self._check(pairs, "seen together")
         group = self.group
-        a, b = group[np.concatenate([pairs, self.apart])].T
-        two = np.zeros((group.max() + 1,) * 2, bool)
-        two[a, b] = two[b, a] = True
+        two = pair_matrix(self.two_groups(cannot_link), int(group.max(initial=-1)) + 1)
         return two[group][:, group]
 
     def _check(self, pairs: np.ndarray, what: str) -> None:
@@ -94,19 +103,25 @@ class Links:
         Clusters that share a group become one, unless that joined two people: then the group's tracks alone move. Of
         two groups (or tracks) said to be two people that are in one cluster the later one leaves, but a track of no
         group before a group: a track has no label then, a group, which was said to be somebody, one of its own.
-        cannot_link: as for `over_groups`.
+        cannot_link: as for `two_groups`.
         """
         if self.say_nothing:
             return labels
         held = np.where(self.left_out, -1, labels)
         group, said = self.group, self.said
-        two_people = self.over_groups(cannot_link)
+        one, another = self.two_groups(cannot_link).T
+
+        def are_two_people(a: int, b: int) -> bool:
+            """Whether tracks of these labels are."""
+            has_a, has_b = (np.isin(np.arange(len(first)), group[held == label]) for label in (a, b))
+            return bool(((has_a[one] & has_b[another]) | (has_b[one] & has_a[another])).any())
+
         first = np.unique(group, return_index=True)[1]
         for number in np.unique(group[said]).tolist():
             own = group == number
             known = np.unique(held[own & (held >= 0)]).tolist() or [held.max(initial=-1) + 1]
             for other in known[1:]:
-                if not two_people[np.ix_(held == known[0], held == other)].any():
+                if not are_two_people(known[0], other):
                     held[held == other] = known[0]
             held[own] = known[0]
         rank = np.empty(len(first), np.int64)

@@ -47,13 +47,14 @@ def cluster_title(
     seed: int = 0,
     links: Links | None = None,
     earlier: tuple[np.ndarray, ...] = (),
+    threads: int = 1,
 ) -> Clustering:
     """Judge, filter, cluster and match a title's tracks (S Alg. 1, stage 3 and the end of each iteration).
 
     Args:
         outputs: of all crops; every track has at least one.
         n_tracks: tracks of the title.
-        cannot_link: (n_tracks, n_tracks) bool, symmetric.
+        cannot_link: (pairs, 2) int64 positions of tracks that are two people, in any order.
         options: of quality, filter and matching; the clusterer sees them, too.
         calibration: the base model's; None where it is not known.
         clusterer: finds the characters; `clusterers.table.find_clusterer` gives the one that the options name.
@@ -62,12 +63,13 @@ def cluster_title(
         links: what people said, which holds whatever the clusterer finds; None: nothing. `ValueError` where that joins
             two tracks that were seen together.
         earlier: of each adapted iteration before, (n_tracks, D) mean directions of the tracks by its student.
+        threads: that a method for many tracks may use; the result does not depend on it.
     """
     quality = track_quality(outputs.stochastic, outputs.track_of_crop, n_tracks)
     said = links or Links.none(n_tracks)
     kept = ~said.left_out
     kept &= quality >= quality_threshold(quality[kept], options.quality_deviation, options.quality_factor)
-    title = TitleFaces(outputs, kept, cannot_link, calibration, options, adapted, seed, said, earlier)
+    title = TitleFaces(outputs, kept, cannot_link, calibration, options, adapted, seed, said, earlier, threads)
     found = clusterer.cluster(title)
     labels = said.hold(found.labels, cannot_link)
     confidence = np.where((labels >= 0) & (found.labels >= 0), found.confidence, np.nan)

@@ -25,7 +25,7 @@ from vcn_ray.cluster.title import Clustering, cluster_title
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, step_of
 from vcn_ray.pipeline.split_tables import read_cannot_link
 from vcn_ray.pipeline.stages import OnEvent
-from vcn_ray.pipeline.title_crops import TitleCrops, link_matrix, load_pixels
+from vcn_ray.pipeline.title_crops import TitleCrops, link_pairs, load_pixels
 from vcn_ray.pipeline.title_links import read_title_links
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import EMBEDDINGS
@@ -136,7 +136,7 @@ class AdaptingTitle:
             clustering = cluster_title(
                 outputs,
                 len(self.crops.track_id),
-                link_matrix(read_cannot_link(self.store), self.crops),
+                link_pairs(read_cannot_link(self.store), self.crops),
                 self.options.cluster,
                 self.work.models.calibration(self.options),
                 clusterer=self.clusterer,
@@ -144,6 +144,7 @@ class AdaptingTitle:
                 seed=self.options.seed,
                 links=read_title_links(self.store, self.crops),
                 earlier=tuple(self._earlier),
+                threads=torch.get_num_threads(),
             )
         self.warning = metrics.warning if metrics else None
         row = _iteration_row(number, clustering, previous, metrics)

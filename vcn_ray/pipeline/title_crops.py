@@ -59,14 +59,12 @@ def load_pixels(store: Store, rows: np.ndarray) -> np.ndarray:
 
 
 def load_cannot_link(store: Store, crops: TitleCrops) -> np.ndarray:
-    """`link_matrix` of the tracks as stage 1 found them."""
-    return link_matrix(store.read_table("tracks/cannot_link.parquet"), crops)
+    """`link_pairs` of the tracks as stage 1 found them."""
+    return link_pairs(store.read_table("tracks/cannot_link.parquet"), crops)
 
 
-def link_matrix(pairs: pa.Table, crops: TitleCrops) -> np.ndarray:
-    """(tracks, tracks) bool, symmetric, over the tracks that have crops; pairs: `schemas.CANNOT_LINK`."""
-    a, b = (np.array(pairs[name].to_pylist(), np.int64) for name in ("track_a", "track_b"))
-    known = np.isin(a, crops.track_id) & np.isin(b, crops.track_id)
-    matrix = np.zeros((len(crops.track_id), len(crops.track_id)), bool)
-    matrix[np.searchsorted(crops.track_id, a[known]), np.searchsorted(crops.track_id, b[known])] = True
-    return matrix | matrix.T
+def link_pairs(pairs: pa.Table, crops: TitleCrops) -> np.ndarray:
+    """(m, 2) int64 positions of the tracks in the pairs of which both have crops; pairs: `schemas.CANNOT_LINK`."""
+    both = np.stack([pairs[name].to_numpy() for name in ("track_a", "track_b")], axis=1).astype(np.int64)
+    known = np.isin(both, crops.track_id).all(axis=1)
+    return np.searchsorted(crops.track_id, both[known])

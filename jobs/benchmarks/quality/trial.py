@@ -21,6 +21,7 @@ from jobs.benchmarks.quality.footage.cases import Case, title_of_case, write_lab
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views, match_table
 from jobs.benchmarks.quality.judged import JudgedTrack, f_with_missed, judge_tracks
 from jobs.benchmarks.quality.methods import ORACLES, KnownMethods, Method
+from vcn_ray.cluster.links import pair_matrix
 from vcn_ray.config import Options
 from vcn_ray.errors import VcnError
 from vcn_ray.evaluate.baselines.problem import Baseline, TrackFaces
@@ -130,7 +131,8 @@ def track_faces(work: TitleWork) -> tuple[TrackFaces, np.ndarray]:
     """
     crops, views = choose_crops(work), load_title_views(work)
     embeddings = ((views.plain + views.flipped) / 2).astype(np.float32)
-    return TrackFaces(embeddings, crops.track_of_crop, load_cannot_link(work.store, crops)), crops.track_id
+    cannot_link = pair_matrix(load_cannot_link(work.store, crops), len(crops.track_id))
+    return TrackFaces(embeddings, crops.track_of_crop, cannot_link), crops.track_id
 
 
 def _run_baseline(trial: Trial, baseline: Baseline, work: TitleWork, labels: Path) -> list[Answer]:

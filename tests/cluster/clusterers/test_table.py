@@ -6,6 +6,7 @@ import pytest
 from vcn_ray.cluster.clusterer import CropOutputs, TitleFaces
 from vcn_ray.cluster.clusterers.baseline import BaselineClusterer
 from vcn_ray.cluster.clusterers.table import CLUSTERERS, find_clusterer
+from vcn_ray.cluster.links import pair_matrix
 from vcn_ray.config import ClusterOptions
 from vcn_ray.errors import OptionError
 from vcn_ray.evaluate.baselines import find_baseline
@@ -23,10 +24,7 @@ def _faces(people=4, tracks_each=3, crops=3, filtered=(5,), together=((0, 1),)):
     base = 10 * (centres[track % people] + 0.3 * rng.normal(size=(len(track), 32)))
     outputs = CropOutputs(track, base, base, base[:, None], base[:, None][:, :0], base, base)
     kept = ~np.isin(np.arange(n), filtered)
-    cannot_link = np.zeros((n, n), bool)
-    for a, b in together:
-        cannot_link[a, b] = cannot_link[b, a] = True
-    return TitleFaces(outputs, kept, cannot_link, None, ClusterOptions(), adapted=False, seed=3)
+    return TitleFaces(outputs, kept, np.array(together), None, ClusterOptions(), adapted=False, seed=3)
 
 
 def test_an_unknown_name_is_answered_with_all_that_there_are():
@@ -50,7 +48,7 @@ def test_a_baseline_clusters_the_kept_tracks_as_in_a_comparison(name):
     faces = TrackFaces(
         title.outputs.base[rows].astype(np.float32),
         np.searchsorted(kept, title.outputs.track_of_crop[rows]),
-        title.cannot_link[np.ix_(kept, kept)],
+        pair_matrix(title.cannot_link, len(title.kept))[np.ix_(kept, kept)],
     )
     expected = find_baseline(clusterer.name).prepare(faces, title.seed)(**clusterer.setting)
     assert found.labels[kept].tolist() == expected.tolist()

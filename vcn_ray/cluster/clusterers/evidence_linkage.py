@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from vcn_ray.cluster.character_confidence import character_confidence
 from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.confidence import assignment_probability, log_odds_of_clusters
-from vcn_ray.cluster.evidence import (
-    Evidence,
-    fit_evidence,
-    guess_calibration,
-    pair_clarity,
-    separation,
-    standardise,
-    with_known_pairs,
-    without_clarity,
-)
-from vcn_ray.cluster.fusing import fuse
+from vcn_ray.cluster.evidence import Evidence, separation, with_known_pairs
+from vcn_ray.cluster.fusing import Fuse, Sights, fuse, hear
+from vcn_ray.cluster.large.many_tracks import cluster_many
 from vcn_ray.cluster.linkage import find_characters, link_by_evidence
 from vcn_ray.cluster.similarity import directions_and_clarity, mean_directions
 
@@ -29,9 +21,6 @@ UNCLEAR = "unclear: at such clarity anybody looks like anybody, and it was put t
 #: A track is unclear if it is less clear than such a share of the title's median and its pairs say too little
 #: (`EvidenceClusterer.least_separation`): in dark footage throughout, everybody would be.
 _LEAST_CLARITY = 0.8
-
-#: As `fusing.fuse`.
-Fuse = Callable[[np.ndarray, np.ndarray, Evidence, np.ndarray, np.ndarray], tuple[np.ndarray, Evidence] | None]
 
 
 @dataclass(frozen=True)
@@ -58,10 +47,23 @@ class EvidenceClusterer:
         n = len(title.kept)
         links = title.said
         direction, clarity = directions_and_clarity(outputs.base, outputs.track_of_crop, n)
-        clarities = pair_clarity(clarity[:, None], clarity[None])
-        cosine = direction @ direction.T
+        students = (*title.earlier, mean_directions(outputs.adapted, outputs.track_of_crop, n)) if title.adapted else ()
+        sights = Sights(direction, clarity, students)
         kept = title.kept & ~self._unclear(clarity, title)
-        cannot_link = title.two_people if self.cannot_links else links.over_groups(np.zeros_like(title.cannot_link))
+        seen_together = title.cannot_link if self.cannot_links else title.cannot_link[:0]
+        heard_by = partial(hear, fuse=self.fuse, by_clarity=self.clarity, shift=self.shift)
+        if not title.pairs_fit:
+            clusters = cluster_many(
+                title,
+                sights,
+                kept,
+                links.two_groups(seen_together),
+                heard_by,
+                sizes_in_prior=self.sizes_in_prior,
+                number_in_prior=self.number_in_prior,
+            )
+            return replace(clusters, left_out=UNCLEAR, speaking=kept | links.said)
+        cannot_link = links.over_groups(seen_together)
         group, speaking = links.group, links.speaking(kept)
         one = group[:, None] == group[None]
         # Pairs of which a person said what they are do not place the curves: people speak where the method erred, so
@@ -69,17 +71,8 @@ class EvidenceClusterer:
         # the rest would look like a title of strangers, and what was said would make it worse.
         pairs = np.triu(~cannot_link & kept[:, None] & kept[None], 1)
         linkable = pairs & ~one
-        calibration = title.calibration or guess_calibration(cosine[linkable])
-        known = calibration if self.clarity else without_clarity(calibration)
-        similarity = standardise(cosine, clarities, known)
-        evidence = fit_evidence(similarity[linkable], clarities[linkable], int(kept.sum()), known, shift=self.shift)
-        if title.adapted:
-            # What the iterations before saw counts as much: each forgets something, and together they settle.
-            students = (*title.earlier, mean_directions(outputs.adapted, outputs.track_of_crop, n))
-            student = sum(x.astype(np.float64) @ x.T for x in students) / len(students)
-            fused = self.fuse(similarity, clarities, evidence, student, linkable)
-            if fused is not None:
-                similarity, evidence = fused
+        heard = heard_by(sights, linkable, int(kept.sum()), title.calibration)
+        similarity, evidence = heard.similarity, heard.evidence
         evidence = replace(evidence, sizes_in_prior=self.sizes_in_prior)
         evidence = with_known_pairs(evidence, int(linkable.sum()), int((pairs & one).sum()))
         least = float(np.log(options.false_merge_cost))

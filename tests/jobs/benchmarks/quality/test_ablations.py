@@ -36,8 +36,7 @@ def lead_and_extras() -> TitleFaces:
 
     clarity = np.r_[rng.uniform(7, 13, n - 1), 4.0]
     base, adapted = view(0.9) * clarity[track, None], view(0.5)
-    cannot_link = np.zeros((n, n), bool)
-    cannot_link[0, 1] = cannot_link[1, 0] = True
+    cannot_link = np.array([[0, 1]])
     outputs = CropOutputs(track, base, adapted, base[:, None], base[:, None][:, :0], base, base)
     before = mean_directions(view(0.7), track, n)
     kept = np.ones(n, bool)

@@ -65,7 +65,7 @@ def test_all_tracks_keep_crops_views_and_links(join: Callable[..., Extracted], s
     assert crops.track_id.tolist() == list(range(24))
     jpegs = [one.store.read_table("tracks/crops.parquet")["jpeg"].to_pylist() for one in (work, *parts)]
     assert jpegs[0] == [*jpegs[1], *jpegs[2]]
-    assert np.argwhere(np.triu(load_cannot_link(work.store, crops))).tolist() == [[0, 1], [12, 13]]
+    assert sorted(load_cannot_link(work.store, crops).tolist()) == [[0, 1], [12, 13]]
     tracks = work.store.read_table("tracks/tracks.parquet")
     assert len(set(zip(tracks["video"].to_pylist(), tracks["shot"].to_pylist(), strict=True))) == 2
     assert set(tracks["shot"].to_pylist()) == {0, 1}  # one of each

@@ -1,0 +1,234 @@
+"""Average linkage of many tracks over lists of the nearest, cut by evidence as `linkage` is.
+
+The average over all pairs of two clusters comes from sums of their tracks' vectors, so it needs no list; lists say who
+is looked at. A merged cluster looks at all that its parts looked at, and knows how similar those may be who are on no
+list. When a cluster's best falls below that, or when all lists are worked off, the clusters that have changed ask anew.
+So clusters merge as in `linkage`, the most similar two first, but for those that have to ask and wait for the next
+round, and for pairs of which more evidence speaks when clusters have grown; it ends where no pair of clusters that
+anybody finds may merge.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vcn_ray.cluster.evidence import Evidence, crp_concentration
+from vcn_ray.cluster.large.neighbours import nearest
+from vcn_ray.cluster.large.pair_space import PairSpace, blocks, main_directions
+from vcn_ray.cluster.linkage import ClusterSums, relabel
+
+
+@dataclass(frozen=True)
+class Start:
+    """Tracks and who is nearest to each, before anything has merged."""
+
+    space: PairSpace  # of the n tracks to be clustered
+    directions: np.ndarray  # (dims, d) float32: where neighbours are looked for
+    near: np.ndarray  # (n, k) int32 others by similarity, the highest first; -1: no more
+    similarity: np.ndarray  # (n, k) to them, -inf where there is none
+    threads: int
+
+    @classmethod
+    def of(cls, space: PairSpace, neighbours: int, threads: int) -> Start:
+        """All tracks against all."""
+        n = len(space.clarity)
+        directions = main_directions(space)
+        keys = np.concatenate([space.vectors(np.arange(n)[part]) @ directions for part in blocks(n)])
+        queries = np.concatenate([(space.vectors(np.arange(n)[part]) * space.signs) @ directions for part in blocks(n)])
+        near = nearest(queries, keys, min(neighbours + 1, n), threads)[0]
+        near[near == np.arange(n)[:, None]] = -1
+        similarity = np.full(near.shape, -np.inf)
+        row, place = np.nonzero(near >= 0)
+        similarity[row, place] = space.similarity(row, near[row, place])
+        order = np.argsort(-similarity, axis=1, kind="stable")[:, :neighbours]
+        return cls(space, directions, *(np.take_along_axis(x, order, 1) for x in (near, similarity)), threads)
+
+
+def find_characters(
+    start: Start, group: np.ndarray, two_groups: np.ndarray, evidence: Evidence, least_log_odds: float
+) -> tuple[np.ndarray, Evidence]:
+    """As `linkage.find_characters`, over lists; two_groups: (m, 2) numbers of `group` that are two people."""
+    while True:
+        labels = link(start, group, two_groups, evidence, least_log_odds)
+        if not len(labels):
+            return labels, evidence
+        wanted = crp_concentration(int(labels.max()) + 1, len(labels))
+        if wanted <= evidence.concentration * (1 + 1e-9):
+            return labels, evidence
+        evidence = replace(evidence, least_concentration=wanted)
+
+
+def link(
+    start: Start, group: np.ndarray, two_groups: np.ndarray, evidence: Evidence, least_log_odds: float
+) -> np.ndarray:
+    """As `linkage.link_by_evidence`, over lists: labels (n,) 0.. in order of each cluster's first track."""
+    clusters = _Clusters(start, evidence, least_log_odds)
+    clusters.join(group, two_groups)
+    while clusters.merge_all():
+        clusters.ask()
+    return relabel(clusters.find(np.arange(len(group))))
+
+
+class _Clusters:
+    """Clusters while they merge; one goes by the number of a track in it. What ended in another is -1 in `version`."""
+
+    def __init__(self, start: Start, evidence: Evidence, least_log_odds: float):
+        n = len(start.space.clarity)
+        self._start, self._evidence, self._least = start, evidence, least_log_odds
+        self._known = ClusterSums(start.space.clarity)
+        self._vectors = np.empty((n, len(start.space.signs)), np.float32)  # sums, each track weighing as its clarity
+        for part in blocks(n):
+            self._vectors[part] = start.space.vectors(np.arange(n)[part]) * start.space.clarity[part, None]
+        self._owner = np.arange(n, dtype=np.int32)  # towards the cluster that it ended in
+        self._most = 2 * start.near.shape[1]  # of others that a cluster remembers
+        self._near: list[np.ndarray] = [row[row >= 0] for row in start.near]
+        last = (start.near >= 0).sum(axis=1) - 1
+        self._unlisted = start.similarity[np.arange(n), last]  # no cluster on no list is more similar than this
+        self._more = np.zeros(n, bool)  # whether one on no list may merge, as far as is known
+        self._apart: list[set[int] | None] = [None] * n
+        self._version = np.zeros(n, np.int64)  # counts merges
+        self._asked = np.zeros(n, np.int64)  # the version that asked last
+        self._partner = np.full(n, -1, np.int64)
+        self._partner_version = np.full(n, -1, np.int64)
+        self._waiting: set[int] = set()  # for the next round, since better ones may be on no list
+        self._queue: list[tuple[float, int, int]] = []  # (-similarity of the best, cluster, its version)
+        self._first_best()
+
+    def find(self, tracks: np.ndarray) -> np.ndarray:
+        """The cluster of each track or earlier cluster."""
+        owner = self._owner[tracks]
+        while True:
+            further = self._owner[owner]
+            if np.array_equal(further, owner):
+                self._owner[tracks] = owner
+                return owner
+            owner = further
+
+    def join(self, group: np.ndarray, two_groups: np.ndarray) -> None:
+        """Make each group one cluster from the start, and keep those apart that are two people."""
+        numbers, first = np.unique(group, return_index=True)
+        for a, b in two_groups[np.isin(two_groups, numbers).all(axis=1)].tolist():
+            one, other = (int(first[np.searchsorted(numbers, number)]) for number in (a, b))
+            for x, y in ((one, other), (other, one)):
+                self._apart[x] = (self._apart[x] or set()) | {y}
+        of_track = first[np.searchsorted(numbers, group)]
+        for track in np.flatnonzero(of_track != np.arange(len(group))).tolist():
+            self._merge(*self.find(np.array([of_track[track], track])).tolist())
+
+    def merge_all(self) -> bool:
+        """Merge the most similar two that may, until the queue is empty; whether anything did, or waits."""
+        merged = False
+        while self._queue:
+            _, a, version = heapq.heappop(self._queue)
+            if version != self._version[a]:
+                continue
+            b = int(self._partner[a])
+            if self._version[b] != self._partner_version[a] or (self._apart[a] and b in self._apart[a]):
+                self._look(a)  # what it merges with is no longer what it was: never more similar, maybe less
+                continue
+            self._merge(a, b)
+            merged = True
+        return merged or bool(self._waiting)
+
+    def ask(self) -> None:
+        """Give clusters that have changed since they asked, or that wait, the nearest of all that there are."""
+        live = np.flatnonzero(self._version >= 0)
+        changed = live[self._version[live] > self._asked[live]]
+        asking = np.union1d(changed, np.array(sorted(self._waiting), np.int64))
+        self._waiting.clear()
+        directions, signs = self._start.directions, self._start.space.signs
+        weight = self._known.weight
+        keys = np.concatenate([self._vectors[live[p]] @ directions / weight[live[p], None] for p in blocks(len(live))])
+        queries = [
+            (self._vectors[asking[p]] * signs) @ directions / weight[asking[p], None] for p in blocks(len(asking))
+        ]
+        count = min(self._start.near.shape[1], len(live))
+        found = nearest(
+            np.concatenate(queries).astype(np.float32), keys.astype(np.float32), count, self._start.threads
+        )[0]
+        for cluster, row in zip(asking.tolist(), live[found], strict=True):
+            self._near[cluster] = row.astype(np.int32)
+            self._unlisted[cluster], self._more[cluster] = -np.inf, False
+            self._asked[cluster] = self._version[cluster]
+            self._look(cluster, is_new=len(live) > count)
+
+    def _merge(self, a: int, b: int) -> None:
+        """The cluster of fewer tracks becomes part of the other."""
+        if self._known.tracks[b] > self._known.tracks[a] or (self._known.tracks[a] == self._known.tracks[b] and b < a):
+            a, b = b, a
+        weight = self._known.weight[[a, b]]
+        self._unlisted[a] = weight @ self._unlisted[[a, b]] / weight.sum()
+        self._more[a] |= self._more[b]
+        self._vectors[a] += self._vectors[b]
+        self._known.merge(a, b)
+        self._near[a] = np.concatenate([self._near[a], self._near[b]])
+        self._near[b] = self._near[b][:0]
+        self._owner[b] = a
+        self._version[a] += 1
+        self._version[b] = -1
+        self._waiting -= {a, b}
+        apart = self._apart[b]
+        if apart:
+            for other in apart:
+                others = self._apart[other]
+                if others is not None:
+                    others.discard(b)
+                    others.add(a)
+            self._apart[a] = (self._apart[a] or set()) | apart
+            self._apart[b] = None
+        self._look(a)
+
+    def _look(self, cluster: int, *, is_new: bool = False) -> None:
+        """Find the best of those on a cluster's list and queue it; is_new: the list is the first of a longer one."""
+        others = np.unique(self.find(self._near[cluster]))
+        apart = self._apart[cluster] or ()
+        others = np.array([k for k in others.tolist() if k != cluster and k not in apart], np.int32)
+        if not len(others):
+            self._near[cluster] = others
+            self._queue_best(cluster, -np.inf, -1)
+            return
+        known = self._known
+        total = self._vectors[others] @ (self._vectors[cluster] * self._start.space.signs)
+        similarity = total / (known.weight[others] * known.weight[cluster])
+        may = known.log_odds(cluster, others, similarity, self._evidence) > self._least
+        order = np.argsort(-similarity, kind="stable")
+        if is_new or len(order) > self._most:
+            left_out = order[-1:] if is_new else order[self._most :]
+            self._unlisted[cluster] = max(self._unlisted[cluster], similarity[left_out[0]])
+            self._more[cluster] |= bool(may[left_out].any())
+            order = order[: self._most]
+        self._near[cluster] = others[order]
+        possible = order[may[order]]
+        best = int(possible[0]) if len(possible) else -1
+        self._queue_best(cluster, float(similarity[best]) if best >= 0 else -np.inf, int(others[best]))
+
+    def _queue_best(self, cluster: int, similarity: float, partner: int) -> None:
+        if self._more[cluster] and similarity < self._unlisted[cluster]:
+            self._waiting.add(cluster)
+        elif similarity > -np.inf:
+            self._partner[cluster], self._partner_version[cluster] = partner, self._version[partner]
+            heapq.heappush(self._queue, (-similarity, cluster, int(self._version[cluster])))
+
+    def _first_best(self) -> None:
+        """`_look` for all tracks at once."""
+        near, similarity, known = self._start.near, self._start.similarity, self._known
+        for part in blocks(len(near)):
+            row, place = np.nonzero(near[part] >= 0)
+            one, other = row + part.start, near[part][row, place]
+            odds = self._evidence.log_odds(
+                similarity[one, place],
+                np.sqrt(known.clarity(one) * known.clarity(other)),
+                1.0,
+                1.0,
+            )
+            may = np.zeros(near[part].shape, bool)
+            may[row, place] = odds > self._least
+            first = may.argmax(axis=1)
+            self._more[part] = may[:, -1]  # where the last on the list may, those after it may as well
+            for cluster in (np.flatnonzero(may.any(axis=1)) + part.start).tolist():
+                place_of_best = int(first[cluster - part.start])
+                best = float(similarity[cluster, place_of_best])
+                self._queue_best(cluster, best, int(near[cluster, place_of_best]))
