@@ -105,10 +105,10 @@ class AdaptOptions(_Group):
         2, ge=0, le=50, description="adapted iterations before the clusters may count as settled (paper, S 8: 5)"
     )
     settled_share: float = Field(
-        0.02,
+        0.01,
         ge=0,
         lt=1,
-        description="the clusters have settled when at most this share of the tracks changes its company (paper: 0)",
+        description="the clusters have settled when at most this share of the tracks changes its character (paper: 0)",
     )
     depth: Literal["auto", "head", "tail", "full", "full_on_gpu"] = Field(
         "auto",

@@ -14,6 +14,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks cluster VIDEO...                      # a season from bucket to bucket on several nodes
     python -m jobs.benchmarks titles VIDEO... --copies 40           # many small titles against the sum of their work
     python -m jobs.benchmarks group                                 # what starting a Ray Train worker group adds
+    python -m jobs.benchmarks scale                                 # clustering of 1,000 to 100,000 invented tracks
     python -m jobs.benchmarks review-load                           # the review page of 500 people and 20,000 tracks
 
 Both sides of every comparison come from one run on one machine.
@@ -111,6 +112,12 @@ def parser() -> argparse.ArgumentParser:
     of_group = commands.add_parser("group", help="fit() of an empty loop")
     of_group.add_argument("--repeats", type=int, default=5)
     of_group.add_argument("--num-cpus", type=int, default=os.cpu_count())
+    of_scale = commands.add_parser("scale", help="time and memory of clustering invented titles, and what it finds")
+    of_scale.add_argument("--tracks", type=int, nargs="+", default=[1000, 4000, 20_000, 100_000])
+    of_scale.add_argument("--iterations", type=int, default=2, help="adapted ones that are heard; 0: base model alone")
+    of_scale.add_argument("--memory-mb", type=int, default=1700, help="as the option memory_mb")
+    of_scale.add_argument("--threads", type=int, default=os.cpu_count())
+    of_scale.add_argument("--seed", type=int, default=0)
     of_review = commands.add_parser("review-load", help="the review page of an invented season, in a browser")
     of_review.add_argument("--people", type=int, default=500)
     of_review.add_argument("--tracks", type=int, default=20_000)
@@ -226,6 +233,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
 
             require_folder("--out", Path(given.out))
             corrections_hold(given.videos, given.ground_truth, given.out, given.corrections, given.set, given.seed)
+        case "scale":
+            from jobs.benchmarks.scale import scale
+
+            scale(given.tracks, given.iterations, given.memory_mb, given.threads, given.seed)
         case "stage1":
             from jobs.benchmarks.stage1 import stage1
 

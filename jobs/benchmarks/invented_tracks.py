@@ -3,7 +3,7 @@
 What two tracks' cosine is by the base model follows the product's calibration, by how clearly they are seen: people
 stand apart as strangers do, and a person's tracks are as alike as one person's are, those of one shot more than others.
 Few people have most of the tracks and many have one (a power law), people meet in shots, and some tracks are unclear.
-An adapted student sees people further apart, with an error of its own for each track and a small one for each iteration.
+An adapted student sees people further apart, with errors of a track and of an iteration.
 """
 
 from __future__ import annotations
@@ -53,10 +53,9 @@ def invent_tracks(tracks: int, iterations: int = 2, seed: int = 0) -> InventedTr
     share = np.arange(1, people + 1) ** -_POWER
     person = rng.choice(people, tracks, p=share / share.sum())
     # A person's tracks come scene by scene, and scenes are mixed: who meets in a shot is of neighbouring scenes.
-    scene = person * (tracks + 1) + (rng.random(tracks) * (1 + np.bincount(person) / _TRACKS_PER_SCENE)[person]).astype(
-        int
-    )
-    _, scene = np.unique(scene, return_inverse=True)
+    scenes = 1 + np.bincount(person, minlength=people) / _TRACKS_PER_SCENE
+    of_person = (rng.random(tracks) * scenes[person]).astype(np.int64)
+    _, scene = np.unique(person * (tracks + 1) + of_person, return_inverse=True)
     place = rng.permutation(scene.max() + 1)[scene] + rng.normal(0, 3, tracks)
     order = np.argsort(place)
     shot = np.empty(tracks, np.int64)

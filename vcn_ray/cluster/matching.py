@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.cluster.similarity import track_means
+
+#: Rows of a block of matches: a title of fewer tracks is one block.
+_BLOCK_TRACKS = 4096
+
+
+def matched_groups(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> tuple[np.ndarray, int]:
+    """Tracks that `gaussian_matches` connects, (n_tracks,) numbers 0.. of groups, and how many pairs match.
+
+    Matches are worked off in blocks of rows; what a block connects is one number in the next.
+    """
+    means = _Gaussians(embeddings, track_of_row, n_tracks)
+    group, pairs = np.arange(n_tracks), 0
+    for start in range(0, n_tracks, _BLOCK_TRACKS):
+        row, other = np.nonzero(means.matches(slice(start, start + _BLOCK_TRACKS)))
+        pairs += len(row)
+        edges = coo_array((np.ones(len(row), bool), (group[row + start], group[other])), shape=(n_tracks, n_tracks))
+        group = connected_components(edges, directed=False)[1][group]
+    return np.unique(group, return_inverse=True)[1], pairs // 2
 
 
 def gaussian_matches(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
@@ -19,27 +39,43 @@ def gaussian_matches(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks:
     embeddings: (rows, D); track_of_row: (rows,). Returns (n_tracks, n_tracks) bool, symmetric (a match in either
     direction counts), False on the diagonal and for tracks without rows.
     """
-    x = embeddings.astype(np.float64)
-    mean = track_means(x, track_of_row, n_tracks)
-    variance = track_means((x - mean[track_of_row]) ** 2, track_of_row, n_tracks)
-    count = np.bincount(track_of_row, minlength=n_tracks)
-    several = count > 1
-    floor = 0.01 * variance[several].mean() if several.any() else 1.0
-    variance = np.maximum(variance, max(floor, 1e-12))
-    log_norm = -0.5 * np.log(2 * np.pi * variance).sum(1)
+    return _Gaussians(embeddings, track_of_row, n_tracks).matches(slice(0, n_tracks))
 
-    own = log_norm[track_of_row] - 0.5 * ((x - mean[track_of_row]) ** 2 / variance[track_of_row]).sum(1)
-    threshold = np.full(n_tracks, np.inf)
-    for track in np.flatnonzero(several):
-        lowest = np.sort(own[track_of_row == track])[: max(1, round(0.25 * count[track]))]
-        threshold[track] = lowest.mean()
 
-    # sum_d (m_bd - m_ad)^2 / v_ad for all pairs, as three products
-    precision = 1 / variance
-    squares = (mean**2) @ precision.T - 2 * mean @ (mean * precision).T + ((mean**2) * precision).sum(1)[None]
-    density = log_norm[None] - 0.5 * squares  # [b, a]: of b's mean under a
-    matches = density >= threshold[None]
-    matches[count == 0] = False
-    matches |= matches.T
-    np.fill_diagonal(matches, False)
-    return matches
+class _Gaussians:
+    """A Gaussian of each track, and how likely others' means are under it."""
+
+    def __init__(self, embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int):
+        x = embeddings.astype(np.float64)
+        self._mean = mean = track_means(x, track_of_row, n_tracks)
+        variance = track_means((x - mean[track_of_row]) ** 2, track_of_row, n_tracks)
+        self._count = count = np.bincount(track_of_row, minlength=n_tracks)
+        several = count > 1
+        floor = 0.01 * variance[several].mean() if several.any() else 1.0
+        variance = np.maximum(variance, max(floor, 1e-12))
+        self._log_norm = log_norm = -0.5 * np.log(2 * np.pi * variance).sum(1)
+
+        own = log_norm[track_of_row] - 0.5 * ((x - mean[track_of_row]) ** 2 / variance[track_of_row]).sum(1)
+        by_track = np.split(own[np.argsort(track_of_row, kind="stable")], np.cumsum(count)[:-1])
+        self._threshold = np.full(n_tracks, np.inf)
+        for track in np.flatnonzero(several):
+            lowest = np.sort(by_track[track])[: max(1, round(0.25 * count[track]))]
+            self._threshold[track] = lowest.mean()
+        self._precision = 1 / variance
+
+    def matches(self, rows: slice) -> np.ndarray:
+        """(r, n_tracks) bool: which tracks each of these matches."""
+        whole = slice(0, len(self._mean))
+        matches = self._reach(rows, whole) | self._reach(whole, rows).T
+        here = np.arange(len(self._mean))[rows]
+        matches[np.arange(len(here)), here] = False
+        return matches
+
+    def _reach(self, of: slice, under: slice) -> np.ndarray:
+        """(b, a) bool: whether the mean of a track b is likely enough under the Gaussian of a track a."""
+        mean, own, precision = self._mean[of], self._mean[under], self._precision[under]
+        # sum_d (m_bd - m_ad)^2 / v_ad for all pairs, as three products
+        squares = (mean**2) @ precision.T - 2 * mean @ (own * precision).T + ((own**2) * precision).sum(1)[None]
+        reached = self._log_norm[under][None] - 0.5 * squares >= self._threshold[under][None]
+        reached[self._count[of] == 0] = False
+        return reached

@@ -28,7 +28,11 @@ def crop_quality(stochastic_embeddings: np.ndarray) -> np.ndarray:
 
 def track_quality(stochastic_embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
     """Quality of tracks: the mean over their crops (P 3.6). Returns (n_tracks,); 0 for a track without crops."""
-    return track_means(crop_quality(stochastic_embeddings)[:, None], track_of_row, n_tracks)[:, 0]
+
+    def of_crops(stochastic: np.ndarray) -> np.ndarray:
+        return crop_quality(stochastic)[:, None]
+
+    return track_means(stochastic_embeddings, track_of_row, n_tracks, of_crops)[:, 0]
 
 
 def quality_threshold(quality: np.ndarray, deviation: Deviation, factor: float = 2.7) -> float:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+
+#: Rows of crops that are worked on at once: bounds the memory of long titles.
+_BLOCK_ROWS = 8192
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -10,14 +15,27 @@ def unit(x: np.ndarray) -> np.ndarray:
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
-def track_means(values: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
+def track_means(
+    values: np.ndarray,
+    track_of_row: np.ndarray,
+    n_tracks: int,
+    of_rows: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
     """Mean over the rows of each track.
 
-    values: (rows, D); track_of_row: (rows,) position of each row's track, 0..n_tracks-1. Returns (n_tracks, D) in
-    float64; a track without rows is zero. Rows are summed in the order given, so equal input gives equal bytes.
+    values: (rows, ...); track_of_row: (rows,) position of each row's track, 0..n_tracks-1; of_rows: what of the values
+    the mean is of, (r, ...) float64 to (r, K), called block by block; None: of the values themselves, (rows, D). Gives
+    (n_tracks, K) in float64; a track without rows is zero. Rows are summed in the order given, so equal input gives
+    equal bytes.
     """
-    sums = np.zeros((n_tracks, values.shape[1]))
-    np.add.at(sums, track_of_row, values.astype(np.float64))
+
+    def of(rows: np.ndarray) -> np.ndarray:
+        return rows.astype(np.float64) if of_rows is None else of_rows(rows.astype(np.float64))
+
+    sums = np.zeros((n_tracks, of(values[:1]).shape[1]))
+    for start in range(0, len(values), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        np.add.at(sums, track_of_row[block], of(values[block]))
     return sums / np.maximum(np.bincount(track_of_row, minlength=n_tracks), 1)[:, None]
 
 
@@ -26,7 +44,7 @@ def mean_directions(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: 
 
     Crops are normalised before they are averaged, so that a crop's norm does not decide what its track looks like.
     """
-    return unit(track_means(unit(embeddings.astype(np.float64)), track_of_row, n_tracks))
+    return unit(track_means(embeddings, track_of_row, n_tracks, unit))
 
 
 def directions_and_clarity(
@@ -37,10 +55,12 @@ def directions_and_clarity(
     A clear crop has a long embedding, and counts more in the direction. A track is as clear as its crops are on
     average, whatever directions they have.
     """
-    raw = embeddings.astype(np.float64)
-    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
-    clarity = np.maximum(track_means(lengths, track_of_row, n_tracks)[:, 0], 1e-12)
-    return unit(track_means(raw, track_of_row, n_tracks)), clarity
+
+    def lengths(raw: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(raw, axis=1, keepdims=True)
+
+    clarity = np.maximum(track_means(embeddings, track_of_row, n_tracks, lengths)[:, 0], 1e-12)
+    return unit(track_means(embeddings, track_of_row, n_tracks)), clarity
 
 
 def cosine_matrix(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
@@ -73,7 +93,8 @@ def own_pair_losses(
     itself, the only pair that it has.
     """
     count = np.bincount(track_of_row, minlength=n_tracks).astype(np.float64)
-    whole = np.diag(loss_matrix(teacher_probabilities, student_log_probabilities, track_of_row, n_tracks)) * count**2
+    p = track_means(teacher_probabilities, track_of_row, n_tracks)
+    whole = -(p * track_means(student_log_probabilities, track_of_row, n_tracks)).sum(1) * count**2
     with_itself = -(teacher_probabilities.astype(np.float64) * student_log_probabilities).sum(1)
     itself = np.bincount(track_of_row, weights=with_itself, minlength=n_tracks)
     pairs = count * (count - 1)

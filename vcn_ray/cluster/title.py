@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.character_confidence import CharacterConfidence
 from vcn_ray.cluster.clusterer import Clusterer, CropOutputs, TitleFaces
 from vcn_ray.cluster.links import Links
-from vcn_ray.cluster.matching import gaussian_matches
+from vcn_ray.cluster.matching import matched_groups
 from vcn_ray.cluster.quality import quality_threshold, track_quality
 from vcn_ray.config import ClusterOptions
 
@@ -107,7 +105,6 @@ def _groups(
     track_of_view = np.repeat(outputs.track_of_crop, outputs.views.shape[1])
     rows = np.flatnonzero(kept[track_of_view])
     flat = outputs.views.reshape(-1, outputs.views.shape[-1])[rows]
-    matches = gaussian_matches(flat, (np.cumsum(kept) - 1)[track_of_view[rows]], int(kept.sum()))
     group = np.full(len(kept), -1, np.int64)
-    group[kept] = connected_components(coo_array(matches), directed=False)[1]
-    return np.where(kept, said.hold(group, cannot_link), -1), int(matches.sum()) // 2
+    group[kept], pairs = matched_groups(flat, (np.cumsum(kept) - 1)[track_of_view[rows]], int(kept.sum()))
+    return np.where(kept, said.hold(group, cannot_link), -1), pairs

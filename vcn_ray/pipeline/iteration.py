@@ -12,6 +12,8 @@ import pyarrow as pa
 import torch
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from threadpoolctl import threadpool_limits
 
 from vcn_ray.adapt.cache import CachedViews
@@ -213,21 +215,24 @@ def count_clusters(clustering: Clustering) -> int:
 
 
 def changed_tracks(before: np.ndarray, after: np.ndarray) -> int:
-    """Tracks that share their cluster with other tracks than before, or have become known or Unknown (-1).
+    """Tracks that are in another character than before, or have become known or Unknown (-1).
 
-    before, after: (tracks,) labels; their numbers mean nothing. Takes memory for tracks, not for pairs of them.
+    Characters before and after are matched one to one so that most tracks stay: a character of a hundred tracks that
+    loses one has one that changed. before, after: (tracks,) labels; their numbers mean nothing.
     """
-
-    def of_size(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Label of each track, Unknown ones with a label of their own, and the size of its cluster."""
-        own = np.where(labels >= 0, labels, labels.max(initial=-1) + 1 + np.arange(len(labels)))
-        _, label, size = np.unique(own, return_inverse=True, return_counts=True)
-        return label, size[label]
-
-    (old, old_size), (new, new_size) = of_size(before), of_size(after)
-    _, both, count = np.unique(old * (len(before) + 1) + new, return_inverse=True, return_counts=True)
-    shared = count[both]  # tracks that were with this one and are again, itself included
-    return int(((shared != old_size) | (shared != new_size) | ((before < 0) != (after < 0))).sum())
+    known = (before >= 0) & (after >= 0)
+    pairs, count = np.unique(np.stack([before[known], after[known]], axis=1), axis=0, return_counts=True)
+    ever_known = int(((before >= 0) | (after >= 0)).sum())
+    if not len(pairs):
+        return ever_known
+    old, new = (np.unique(column, return_inverse=True)[1] for column in pairs.T)
+    olds = int(old.max()) + 1
+    # A column of its own for each old character that is matched to none; a weight has to be above 0.
+    nobody = np.arange(olds)
+    rows, columns = np.concatenate([old, nobody]), np.concatenate([new, int(new.max()) + 1 + nobody])
+    weight = coo_array((np.concatenate([count, np.zeros(olds, np.int64)]) + 1, (rows, columns))).tocsr()
+    stay = weight[min_weight_full_bipartite_matching(weight, maximize=True)].sum() - olds
+    return ever_known - int(stay)
 
 
 def _mean_confidence(clustering: Clustering) -> float | None:

@@ -18,13 +18,17 @@ from vcn_ray.adapt.cache import CachedViews
 from vcn_ray.adapt.workers import Workers
 from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
-from vcn_ray.cluster.similarity import cosine_matrix, unit
+from vcn_ray.cluster.links import pair_matrix
+from vcn_ray.cluster.similarity import mean_directions, unit
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY, STEP, crop_tracks
 from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
 from vcn_ray.tracks.duplicates import cannot_links
 from vcn_ray.tracks.splitting import plan_splits, split_table
+
+#: Of a title of more tracks every so many-th says what an unknown network's similarities are worth.
+_MOST_COMPARED = 4000
 
 
 def settle_tracks(
@@ -63,9 +67,11 @@ def _find_splits(work: TitleWork, crops: TitleCrops, views: Callable[[], CachedV
     with threadpool_limits(1):  # sums in one order, whatever threads the caller's process has
         calibration = work.models.calibration(work.options)
         if calibration is None:
+            some = np.arange(0, len(crops.track_id), -(-len(crops.track_id) // _MOST_COMPARED))
             links = load_cannot_link(store, crops)
-            similarity = cosine_matrix(base, crops.track_of_crop, len(crops.track_id))
-            calibration = guess_calibration(similarity[np.triu(~links, 1)])
+            links = np.searchsorted(some, links[np.isin(links, some).all(axis=1)])
+            means = mean_directions(base, crops.track_of_crop, len(crops.track_id))[some]
+            calibration = guess_calibration((means @ means.T)[np.triu(~pair_matrix(links, len(some)), 1)])
         for position, track in enumerate(crops.track_id.tolist()):
             own = np.flatnonzero(crops.track_of_crop == position)  # in order of frames, as the table is
             for change in find_changes(unit(base[own]), calibration):

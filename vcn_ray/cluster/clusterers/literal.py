@@ -12,7 +12,10 @@ from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.linkage import relabel
-from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
+from vcn_ray.cluster.similarity import own_pair_losses, track_means
+
+#: Rows of a block of distances: a title of fewer tracks is one block.
+_BLOCK_CLUSTERS = 4096
 
 
 class LiteralClusterer:
@@ -43,11 +46,24 @@ def merge_literally(
         if n < 2:
             return labels
         rows = labels[track_of_row]
-        distance = loss_matrix(teacher_probabilities, student_log_probabilities, rows, n)
-        threshold = own_pair_losses(teacher_probabilities, student_log_probabilities, rows, n)
-        close = distance < np.maximum(threshold[:, None], threshold[None])
-        np.fill_diagonal(close, False)
-        if not close.any():
+        close = _close_clusters(teacher_probabilities, student_log_probabilities, rows, n)
+        if close.max() == n - 1:
             return labels
-        _, component = connected_components(coo_array(close), directed=False)
-        labels = relabel(component[labels])
+        labels = relabel(close[labels])
+
+
+def _close_clusters(p: np.ndarray, log_q: np.ndarray, cluster_of_row: np.ndarray, n: int) -> np.ndarray:
+    """Number, 0.., of the connected clusters that each of n is of; connected are those of which the paper merges two.
+
+    The matrix of distances is worked off in blocks of rows; what a block connects is one number in the next.
+    """
+    threshold = own_pair_losses(p, log_q, cluster_of_row, n)
+    p, log_q = (track_means(x, cluster_of_row, n) for x in (p, log_q))
+    connected = np.arange(n)
+    for start in range(0, n, _BLOCK_CLUSTERS):
+        part = slice(start, start + _BLOCK_CLUSTERS)
+        distance = (-(p[part] @ log_q.T) + -(p @ log_q[part].T).T) / 2
+        row, other = np.nonzero(distance < np.maximum(threshold[part, None], threshold[None]))
+        edges = coo_array((np.ones(len(row), bool), (connected[row + start], connected[other])), shape=(n, n))
+        connected = connected_components(edges, directed=False)[1][connected]
+    return np.unique(connected, return_inverse=True)[1]

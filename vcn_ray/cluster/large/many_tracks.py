@@ -22,7 +22,7 @@ from vcn_ray.cluster.large.weighing import ClusterWeights
 from vcn_ray.cluster.links import pair_matrix
 
 #: Tracks that place the curves, at most, and pairs that the share is fitted to.
-_SAMPLE_TRACKS, _SAMPLE_PAIRS = 2000, 1_000_000
+_SAMPLE_TRACKS, _SAMPLE_PAIRS = 2000, 300_000
 
 #: Others that each track knows, at most, and what one of them takes over the whole way, in bytes.
 _NEIGHBOURS, _BYTES_PER_NEIGHBOUR = 64, 60

@@ -18,7 +18,11 @@ import numpy as np
 from vcn_ray.cluster.evidence import Evidence, crp_concentration
 from vcn_ray.cluster.large.neighbours import nearest
 from vcn_ray.cluster.large.pair_space import PairSpace, blocks, main_directions
+from vcn_ray.cluster.large.tabulated import TabulatedEvidence
 from vcn_ray.cluster.linkage import ClusterSums, relabel
+
+#: A concentration that is asked to be so many times as much is left as it is: odds would change by a fiftieth.
+_SETTLED = 1.02
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class Start:
         row, place = np.nonzero(near >= 0)
         similarity[row, place] = space.similarity(row, near[row, place])
         order = np.argsort(-similarity, axis=1, kind="stable")[:, :neighbours]
-        return cls(space, directions, *(np.take_along_axis(x, order, 1) for x in (near, similarity)), threads)
+        near, similarity = (np.take_along_axis(x, order, 1) for x in (near, similarity))
+        return cls(space, directions, near, similarity, threads)
 
 
 def find_characters(
@@ -56,7 +61,7 @@ def find_characters(
         if not len(labels):
             return labels, evidence
         wanted = crp_concentration(int(labels.max()) + 1, len(labels))
-        if wanted <= evidence.concentration * (1 + 1e-9):
+        if wanted <= evidence.concentration * _SETTLED:
             return labels, evidence
         evidence = replace(evidence, least_concentration=wanted)
 
@@ -77,8 +82,10 @@ class _Clusters:
 
     def __init__(self, start: Start, evidence: Evidence, least_log_odds: float):
         n = len(start.space.clarity)
-        self._start, self._evidence, self._least = start, evidence, least_log_odds
-        self._known = ClusterSums(start.space.clarity)
+        clarity = start.space.clarity
+        self._start, self._least = start, least_log_odds
+        self._evidence = TabulatedEvidence(evidence, float(clarity.min(initial=np.inf)), float(clarity.max(initial=0)))
+        self._known = ClusterSums(clarity)
         self._vectors = np.empty((n, len(start.space.signs)), np.float32)  # sums, each track weighing as its clarity
         for part in blocks(n):
             self._vectors[part] = start.space.vectors(np.arange(n)[part]) * start.space.clarity[part, None]
@@ -126,7 +133,7 @@ class _Clusters:
             if version != self._version[a]:
                 continue
             b = int(self._partner[a])
-            if self._version[b] != self._partner_version[a] or (self._apart[a] and b in self._apart[a]):
+            if self._version[b] != self._partner_version[a] or b in (self._apart[a] or ()):
                 self._look(a)  # what it merges with is no longer what it was: never more similar, maybe less
                 continue
             self._merge(a, b)
@@ -185,7 +192,10 @@ class _Clusters:
         """Find the best of those on a cluster's list and queue it; is_new: the list is the first of a longer one."""
         others = np.unique(self.find(self._near[cluster]))
         apart = self._apart[cluster] or ()
-        others = np.array([k for k in others.tolist() if k != cluster and k not in apart], np.int32)
+        if apart:
+            others = np.array([k for k in others.tolist() if k != cluster and k not in apart], np.int32)
+        else:
+            others = others[others != cluster]
         if not len(others):
             self._near[cluster] = others
             self._queue_best(cluster, -np.inf, -1)

@@ -54,16 +54,16 @@ class PairSpace:
         found = np.empty(len(a))
         for part in blocks(len(a), _BLOCK_PAIRS):
             one, other = a[part], b[part]
-            cosine = np.einsum("nd,nd->n", self.direction[one], self.direction[other], dtype=np.float64)
-            student = np.einsum("nd,nd->n", self.student[one], self.student[other], dtype=np.float64)
-            found[part] = self._weigh(cosine, student, pair_clarity(self.clarity[one], self.clarity[other]))
+            cosine, student = (np.einsum("nd,nd->n", x[one], x[other]) for x in (self.direction, self.student))
+            clarity = pair_clarity(self.clarity[one], self.clarity[other])
+            found[part] = self._weigh(cosine.astype(np.float64), student.astype(np.float64), clarity)
         return found
 
     def matrix(self, tracks: np.ndarray) -> np.ndarray:
         """Similarity (m, m) of these tracks, (m,)."""
-        direction, student, clarity = (x[tracks] for x in (self.direction, self.student, self.clarity))
-        clarities = pair_clarity(clarity[:, None], clarity[None])
-        return self._weigh(*((x.astype(np.float64) @ x.T) for x in (direction, student)), clarities)
+        direction, student = (x[tracks].astype(np.float64) for x in (self.direction, self.student))
+        clarity = self.clarity[tracks]
+        return self._weigh(direction @ direction.T, student @ student.T, pair_clarity(clarity[:, None], clarity[None]))
 
     def _weigh(self, cosine: np.ndarray, student: np.ndarray, clarity: np.ndarray) -> np.ndarray:
         base = standardise(cosine, clarity, self.calibration)
