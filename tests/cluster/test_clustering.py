@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterers.literal import merge_literally
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, standardise
 from vcn_ray.cluster.linkage import find_characters, link_by_evidence, relabel
-from vcn_ray.cluster.matching import gaussian_matches
+from vcn_ray.cluster.matching import gaussian_matches, matched_groups
 from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
 
 
@@ -202,3 +204,24 @@ def test_gaussian_density_equals_scipys():
         for b in range(5):
             expected[b, a] = a != b and density.logpdf(rows[track == b].mean(0)) >= threshold
     assert (matches == (expected | expected.T)).all()
+
+
+def test_blocks_of_rows_find_the_groups_that_the_whole_matrix_connects(monkeypatch):
+    rng = np.random.default_rng(0)
+    track = np.repeat(np.arange(12), 30)
+    rows = (rng.normal(size=(4, 32)) * 2)[track % 4] + rng.normal(size=(360, 32)) * 0.5
+    monkeypatch.setattr("vcn_ray.cluster.matching._BLOCK_TRACKS", 5)
+    group, pairs = matched_groups(rows, track, 12)
+    matches = gaussian_matches(rows, track, 12)
+    assert pairs == np.triu(matches).sum() > 0
+    assert group.tolist() == connected_components(coo_array(matches), directed=False)[1].tolist()
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
+def test_blocks_of_rows_merge_literally_as_the_whole_matrix_does(monkeypatch, scale):
+    logits = scale * np.random.default_rng(2).normal(size=(40, 8))
+    log_q = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    track = np.repeat(np.arange(20), 2)
+    whole = merge_literally(np.exp(log_q), log_q, track, 20).tolist()
+    monkeypatch.setattr("vcn_ray.cluster.clusterers.literal._BLOCK_CLUSTERS", 3)
+    assert merge_literally(np.exp(log_q), log_q, track, 20).tolist() == whole

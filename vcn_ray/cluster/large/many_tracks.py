@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vcn_ray.cluster.character_confidence import confidence_of_characters
+from vcn_ray.cluster.character_confidence import CharacterConfidence, confidence_of_characters
 from vcn_ray.cluster.clusterer import BYTES_PER_PAIR, Clusters, TitleFaces
 from vcn_ray.cluster.confidence import Reliance
 from vcn_ray.cluster.evidence import Evidence, fit_share, pair_clarity, with_known_pairs
@@ -58,6 +58,9 @@ def cluster_many(
     """
     links, options = title.said, title.options
     group, speaking = links.group, links.speaking(kept)
+    if not speaking.any():
+        nobody = np.full(len(kept), np.nan)
+        return Clusters(np.full(len(kept), -1, np.int64), nobody, characters=CharacterConfidence.unknown(len(kept)))
     rng = np.random.default_rng(title.seed)
     space, evidence = _hear_some(title, sights, kept, group, two_groups, hear, rng)
     evidence = replace(evidence, sizes_in_prior=sizes_in_prior)
@@ -134,6 +137,8 @@ def _with_share_of_all(
 ) -> Evidence:
     """The evidence with the share of pairs that are one character as pairs drawn from all kept tracks have it."""
     tracks = np.flatnonzero(kept)
+    if len(tracks) < 2:
+        return evidence
     size = np.bincount(group[tracks], minlength=int(group.max(initial=-1)) + 1)
     known = int((size * (size - 1) // 2).sum())
     apart = int((size[two_groups[:, 0]] * size[two_groups[:, 1]]).sum())
