@@ -194,7 +194,7 @@ ITERATIONS = pa.schema(
         ("iteration", pa.int32()),
         ("clusters", pa.int32()),
         ("unknown", pa.int32()),
-        ("changed_tracks", pa.int32()),  # tracks whose cluster changed since the iteration before
+        ("changed_tracks", pa.int32()),  # tracks in another cluster than in the iteration before
         ("mean_loss", pa.float64()),
         ("teacher_entropy", pa.float64()),  # mean H(p), nats
         ("mean_output_entropy", pa.float64()),  # H(mean p), nats: near zero means collapse

@@ -3,12 +3,13 @@
 from itertools import permutations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.pipeline.iteration import changed_tracks
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 3)), max_size=12).map(
         lambda pairs: np.array(pairs, np.int64).reshape(-1, 2)
