@@ -2,10 +2,10 @@
 
 The average over all pairs of two clusters comes from sums of their tracks' vectors, so it needs no list; lists say who
 is looked at. A merged cluster looks at all that its parts looked at, and knows how similar those may be who are on no
-list. When a cluster's best falls below that, or when all lists are worked off, the clusters that have changed ask anew.
-So clusters merge as in `linkage`, the most similar two first, but for those that have to ask and wait for the next
-round, and for pairs of which more evidence speaks when clusters have grown; it ends where no pair of clusters that
-anybody finds may merge.
+list. When a cluster's best falls below that, it waits for the next round, which comes before others merge that are
+less similar by more than `_SLACK`, and asks anew; when all lists are worked off, so do all clusters that have changed.
+So clusters merge as in `linkage`, the most similar two first to within that, but for pairs of which more evidence
+speaks when clusters have grown; it ends where no pair of clusters that anybody finds may merge.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from vcn_ray.cluster.linkage import ClusterSums, relabel
 #: A concentration that is asked to be so many times as much is left as it is: odds would change by a fiftieth.
 _SETTLED = 1.02
 
+
+#: A cluster that waits for the next round has it called when others would merge that are so much less similar.
+_SLACK = 0.25
 
 _TRUE = np.ones(1, bool)
 
@@ -105,6 +108,7 @@ class _Clusters:
         self._partner = np.full(n, -1, np.int64)
         self._partner_version = np.full(n, -1, np.int64)
         self._waiting: set[int] = set()  # for the next round, since better ones may be on no list
+        self._bound = -np.inf  # no cluster that waits finds one more similar than this
         self._queue: list[tuple[float, int, int]] = []  # (-similarity of the best, cluster, its version)
         self._first_best()
 
@@ -120,12 +124,15 @@ class _Clusters:
             self._merge(*self.owner[[of_track[track], track]].tolist())
 
     def merge_all(self) -> bool:
-        """Merge the most similar two that may, until the queue is empty; whether anything did, or waits."""
+        """Merge the most similar two that may until some have to ask first; False where nothing did, and none wait."""
         merged = False
         while self._queue:
-            _, a, version = heapq.heappop(self._queue)
+            best, a, version = heapq.heappop(self._queue)
             if version != self._version[a]:
                 continue
+            if self._waiting and -best < self._bound - _SLACK:
+                heapq.heappush(self._queue, (best, a, version))  # those that wait come first
+                return True
             b = int(self._partner[a])
             if self._version[b] != self._partner_version[a] or b in (self._apart[a] or ()):
                 self._look(a)  # what it merges with is no longer what it was: never more similar, maybe less
@@ -135,11 +142,12 @@ class _Clusters:
         return merged or bool(self._waiting)
 
     def ask(self) -> None:
-        """Give clusters that have changed since they asked, or that wait, the nearest of all that there are."""
+        """Give clusters that wait the nearest of all that there are; where the queue is empty all that have changed."""
         live = np.flatnonzero(self._version >= 0)
-        changed = live[self._version[live] > self._asked[live]]
+        changed = live[self._version[live] > self._asked[live]] if not self._queue else live[:0]
         asking = np.union1d(changed, np.array(sorted(self._waiting), np.int64))
         self._waiting.clear()
+        self._bound = -np.inf
         directions, signs = self._start.directions, self._start.space.signs
         weight = self._known.weight
         keys = np.concatenate([self._vectors[live[p]] @ directions / weight[live[p], None] for p in blocks(len(live))])
@@ -215,6 +223,7 @@ class _Clusters:
     def _queue_best(self, cluster: int, similarity: float, partner: int) -> None:
         if self._more[cluster] and similarity < self._unlisted[cluster]:
             self._waiting.add(cluster)
+            self._bound = max(self._bound, float(self._unlisted[cluster]))
         elif similarity > -np.inf:
             self._partner[cluster], self._partner_version[cluster] = partner, self._version[partner]
             heapq.heappush(self._queue, (-similarity, cluster, int(self._version[cluster])))
