@@ -67,6 +67,10 @@ class _Network(nn.Module):
         people = np.random.default_rng(7).normal(size=(64, 128))  # as in `correctable_season`
         self.people = torch.from_numpy(people / np.linalg.norm(people, axis=1, keepdims=True)).float()
 
+    def for_inference(self, precision: str = "float32") -> _Network:
+        """It is ready."""
+        return self
+
     def forward(self, crops: Tensor) -> Tensor:
         blue = crops[:, 2, 40:72, 40:72].mean(dim=(1, 2))
         return 10 * self.people[((blue - 30) / 40).round().long().clamp(0, 63)]

@@ -56,6 +56,14 @@ def test_a_track_moves_for_more_than_what_is_asked():
     assert [_reassign(_brothers(), least=least)[1][0].moved.any() for least in (0, 1000)] == [True, False]
 
 
+def test_what_people_said_is_two_stays_two():
+    titles = _brothers()
+    sure = [np.full(len(title.track_id), 0.9) for title in titles]
+    apart = [(("b", 1), ("a", 0)), (("nowhere", 3), ("a", 0))]
+    cast = match_cast(titles, KNOWN, apart=apart)
+    assert not reassign_tracks(titles, sure, cast, KNOWN, apart=apart)[0].moved.any()
+
+
 def test_a_blur_tells_nobody_who_a_member_is():
     """Nothing joins a member of whom there are only faces that could be anybody's."""
     dim = _brothers(clarity=np.array([10.0] * 5 + [7.0] * 5 + [10.0] * 2))
@@ -95,6 +103,6 @@ def test_whatever_the_order_and_never_with_somebody_seen_together(titles, random
         assert now.confidence.tobytes() == found[k].confidence[order].tobytes()
 
 
-@pytest.mark.parametrize("titles", [[], [make_title("a", make_people(2), [0, 1], [0, 1])]])
+@pytest.mark.parametrize("titles", [[], [make_title("a", make_people(2), [0, 0, 1, 1], [0, 1, 1, 2])]])
 def test_a_title_alone_learns_nothing(titles):
     assert [one.moved.any() for one in _reassign(titles)[1]] == [False] * len(titles)

@@ -2,13 +2,15 @@
 
 A title of few tracks may take two brothers for one, and then be sure of it; another title of the season, in which they
 are seen side by side, tells them apart. So once the cast is matched, each track is weighed against every member of it,
-as within a title (`cluster.confidence`), and moves where the evidence clearly speaks for another one. What its own
-title found has a say: it has seen the track with an adapted network, which the base model's similarities here lack.
+as within a title (`cluster.confidence`), and moves where the evidence clearly speaks for another one, whom other titles
+have, too. What its own title found has a say: it has seen the track with an adapted network, which the base model's
+similarities here lack.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +18,7 @@ from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 
 from vcn_ray.calibration import Calibration
-from vcn_ray.cluster.cast.cast_matching import Cast, lowest_similarity
+from vcn_ray.cluster.cast.cast_matching import Cast, Character, lowest_similarity
 from vcn_ray.cluster.cast.season_tracks import TitleCharacters, log_likelihood_ratio, positions, track_clarity
 from vcn_ray.cluster.confidence import Reliance
 from vcn_ray.cluster.evidence import Evidence, standardise
@@ -56,6 +58,7 @@ def reassign_tracks(
     cast: Cast,
     calibration: Calibration | None,
     least_log_odds: float = 0.0,
+    apart: Iterable[tuple[Character, Character]] = (),
 ) -> list[Reassigned]:
     """Weigh the tracks of a season against the members of its cast, and move those that are clearly of another one.
 
@@ -67,6 +70,7 @@ def reassign_tracks(
         cast: what `match_cast` found.
         calibration: as for `match_cast`.
         least_log_odds: a track moves only for more than these.
+        apart: characters that people said to be two; no track of one moves to the other's member.
 
     Returns:
         One for each title, in their order.
@@ -78,11 +82,16 @@ def reassign_tracks(
     ]
     if cast.evidence is None:
         return [Reassigned(own, np.zeros(len(own), bool), np.full(len(own), np.nan)) for own in start]
+    closed: dict[Character, set[int]] = defaultdict(set)
+    for one, other in apart:
+        for a, b in ((one, other), (other, one)):
+            if b in member_of:
+                closed[a].add(member_of[b])
     # Everything by title and track, so that sums are in one order.
     by_title = sorted(range(len(titles)), key=lambda number: titles[number].title)
     by_track = [np.argsort(titles[number].track_id) for number in by_title]
     tracks = [
-        _Tracks.of(titles[n], confidence[n], start[n], by, calibration)
+        _Tracks.of(titles[n], confidence[n], start[n], by, calibration, closed)
         for n, by in zip(by_title, by_track, strict=True)
     ]
     season = _Season(tracks, cast.evidence, least_log_odds)
@@ -114,6 +123,7 @@ class _Tracks:
     start: np.ndarray  # int64 member of the cast that its character is
     said: np.ndarray  # log odds that this is right, by the title itself
     together: np.ndarray  # (pairs, 2) int64 rows, both ways round, of tracks that are seen together
+    closed: np.ndarray  # (k, 2) int64 rows, and members that they may not join
 
     @classmethod
     def of(
@@ -123,8 +133,9 @@ class _Tracks:
         start: np.ndarray,
         order: np.ndarray,
         calibration: Calibration | None,
+        closed: Mapping[Character, Collection[int]],
     ) -> _Tracks:
-        """A title's tracks in this order."""
+        """A title's tracks in this order. closed: members that tracks of a character may not join."""
         sure = np.clip(np.nan_to_num(confidence[order], nan=0.5), *_CONFIDENCE)
         pairs = np.argsort(order)[np.stack(positions(title), axis=1)]
         return cls(
@@ -133,6 +144,14 @@ class _Tracks:
             start[order],
             np.log(sure / (1 - sure)),
             np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0),
+            np.array(
+                [
+                    (row, member)
+                    for row, cluster in enumerate(title.cluster_id[order].tolist())
+                    for member in sorted(closed.get((title.title, cluster), ()))
+                ],
+                np.int64,
+            ).reshape(-1, 2),
         )
 
 
@@ -216,6 +235,9 @@ class _Season:
         tracks[at] -= own > 0
         odds, ratio = np.full((2, *total.shape), -np.inf)
         near = total > self._lowest * weight  # of the rest nothing could come, and they are most
+        # Of those whom this title alone has, its own clustering knew more.
+        here = np.bincount(member[title.clarity >= self._clear], minlength=self._members)
+        near &= sums.tracks - here > 0.5
         near[at] = True
         row, other = np.nonzero(near & (tracks > 0.5))
         of_other, square = weight[row, other], squares[row, other]
@@ -229,8 +251,10 @@ class _Season:
         place = np.full(len(title.clarity), -1)
         place[rows] = line
         a, b = title.together.T
-        here = (place[a] >= 0) & (member[a] != member[b])
-        odds[place[a[here]], member[b[here]]] = -np.inf
+        apart = (place[a] >= 0) & (member[a] != member[b])
+        odds[place[a[apart]], member[b[apart]]] = -np.inf
+        a, other = title.closed[(place[title.closed[:, 0]] >= 0)].T
+        odds[place[a], other] = np.where(member[a] == other, odds[place[a], other], -np.inf)
         return odds, ratio
 
 
