@@ -24,12 +24,11 @@ from vcn_ray.pipeline.layout import (
     LINKS_BEFORE_KEY,
     LINKS_KEY,
     REASSIGNED_KEY,
-    RESULTS,
 )
 from vcn_ray.pipeline.outputs.cast import stored_cast
 from vcn_ray.pipeline.outputs.found import CAST_FOUND_KEY, FinishedTitle, each, read_found, video_fingerprints
 from vcn_ray.pipeline.outputs.season_outputs import apply_to_tables, finished_titles
-from vcn_ray.pipeline.outputs.title_outputs import ENTRY_KEY
+from vcn_ray.pipeline.outputs.title_outputs import count_again
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY
 from vcn_ray.pipeline.title_state import links_inputs
 from vcn_ray.schemas import CAST_FOUND
@@ -95,7 +94,7 @@ def finish_removal(out: Store, lock: Lock) -> bool:
     for key in _BY_OLD_NUMBERS:
         out.delete(key)
     lock.check()
-    counts = dict(zip(slugs, each(_count_again, touched), strict=True))
+    counts = dict(zip(slugs, each(lambda title: count_again(title.work), touched), strict=True))
     titles = [one | ({"counts": counts[one["slug"]]} if one["slug"] in counts else {}) for one in record["titles"]]
     out.write_json(_RECORD_KEY, record | {"corrections": corrections_digest(corrections), "titles": titles})
     for title in touched:
@@ -185,17 +184,3 @@ def _remove_from_cast(out: Store) -> None:
     stays = [(row["title"], row["cluster_id"]) in there for row in cast.to_pylist()]
     if not all(stays):
         out.write_table(CAST_FOUND_KEY, cast.filter(pa.array(stays, pa.bool_())), CAST_FOUND)
-
-
-def _count_again(title: FinishedTitle) -> dict[str, int]:
-    """Counts of a title, with its marker as well."""
-    entry = title.work.read_json(ENTRY_KEY)
-    counts = {
-        "faces": entry["face_count"],
-        "tracks": entry["tracks"],
-        "unknown": entry["unknown"],
-        "characters": entry["characters"],
-    }
-    marker = title.work.read_json(f"{RESULTS}.done.json")
-    title.work.write_json(f"{RESULTS}.done.json", marker | {"counts": counts})
-    return counts

@@ -9,6 +9,7 @@ from typing import Any
 
 from vcn_ray.config import Options
 from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
+from vcn_ray.pipeline.layout import MARKER, RESULTS
 from vcn_ray.pipeline.stages import Stages
 from vcn_ray.pipeline.title_state import TitleState
 from vcn_ray.season.outcome import SeasonOutcome
@@ -67,5 +68,7 @@ def write_season_record(
     out.delete("season.json")  # until all that it vouches for is there
     out.write_json("errors.json", errors)
     problems = stages.finish_season(out, [title.slug for title in done], options, errors, outcome.seconds)
-    out.write_json("season.json", record)
+    for title in done:  # the season may have moved tracks
+        title.counts = states[title.id].work.read_json(f"{RESULTS}{MARKER}")["counts"]
+    out.write_json("season.json", record | {"titles": [asdict(title) | {"worked": None} for title in outcome.titles]})
     return problems

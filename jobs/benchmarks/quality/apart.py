@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views
 from vcn_ray.pipeline.adaptation_loop import adapt_and_cluster
@@ -49,7 +51,8 @@ def find_apart(work: TitleWork, folder: Path) -> tuple[np.ndarray, np.ndarray, f
     member_of = find_cast(out, titles, work.options.cluster).member_of
     found, member = [], []
     for title in titles:
-        table = read_found(title)
+        table = read_found(title)  # of a track that was cut, the first piece: others have numbers of their own
+        table = table.filter(pc.is_in(table["track_id"], pa.array(by_time)))
         found += table["track_id"].to_pylist()
         member += [member_of.get((title.id, cluster), -1) for cluster in table["cluster_id"].to_pylist()]
     return np.array(found, np.int64), np.array(member, np.int64), time.perf_counter() - started

@@ -48,8 +48,10 @@ def test_what_the_title_is_sure_of_has_a_say():
     sure = [np.full(len(title.track_id), 0.9) for title in titles]
     sure[0][5] = 0.995
     assert not _reassign(titles, sure)[1][0].moved.any()
-    sure[0][5] = np.nan  # not known: even odds
+    sure[0][5] = 0.5
     assert np.flatnonzero(_reassign(titles, sure)[1][0].moved).tolist() == [5]
+    sure[0][5] = np.nan  # not known
+    assert not _reassign(titles, sure)[1][0].moved.any()
 
 
 def test_a_track_moves_for_more_than_what_is_asked():
@@ -62,6 +64,32 @@ def test_what_people_said_is_two_stays_two():
     apart = [(("b", 1), ("a", 0)), (("nowhere", 3), ("a", 0))]
     cast = match_cast(titles, KNOWN, apart=apart)
     assert not reassign_tracks(titles, sure, cast, KNOWN, apart=apart)[0].moved.any()
+    same = [[("a", 0), ("b", 0)]]
+    cast = match_cast(titles, KNOWN, same=same)
+    assert not reassign_tracks(titles, sure, cast, KNOWN, same=same)[0].moved.any()
+
+
+def test_two_of_one_person_do_not_change_places():
+    """Whom their titles found as two each; else each would go to the other's member, and back."""
+    people = make_people(9)
+    pair = [make_title(name, people, [0, 0, 1], [0, 1, 2], noise=0.25, seed=3) for name in "ab"]
+    titles = [*pair, make_title("c", people, [4, 5, 6, 7, 8], range(5))]
+    sure = [np.full(len(title.track_id), 0.01) for title in titles]  # no title believes what it found
+    _, found = _reassign(titles, sure)
+    for title, now in zip(titles, found, strict=True):
+        of_two = now.member[:2]
+        assert len(set(of_two.tolist())) == 1 or not now.moved[:2].all(), title.title
+
+
+def test_a_dark_title_keeps_its_own():
+    """Its tracks tell who they are, though all are dim beside the season's."""
+    people = make_people(9)
+    dark = make_title("a", people, [0] * 10 + [1] * 10, [0] * 10 + [1] * 10, noise=0.3, clarity=np.full(20, 7.0))
+    bright = [
+        make_title(name, people, [0, 1, *range(2, 9)] * 2, [*range(9)] * 2, noise=0.3, clarity=np.full(18, 11.0))
+        for name in "bc"
+    ]
+    assert not _reassign([dark, *bright])[1][0].moved.any()
 
 
 def test_a_blur_tells_nobody_who_a_member_is():

@@ -10,7 +10,7 @@ similarities here lack.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +23,8 @@ from vcn_ray.cluster.cast.season_tracks import TitleCharacters, log_likelihood_r
 from vcn_ray.cluster.confidence import Reliance
 from vcn_ray.cluster.evidence import Evidence, standardise
 
-#: Tracks less clear than such a share of the season's median tell nobody who a member is: at worst, members of blurs
-#: would draw the blurs of all.
+#: Tracks less clear than such a share of the season's median, or of their title's if that is lower, tell nobody who a
+#: member is: at worst, members of blurs would draw the blurs of all.
 _LEAST_CLARITY = 0.8
 
 #: A track moves where the log odds for another member are so much better than for its own, and than nothing.
@@ -58,6 +58,7 @@ def reassign_tracks(
     cast: Cast,
     calibration: Calibration | None,
     least_log_odds: float = 0.0,
+    same: Iterable[Sequence[Character]] = (),
     apart: Iterable[tuple[Character, Character]] = (),
 ) -> list[Reassigned]:
     """Weigh the tracks of a season against the members of its cast, and move those that are clearly of another one.
@@ -66,10 +67,11 @@ def reassign_tracks(
 
     Args:
         titles: as `match_cast` was given them; the result does not depend on their order, nor on that of their tracks.
-        confidence: of each title, (n,) probability of the tracks' characters; NaN counts as even odds.
+        confidence: of each title, (n,) probability of the tracks' characters; where it is NaN, not known, none moves.
         cast: what `match_cast` found.
         calibration: as for `match_cast`.
         least_log_odds: a track moves only for more than these.
+        same: characters that people said to be one; their tracks stay.
         apart: characters that people said to be two; no track of one moves to the other's member.
 
     Returns:
@@ -82,6 +84,7 @@ def reassign_tracks(
     ]
     if cast.evidence is None:
         return [Reassigned(own, np.zeros(len(own), bool), np.full(len(own), np.nan)) for own in start]
+    settled = {character for group in same for character in group}
     closed: dict[Character, set[int]] = defaultdict(set)
     for one, other in apart:
         for a, b in ((one, other), (other, one)):
@@ -90,16 +93,32 @@ def reassign_tracks(
     # Everything by title and track, so that sums are in one order.
     by_title = sorted(range(len(titles)), key=lambda number: titles[number].title)
     by_track = [np.argsort(titles[number].track_id) for number in by_title]
-    tracks = [
-        _Tracks.of(titles[n], confidence[n], start[n], by, calibration, closed)
-        for n, by in zip(by_title, by_track, strict=True)
-    ]
+    usual = float(np.median(np.concatenate([track_clarity(title, calibration) for title in titles])))
+    tracks = []
+    for n, by in zip(by_title, by_track, strict=True):
+        title, clarity = titles[n], track_clarity(titles[n], calibration)[by]
+        characters = [(title.title, cluster) for cluster in title.cluster_id[by].tolist()]
+        sure = np.clip(confidence[n][by], *_CONFIDENCE)
+        stays = np.isnan(sure) | np.array([character in settled for character in characters], bool)
+        pairs = np.argsort(by)[np.stack(positions(title), axis=1)]
+        rows = [(row, m) for row, who in enumerate(characters) for m in sorted(closed.get(who, ()))]
+        own = _Tracks(
+            vectors=title.embedding[by].astype(np.float64),
+            clarity=clarity,
+            feeds=clarity >= _LEAST_CLARITY * min(usual, float(np.median(clarity))) if len(by) else clarity > 0,
+            start=start[n][by],
+            said=np.where(stays, np.inf, np.log(sure / (1 - sure))),
+            together=np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0),
+            closed=np.array(rows, np.int64).reshape(-1, 2),
+        )
+        tracks.append(own)
     season = _Season(tracks, cast.evidence, least_log_odds)
     with threadpool_limits(1):
         now = [own.start for own in tracks]
         for _ in range(_ROUNDS):
             sums = season.sums(now)
-            after = [season.move(title, own, sums) for title, own in zip(tracks, now, strict=True)]
+            moved = [season.move(title, own, sums) for title, own in zip(tracks, now, strict=True)]
+            after = _one_way(now, *zip(*moved, strict=True))
             if all(np.array_equal(a, b) for a, b in zip(now, after, strict=True)):
                 break
             now = after
@@ -121,38 +140,10 @@ class _Tracks:
     vectors: np.ndarray  # (n, D) float64
     clarity: np.ndarray
     start: np.ndarray  # int64 member of the cast that its character is
-    said: np.ndarray  # log odds that this is right, by the title itself
+    feeds: np.ndarray  # bool: clear enough to tell who its member is
+    said: np.ndarray  # log odds that this is right, by the title itself; infinite: it stays
     together: np.ndarray  # (pairs, 2) int64 rows, both ways round, of tracks that are seen together
     closed: np.ndarray  # (k, 2) int64 rows, and members that they may not join
-
-    @classmethod
-    def of(
-        cls,
-        title: TitleCharacters,
-        confidence: np.ndarray,
-        start: np.ndarray,
-        order: np.ndarray,
-        calibration: Calibration | None,
-        closed: Mapping[Character, Collection[int]],
-    ) -> _Tracks:
-        """A title's tracks in this order. closed: members that tracks of a character may not join."""
-        sure = np.clip(np.nan_to_num(confidence[order], nan=0.5), *_CONFIDENCE)
-        pairs = np.argsort(order)[np.stack(positions(title), axis=1)]
-        return cls(
-            title.embedding[order].astype(np.float64),
-            track_clarity(title, calibration)[order],
-            start[order],
-            np.log(sure / (1 - sure)),
-            np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0),
-            np.array(
-                [
-                    (row, member)
-                    for row, cluster in enumerate(title.cluster_id[order].tolist())
-                    for member in sorted(closed.get((title.title, cluster), ()))
-                ],
-                np.int64,
-            ).reshape(-1, 2),
-        )
 
 
 @dataclass(frozen=True)
@@ -173,7 +164,6 @@ class _Season:
         self._least = least_log_odds + _LEAST_GAIN
         self._members = 1 + max(int(title.start.max(initial=-1)) for title in titles)
         clarity = np.concatenate([title.clarity for title in titles])
-        self._clear = _LEAST_CLARITY * float(np.median(clarity))
         between = float(clarity.min()), float(clarity.max())
         self._lowest = lowest_similarity(evidence, min(least_log_odds, 0.0) - _NOTHING, between, len(clarity))
 
@@ -182,15 +172,15 @@ class _Season:
         vectors = np.zeros((self._members, self._titles[0].vectors.shape[1]))
         tracks, weight, squares = np.zeros((3, self._members))
         for title, of_title in zip(self._titles, member, strict=True):
-            rows = title.clarity >= self._clear
+            rows = title.feeds
             own, clarity = of_title[rows], title.clarity[rows]
             np.add.at(vectors, own, clarity[:, None] * title.vectors[rows])
             for total, of_track in ((tracks, np.ones(len(own))), (weight, clarity), (squares, clarity**2)):
                 np.add.at(total, own, of_track)
         return _Sums(vectors, tracks, weight, squares)
 
-    def move(self, title: _Tracks, member: np.ndarray, sums: _Sums) -> np.ndarray:
-        """(n,) members of a title's tracks after each has gone where it clearly belongs, all else staying."""
+    def move(self, title: _Tracks, member: np.ndarray, sums: _Sums) -> tuple[np.ndarray, np.ndarray]:
+        """Members (n,) of a title's tracks after each has gone where it clearly belongs, all else staying; log odds."""
         after, value = member.copy(), np.zeros(len(member))
         for rows in _blocks(np.arange(len(member))):
             odds, _ = self._weigh(title, rows, member, sums)
@@ -205,7 +195,7 @@ class _Season:
         for a, b in title.together[np.argsort(-value[title.together[:, 0]], kind="stable")].tolist():
             if after[a] == after[b] and after[b] != member[b]:
                 after[b] = member[b]
-        return after
+        return after, value
 
     def probability(self, title: _Tracks, rows: np.ndarray, member: np.ndarray, sums: _Sums) -> np.ndarray:
         """Probability that some of a title's tracks are of the members that they have."""
@@ -225,7 +215,7 @@ class _Season:
         As if a track were in none; -inf where it may not be. To be somebody of its own has even odds.
         """
         vectors, clarity, line = title.vectors[rows], title.clarity[rows], np.arange(len(rows))
-        own = np.where(clarity >= self._clear, clarity, 0.0)
+        own = np.where(title.feeds[rows], clarity, 0.0)
         at = line, member[rows]
         total = vectors @ sums.vectors.T
         weight, squares, tracks = (np.tile(x, (len(rows), 1)) for x in (sums.weight, sums.squares, sums.tracks))
@@ -236,7 +226,7 @@ class _Season:
         odds, ratio = np.full((2, *total.shape), -np.inf)
         near = total > self._lowest * weight  # of the rest nothing could come, and they are most
         # Of those whom this title alone has, its own clustering knew more.
-        here = np.bincount(member[title.clarity >= self._clear], minlength=self._members)
+        here = np.bincount(member[title.feeds], minlength=self._members)
         near &= sums.tracks - here > 0.5
         near[at] = True
         row, other = np.nonzero(near & (tracks > 0.5))
@@ -256,6 +246,23 @@ class _Season:
         a, other = title.closed[(place[title.closed[:, 0]] >= 0)].T
         odds[place[a], other] = np.where(member[a] == other, odds[place[a], other], -np.inf)
         return odds, ratio
+
+
+def _one_way(now: Sequence[np.ndarray], after: Sequence[np.ndarray], value: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Members after a round in which no two exchange tracks: of both ways the one with more log odds is gone.
+
+    Else two tracks of one person, found as two, would change places round after round.
+    """
+    gains: dict[tuple[int, int], float] = defaultdict(float)
+    for of_now, of_after, of_value in zip(now, after, value, strict=True):
+        for row in np.flatnonzero(of_now != of_after).tolist():
+            gains[int(of_now[row]), int(of_after[row])] += float(of_value[row])
+    back = {(a, b) for (a, b), gain in gains.items() if (gain, a) < (gains.get((b, a), -np.inf), b)}
+    kept = []
+    for of_now, of_after in zip(now, after, strict=True):
+        stays = [pair in back for pair in zip(of_now.tolist(), of_after.tolist(), strict=True)]
+        kept.append(np.where(stays, of_now, of_after))
+    return kept
 
 
 def _blocks(rows: np.ndarray) -> list[np.ndarray]:

@@ -135,7 +135,9 @@ def find_cast(
         group, calibration, least = by_network[network], own or known_calibration(network), log(cost)
         characters = [one.characters for one in group if one.characters is not None]
         cast = match_cast(characters, calibration, least_log_odds=least, same=said.same, apart=said.apart)
-        of_titles = reassign_tracks(characters, [one.confidence for one in group], cast, calibration, least, said.apart)
+        of_titles = reassign_tracks(
+            characters, [one.confidence for one in group], cast, calibration, least, said.same, said.apart
+        )
         now |= {one.title: of_title for one, of_title in zip(characters, of_titles, strict=True)}
     out.begin(_STEP)
     keys: list[tuple[str, int, str, int]] = []

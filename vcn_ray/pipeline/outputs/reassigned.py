@@ -53,11 +53,11 @@ def put_reassigned(title: FinishedTitle, found: pa.Table, clustered: np.ndarray,
     confidence = found["confidence"].cast(pa.float64()).fill_null(np.nan).to_numpy().copy()
     confidence[np.flatnonzero(moved)] = now.confidence[now.moved]
     columns = {"confidence": confidence}
-    known = {n: int(row) for n, row in zip(number.tolist(), stays[first].tolist(), strict=True)}
+    # Of a character that has gained or lost a track, nobody has looked whether it is one person.
+    before = found["cluster_id"].fill_null(-1).to_numpy()
+    changed = np.isin(cluster, np.concatenate([before[moved], cluster[moved]]))
     for name in ("one_person", "is_person"):
-        value = found[name].cast(pa.float64()).fill_null(np.nan).to_numpy()
-        # Of a character that is new here, nobody has looked whether it is one person.
-        columns[name] = np.array([value[known[c]] if c in known else np.nan for c in cluster.tolist()])
+        columns[name] = np.where(changed, np.nan, found[name].cast(pa.float64()).fill_null(np.nan).to_numpy())
     for name, value in columns.items():
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, pa.array(value, mask=np.isnan(value)).cast(pa.float32()))

@@ -26,7 +26,7 @@ from vcn_ray.export.tables import write_season_tables
 from vcn_ray.pipeline.outputs.cast import CastFound, People, SeasonCast, deliver_cast, find_cast, stored_cast
 from vcn_ray.pipeline.outputs.corrected import CorrectedTitles, correct_titles, said_of_cast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, each
-from vcn_ray.pipeline.outputs.title_outputs import ENTRY_KEY, PICTURE_BUDGET_BYTES, versions
+from vcn_ray.pipeline.outputs.title_outputs import ENTRY_KEY, PICTURE_BUDGET_BYTES, count_again, versions
 from vcn_ray.pipeline.split_tables import read_crops
 from vcn_ray.storage.store import Store
 
@@ -77,6 +77,7 @@ def write_season(
         SEASON_FACTS_KEY, json.dumps(facts, ensure_ascii=False).encode()
     )  # in the order that the page shows
     corrected = correct_titles(titles, cast, corrections)
+    each(lambda title: count_again(title.work), [title for title in titles if title.id in corrected.written])
     _deliver(out, facts, titles, cast, corrected.people)
     return [str(problem) for problem in corrected.problems]
 

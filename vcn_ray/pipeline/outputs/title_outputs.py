@@ -16,7 +16,7 @@ from vcn_ray.config import Options
 from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
 from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
-from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, REASSIGNED_KEY, step_of
+from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, REASSIGNED_KEY, RESULTS, step_of
 from vcn_ray.pipeline.split_tables import read_tracks
 from vcn_ray.schemas import FOUND, ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
@@ -134,6 +134,21 @@ def show_title(results: Store, work: Store) -> dict[str, int]:
         "unknown": entry.unknown,
         "characters": entry.characters,
     }
+
+
+def count_again(work: Store) -> dict[str, int]:
+    """Counts of a title as it is delivered by now, brought into its results' marker as well."""
+    entry = work.read_json(ENTRY_KEY)
+    counts = {
+        "faces": entry["face_count"],
+        "tracks": entry["tracks"],
+        "unknown": entry["unknown"],
+        "characters": entry["characters"],
+    }
+    marker = work.read_json(f"{RESULTS}.done.json")
+    if marker["counts"] != counts:
+        work.write_json(f"{RESULTS}.done.json", marker | {"counts": counts})
+    return counts
 
 
 def title_report(results: Store, facts: Mapping[str, Any], evaluation: Mapping[str, Any] | None = None) -> TitleReport:
