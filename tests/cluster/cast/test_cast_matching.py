@@ -24,7 +24,7 @@ def _partition(found):
     return {frozenset(group) for group in groups.values()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seasons(), st.randoms(use_true_random=False))
 def test_order_of_titles_and_tracks_does_not_matter(titles, random):
     shuffled = [shuffle_tracks(title, random)[0] for title in titles]
@@ -34,21 +34,21 @@ def test_order_of_titles_and_tracks_does_not_matter(titles, random):
     assert first.evidence == second.evidence
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seasons())
 def test_two_who_are_seen_together_are_never_one(titles):
     member = _member(match_cast(titles, KNOWN))
     assert not [pair for pair in apart_in(titles) if member[pair[0]] == member[pair[1]]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seasons(), st.booleans())
 def test_both_ways_to_look_for_candidates_give_one_result(titles, known):
     calibration = KNOWN if known else None
     assert _member(match_cast(titles, calibration, "blocks")) == _member(match_cast(titles, calibration, "faiss"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seasons(), st.sampled_from([0.01, 0.3, 0.9, 0.999]))
 def test_it_is_average_linkage_over_all_pairs_of_tracks(titles, share):
     """Against the plain algorithm on the matrix of all tracks, for priors on either side of even odds."""
