@@ -1,17 +1,21 @@
 """A title that one worker takes all the way: the same results, in its turn from the first step to the last."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import pytest
 from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
 from vcn_ray.execution.base import Took
 from vcn_ray.execution.local import LocalExecutor
+from vcn_ray.execution.title_scheduler import TitleScheduler
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.pipeline.tasks import TaskRow
 from vcn_ray.pipeline.title_state import TitleState
+from vcn_ray.season.outcome import INTERRUPTED
 from vcn_ray.season.run import SeasonOutcome, run_season
 from vcn_ray.storage.store import Store
 
@@ -70,3 +74,28 @@ def test_one_worker_takes_a_title_all_the_way(tmp_path: Path) -> None:
     assert None not in {title for _, title in executor.begun}
     _run(tmp_path / "videos", tmp_path / "other", LocalExecutor())
     assert results_of(tmp_path / "out") == results_of(tmp_path / "other")
+
+
+def test_run_that_is_given_up_begins_no_further_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video(tmp_path / "videos", "a.mp4", range(1, 51))
+
+    class GivenUp(_OneWorker):
+        """What Ctrl-C or a lost lock is to the thread of a title."""
+
+        def views(self, state: TitleState) -> Took:
+            took = super().views(state)
+            given_up[0].set()
+            return took
+
+    given_up: list[threading.Event] = []
+    take = TitleScheduler.take
+
+    def noted(scheduler: TitleScheduler, place: int, gave_up: threading.Event) -> AbstractContextManager[int]:
+        given_up.append(gave_up)
+        return take(scheduler, place, gave_up)
+
+    monkeypatch.setattr(TitleScheduler, "take", noted)
+    executor = GivenUp()
+    outcome = _run(tmp_path / "videos", tmp_path / "out", executor)
+    assert [step for step, _ in executor.begun] == ["assemble", "views"]
+    assert [title.error for title in outcome.titles] == [INTERRUPTED]

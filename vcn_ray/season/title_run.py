@@ -22,7 +22,7 @@ class TitleRun:
         ledger: where its result, or error, is kept.
         monitor: told of each state.
         device: where titles adapt, "cpu" or "cuda".
-        gave_up: set when the run is given up; titles that wait for their turn then end.
+        gave_up: set when the run is given up; titles then end before their next step.
     """
 
     def __init__(self, ledger: Ledger, monitor: Monitor, device: str, gave_up: threading.Event):
@@ -42,6 +42,7 @@ class TitleRun:
         """The way of a title; `cpus`: its workers', where it is its turn already."""
         title, result = state.title.id, self._ledger.results[state.title.id]
         with self._ledger.failing_alone(title, "tracks"):
+            self._go_on()
             info = state.work.done_info(TRACKS, state.tracks_digest)
             if info is None:
                 info = self._stats("assemble", executor.assemble(assemble_row(state)))
@@ -49,11 +50,13 @@ class TitleRun:
         if result.error is not None:
             return
         with self._ledger.failing_alone(title, "adapt"):
+            self._go_on()
             took = self._adapt_in_turn(executor, state) if cpus is None else self._adapt(executor, state, cpus)
             result.seconds |= {stage: of_stage.wall_s for stage, of_stage in took.items()}
         if result.error is not None:
             return
         with self._ledger.failing_alone(title, "results"):
+            self._go_on()
             self._monitor.moved(title, "results")
             cpu_s = {stage: of_stage.cpu_s for stage, of_stage in took.items()}
             stats = self._stats("results", executor.finish(finish_row(state, self._device, result.seconds, cpu_s)))
@@ -62,8 +65,15 @@ class TitleRun:
             page = state.results.where("report.html")
             self._monitor.say(f"{title}: {result.counts.get('characters', 0)} characters, {page}")
 
+    def _go_on(self) -> None:
+        """`InterruptedError` when the run is given up: it may have lost the lock on the results."""
+        if self._gave_up.is_set():
+            raise InterruptedError
+
     def _adapt(self, executor: Executor, state: TitleState, cpus: int) -> dict[str, Took]:
-        return {"views": executor.views(state), "adapt": executor.adapt(state, cpus)}
+        views = executor.views(state)
+        self._go_on()
+        return {"views": views, "adapt": executor.adapt(state, cpus)}
 
     def _adapt_in_turn(self, executor: Executor, state: TitleState) -> dict[str, Took]:
         """Wait for the title's turn, with its views made before where there is room for both."""

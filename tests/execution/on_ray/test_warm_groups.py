@@ -244,3 +244,37 @@ def test_end_of_a_run_ends_all_groups(threads: _Threads) -> None:
     threads.do("a", str)
     threads.groups.close()
     assert threads.groups._groups == []
+
+
+def test_title_under_way_when_the_run_ends_gets_no_other_job_and_no_other_group(threads: _Threads) -> None:
+    worker, at_work, go_on = threads.worker("a"), threading.Event(), threading.Event()
+    came: list[Any] = []
+
+    def job(name: str) -> str:
+        at_work.set()
+        go_on.wait(_LONG_S)
+        return name
+
+    def title() -> None:
+        came.append(worker._done(job, worker._tell))
+        with pytest.raises(InterruptedError):
+            worker._done(came.append, worker._tell)
+        came.append("interrupted")
+
+    thread = threading.Thread(target=title)
+    thread.start()
+    assert at_work.wait(_LONG_S)
+    threads.groups.close()
+    go_on.set()
+    thread.join(_LONG_S)
+    assert came == ["g-1", "interrupted"]
+    threads.groups.prepare(_ONE)
+    assert threads.started == ["g-1"]
+    assert threads.told == []
+
+
+def test_job_is_not_given_once_the_run_is_over(threads: _Threads) -> None:
+    group = threads.groups.take(_ONE)
+    threads.groups.close()
+    with pytest.raises(InterruptedError):
+        threads.groups.do(group, str)

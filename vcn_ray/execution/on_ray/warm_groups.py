@@ -105,12 +105,16 @@ class WarmGroups:
     def prepare(self, resources: Resources) -> None:
         """Have a group started for a title that comes soon, unless one is there."""
         with self._changed:
-            if not self._groups:
+            if not self._groups and not self._closed:
                 self._start(resources).idle = True
 
     def take(self, resources: Resources) -> Group:
-        """A group for a title: one that waits, or a new one, in the place of one that waits and does not suit."""
+        """A group for a title: one that waits, or a new one, in the place of one that waits and does not suit.
+
+        Raises `InterruptedError` when the run is over.
+        """
         with self._changed:
+            self._require_open()
             waiting = [group for group in self._groups if group.idle and not group.ending]
             for group in waiting:
                 if group.suits(resources):
@@ -128,11 +132,13 @@ class WarmGroups:
 
         Raises:
             TitleError: the job's own.
+            InterruptedError: the run was over before the job could be given.
             NotTakenError: the group ended before it took the job.
             Exception: what ended the group while it did the job, or before it did any.
         """
         reference = self._desk.put(job)
         with self._changed:
+            self._require_open()
             group.number += 1
             group.job, group.taken, group.outcome = reference, False, None
         with suppress(Exception):  # where the desk is away, the next look finds the job missing there
@@ -178,6 +184,11 @@ class WarmGroups:
                     self._end(group)
             while time.monotonic() < until and any(group.job == [] for group in self._groups):
                 self._changed.wait(timeout=0.1)
+
+    def _require_open(self) -> None:
+        """A title that was under way when the run was given up no longer holds the lock on its results."""
+        if self._closed:
+            raise InterruptedError
 
     def _start(self, resources: Resources) -> Group:
         self._started += 1
