@@ -107,6 +107,13 @@ def threads() -> Iterator[_Threads]:
     made.groups.close()
 
 
+def _wait_until(so: Callable[[], bool]) -> None:
+    until = time.monotonic() + _LONG_S
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def _crash(_: str) -> None:
     raise _CRASHED
 
@@ -198,6 +205,26 @@ def test_desk_that_forgets_loses_no_job_and_repeats_none(threads: _Threads) -> N
     assert done == [0, 1, 2]
 
 
+def test_desk_that_forgets_a_last_outcome_leaves_no_worker(threads: _Threads) -> None:
+    heard = threading.Event()
+
+    class Restarted(TitleDesk):
+        """Ends before the worker has its answer, once the driver has heard the outcome."""
+
+        def ask(self, worker: str, done: int, outcome: Outcome | None) -> tuple[int, Job] | None:
+            answer = super().ask(worker, done, outcome)
+            if outcome is None:
+                return answer
+            assert heard.wait(_LONG_S)
+            threads.desk.forget_all()
+            return None
+
+    threads.desk.there = Restarted()
+    assert threads.do("a", lambda _: {"traceback": "where it was"})
+    heard.set()
+    _wait_until(lambda: not threads.groups._groups)
+
+
 def test_group_that_was_started_ahead_is_the_first_titles(threads: _Threads) -> None:
     threads.groups.prepare(Resources())
     threads.groups.prepare(Resources())
@@ -209,10 +236,7 @@ def test_group_that_was_started_ahead_is_the_first_titles(threads: _Threads) -> 
 def test_group_without_a_title_is_kept_for_so_long_and_no_longer() -> None:
     threads = _Threads(keep_idle_s=0.0)
     assert threads.do("a", str) == "g-1"
-    until = time.monotonic() + _LONG_S
-    while threads.groups._groups:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    _wait_until(lambda: not threads.groups._groups)
     assert threads.do("b", str) == "g-2"
     threads.groups.close()
 

@@ -156,9 +156,7 @@ class WarmGroups:
             raise group.error
         group.served += 1
         with self._changed:
-            if outcome["last"]:
-                group.ending = True
-            elif group.ending:  # it was told so meanwhile
+            if outcome["last"] or group.ending:  # told so: a desk started again does not know what was the last
                 self._end(group)
         if outcome["error"]:
             raise TitleError(outcome["error"], outcome["trace"])
