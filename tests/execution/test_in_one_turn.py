@@ -90,9 +90,11 @@ def test_run_that_is_given_up_begins_no_further_step(tmp_path: Path, monkeypatch
     given_up: list[threading.Event] = []
     take = TitleScheduler.take
 
-    def noted(scheduler: TitleScheduler, place: int, gave_up: threading.Event) -> AbstractContextManager[int]:
+    def noted(
+        scheduler: TitleScheduler, place: int, gave_up: threading.Event, most_cpus: int | None = None
+    ) -> AbstractContextManager[int]:
         given_up.append(gave_up)
-        return take(scheduler, place, gave_up)
+        return take(scheduler, place, gave_up, most_cpus)
 
     monkeypatch.setattr(TitleScheduler, "take", noted)
     executor = GivenUp()

@@ -93,6 +93,14 @@ def test_scheduler(cpus: int, gpus: int, needs: Resources, extracting: bool, exp
     )
 
 
+def test_titles_that_have_no_use_for_a_second_cpu_leave_none_idle() -> None:
+    scheduler = TitleScheduler(4, 0, Resources(cpus=2), extracting=False, titles=9)
+    with ExitStack() as stack:
+        assert [stack.enter_context(scheduler.take(0, threading.Event(), most_cpus=1)) for _ in range(3)] == [1] * 3
+        assert not scheduler.leaves_room(), "for a title of two CPUs"
+        assert stack.enter_context(scheduler.take(0, threading.Event(), most_cpus=1)) == 1
+
+
 def test_limit_that_was_asked_for_holds_whatever_is_there_now() -> None:
     assert len(_takes_at_once(TitleScheduler(1, 0, Resources(gpus=1), extracting=True, most_titles=3), 5, 3)) == 3
 

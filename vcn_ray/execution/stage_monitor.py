@@ -42,7 +42,7 @@ class ShownViews:
 
 @dataclass
 class ShownAdaptation:
-    """A title's adaptation on the monitor; `started` and `ended` (seconds since 1970) may be set to the worker's."""
+    """A title's adaptation on the monitor; `started`, `ended` (seconds since 1970), `cpus` are set to the worker's."""
 
     cpus: int
     started: float = field(default_factory=time.time)
@@ -63,6 +63,6 @@ def shown_adaptation(state: TitleState, monitor: Monitor, cpus: int, gpus: float
     shown = ShownAdaptation(cpus)
     yield shown
     shown.ended = shown.ended or time.time()
-    times = {"started": shown.started, "ended": shown.ended, "cpus": cpus, "gpus": gpus}
+    times = {"started": shown.started, "ended": shown.ended, "cpus": shown.cpus, "gpus": gpus}
     monitor.landed(title, "adapt", "adapt", times)
     monitor.end(title, "adapt")

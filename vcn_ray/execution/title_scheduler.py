@@ -99,23 +99,23 @@ class TitleScheduler:
             return len(self._waiting)
 
     @contextmanager
-    def take(self, place: int, gave_up: threading.Event) -> Iterator[int]:
+    def take(self, place: int, gave_up: threading.Event, most_cpus: int | None = None) -> Iterator[int]:
         """Wait for the title's turn; gives the number of CPUs that each of its workers is to ask for.
 
-        `place` is the title's in the season: of those that wait, the first goes first. Raises `InterruptedError` when
-        the run is given up.
+        `place` is the title's in the season: of those that wait, the first goes first. `most_cpus`: a worker of it has
+        no use for more. Raises `InterruptedError` when the run is given up.
         """
         with self._changed:
             self._requests += 1
             ticket = (place, self._requests)
             heapq.heappush(self._waiting, ticket)
-            while not (self._waiting[0] == ticket and self._fits()) and not gave_up.is_set():
+            while not (self._waiting[0] == ticket and self._fits(most_cpus)) and not gave_up.is_set():
                 self._changed.wait(timeout=0.5)
             self._waiting.remove(ticket)
             heapq.heapify(self._waiting)
             if gave_up.is_set():
                 raise InterruptedError
-            cpus = self._cpus_per_worker()
+            cpus = self._cpus_per_worker(most_cpus)
             taken = cpus * self._needs.workers
             self._used += taken
             self._titles += 1
@@ -129,18 +129,19 @@ class TitleScheduler:
                 self._left -= 1
                 self._changed.notify_all()
 
-    def _cpus_per_worker(self) -> int:
+    def _cpus_per_worker(self, most_cpus: int | None) -> int:
         crowded = self._left > 1 and self._cpus < 2 * self._needs.cpus * self._needs.workers
         if self._extracting or crowded:
             return 1
-        return max(1, min(int(self._needs.cpus), self._cpus // self._needs.workers))
+        cpus = max(1, min(int(self._needs.cpus), self._cpus // self._needs.workers))
+        return cpus if most_cpus is None else min(cpus, most_cpus)
 
-    def _fits(self) -> bool:
+    def _fits(self, most_cpus: int | None = None) -> bool:
         if self._most is not None:
             return self._titles < self._most
         if self._needs.gpus and self._titles >= self._titles_on_gpus():
             return False
-        wanted = self._cpus_per_worker() * self._needs.workers
+        wanted = self._cpus_per_worker(most_cpus) * self._needs.workers
         room = self._cpus - (self._needs.gpus > 0)
         return self._used + wanted <= (self._cpus // 2 if self._extracting else max(room, wanted))
 

@@ -35,7 +35,9 @@ class TitleRun:
             return
         with self._ledger.failing_alone(state.title.id, "tracks"):
             self._monitor.moved(state.title.id, "waiting")
-            with executor.scheduler.take(state.place, self._gave_up) as cpus, executor.one_worker(state, cpus):
+            # Most of it, views above all, is one thread's work: other titles have more use for a second CPU.
+            turn = executor.scheduler.take(state.place, self._gave_up, most_cpus=1)
+            with turn as cpus, executor.one_worker(state, cpus):
                 self._take(executor, state, cpus)
 
     def _take(self, executor: Executor, state: TitleState, cpus: int | None = None) -> None:

@@ -250,6 +250,14 @@ def test_title_that_needs_more_gets_a_group_in_the_place_of_the_one_that_waits(t
     assert len(threads.groups._groups) <= 2
 
 
+def test_worker_says_how_many_cpus_it_holds(threads: _Threads) -> None:
+    threads.do("first", str, Resources(cpus=1))
+    worker = threads.worker("a", Resources(cpus=2))
+    assert worker.cpus == 2
+    worker._done(str, worker._tell)
+    assert worker.cpus == 1
+
+
 @pytest.mark.parametrize(
     ("own", "asked", "suits"),
     [

@@ -200,11 +200,11 @@ class RayExecutor(Executor):
         with shown_adaptation(state, self._run.monitor, cpus * workers, gpus * workers) as shown:
             times = self._adapt(adaptation, state, cpus)
             if times is not None:
-                shown.started, shown.ended = times["started"], times["ended"]
+                shown.started, shown.ended, shown.cpus = times["started"], times["ended"], int(times["cpus"])
         return shown.took()
 
     def _adapt(self, adaptation: AdaptationTask, state: TitleState, cpus: int) -> dict[str, float] | None:
-        """Gives when its worker began and ended, where that is known."""
+        """Gives when its worker began and ended, and its CPUs, where that is known."""
         at_work = self._at_work.get(adaptation.title)
         if at_work is not None:
             return at_work.adapt(adaptation)

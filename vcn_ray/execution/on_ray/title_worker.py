@@ -53,9 +53,18 @@ class TitleWorker:
         self._group: Group | None = None
 
     def adapt(self, adaptation: AdaptationTask) -> dict[str, float]:
-        """Adapt and cluster the title; gives what `adapt_in_worker` does. Raises `TitleError`."""
+        """Adapt and cluster the title; gives what `adapt_in_worker` does, and the worker's ``cpus``.
+
+        Raises `TitleError`.
+        """
         events = self._events
-        return self._done(lambda: adapt_in_worker(adaptation, events), lambda event: self._tell(event))
+        times = self._done(lambda: adapt_in_worker(adaptation, events), lambda event: self._tell(event))
+        return times | {"cpus": self.cpus}
+
+    @property
+    def cpus(self) -> float:
+        """CPUs that its worker holds, which may be fewer than were asked for; those, where it has none now."""
+        return (self._resources if self._group is None else self._group.resources).cpus
 
     def do_task(self, row: TaskRow, do: Callable[[TaskRow], TaskRow], run_id: str) -> TaskRow:
         """Do a task as `datasets.run_task` does it; its row says how often its worker died."""
