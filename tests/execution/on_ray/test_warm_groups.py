@@ -168,6 +168,20 @@ def test_title_goes_on_in_a_new_group_with_its_next_job(threads: _Threads) -> No
     assert names == ["g-1", "g-2", "g-2"]
 
 
+def test_each_job_of_a_title_may_die_as_often_as_a_title_of_one(threads: _Threads) -> None:
+    worker = threads.worker("a")
+    for _ in range(2):
+        crashes = iter([True, True])
+
+        def job(name: str, crashes: Iterator[bool] = crashes) -> str:
+            if next(crashes, False):
+                raise _CRASHED
+            return name
+
+        assert worker._done(job, worker._tell)
+    worker.release(keep=False)
+
+
 def test_group_that_dies_without_a_title_counts_for_none(threads: _Threads) -> None:
     for number in range(1, 6):
         assert threads.do("a", str) == f"g-{number}"

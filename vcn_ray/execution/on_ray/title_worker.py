@@ -48,7 +48,6 @@ class TitleWorker:
         nodes: NodeWatch = NODE_WATCH,
     ):
         self._groups, self._title, self._resources, self._events = groups, title, resources, event_actor
-        self._policy = RetryPolicy(title, resources, START_TIMEOUT_S)
         self._pause, self._nodes = pause, nodes
         self._group: Group | None = None
 
@@ -85,7 +84,8 @@ class TitleWorker:
         self._events.put.remote({"title": self._title, "stage": "adapt", **event})
 
     def _done(self, job: Callable[[], Any], tell: Callable[[Event], None]) -> Any:
-        return until_done(lambda: self._attempt(job), self._policy, tell, pause=self._pause, nodes=self._nodes)
+        policy = RetryPolicy(self._title, self._resources, START_TIMEOUT_S)  # each job has as many tries as a task has
+        return until_done(lambda: self._attempt(job), policy, tell, pause=self._pause, nodes=self._nodes)
 
     def _attempt(self, job: Callable[[], Any]) -> Any:
         while True:
