@@ -47,7 +47,14 @@ def test_smallest_gpu_counts(nodes: Sequence[Sequence[str]], expected: int | Non
     assert least_gpu_memory(nodes) == expected
 
 
-def _needs(options: Options, gpu_bytes: int | None = GPU_MEMORY_BYTES["H100"], device: str = "cuda") -> WorkerNeeds:
+def _needs(
+    options: Options,
+    gpu_bytes: int | None = GPU_MEMORY_BYTES["H100"],
+    device: str = "cuda",
+    clusters: Sequence[Cluster] = (),
+) -> WorkerNeeds:
+    """`clusters`: what is there, question by question."""
+
     class Stages(CountingStages):
         def __init__(self) -> None:
             pass
@@ -59,7 +66,9 @@ def _needs(options: Options, gpu_bytes: int | None = GPU_MEMORY_BYTES["H100"], d
             return adapt_memory_bytes(tracks, crops, options)
 
     run = RunContext(Tasks(Stages(), {"a": options}), options.run, NullMonitor(), "run", device)
-    return WorkerNeeds(run, Cluster(((16, 1),), 32 * _GIB, gpu_memory_bytes=gpu_bytes))
+    one = Cluster(((16, 1),), 64 * _GIB, gpu_memory_bytes=gpu_bytes, memory_bytes_beside_gpu=32 * _GIB)
+    now = iter(clusters)
+    return WorkerNeeds(run, lambda: next(now, one))
 
 
 @pytest.mark.parametrize(
@@ -90,6 +99,34 @@ def test_memory_grows_with_the_title_up_to_what_a_machine_has() -> None:
     assert asked[0] == 2**30
     assert asked[3] > 4 * 2**30
     assert asked[-1] == 32 * _GIB
+
+
+def test_memory_is_no_more_than_machines_have_that_have_come_since() -> None:
+    options = make_options()
+    clusters = [Cluster(()), Cluster(((4, 0),), 5 * _GIB), Cluster(((4, 0), (8, 0)), 64 * _GIB)]
+    needs = _needs(options, device="cpu", clusters=clusters)
+    asked = [needs.memory_bytes(1.0, options, {"tracks": 20_000, "crops": 100_000}) for _ in clusters]
+    assert 4 * _GIB < asked[0] < 8 * _GIB, "a class more than is needed may be more than any machine has that comes"
+    assert asked[1:] == [5 * _GIB, 8 * _GIB]
+
+
+def test_machine_without_a_gpu_does_not_count_where_one_is_needed() -> None:
+    options = make_options()
+    needs = _needs(options, clusters=[Cluster(((64, 0),), 512 * _GIB)])
+    size = {"tracks": 10**7, "crops": 10**8}
+    assert needs.memory_bytes(1.0, options, size) > 512 * _GIB, "none with a GPU is known"
+    assert needs.memory_bytes(1.0, options, size) == 32 * _GIB
+
+
+def test_memory_of_machines_by_what_they_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = {"Alive": True, "Resources": {"memory": 9.0}}
+    nodes = [head, head | {"Resources": {"CPU": 4.0, "memory": 7.0}}]
+    nodes += [head | {"Resources": {"CPU": 4.0, "GPU": 1.0, "memory": float(gib)}} for gib in (3, 5)]
+    monkeypatch.setattr("ray.nodes", lambda: [*nodes, {"Alive": False, "Resources": {"CPU": 1.0, "memory": 99.0}}])
+    now = Cluster.of_ray()
+    assert (now.memory_bytes, now.memory_bytes_beside_gpu) == (7, 5)
+    monkeypatch.setattr("ray.nodes", lambda: [head])
+    assert (Cluster.of_ray().memory_bytes, Cluster.of_ray().memory_bytes_beside_gpu) == (None, None)
 
 
 @given(st.integers(1, 2**45))

@@ -80,7 +80,7 @@ class RayExecutor(Executor):
                 "option 'device': cuda was asked for and Ray has no GPU; use cpu or, on a cluster that starts machines "
                 "with GPUs when asked, say with --set max_titles_adapting=N how many titles may ask for one"
             )
-        self._needs = WorkerNeeds(self._run, cluster)
+        self._needs = WorkerNeeds(self._run, lambda: self._cluster)
         self._asked = Resources(options.workers_per_title, self._cpus_of(cluster), self._needs.gpus())
         self.scheduler = TitleScheduler(
             cluster.cpus,

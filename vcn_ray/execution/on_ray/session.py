@@ -70,6 +70,7 @@ class Cluster:
     memory_bytes: int | None = None  # that one machine with a CPU offers, the most; None: there is none yet
     dashboard_url: str = ""  # of a Ray that was started here with one
     gpu_memory_bytes: int | None = None  # of the smallest GPU; None where one is of a kind that is not known
+    memory_bytes_beside_gpu: int | None = None  # `memory_bytes` of those machines alone that have a GPU
 
     @classmethod
     def of_ray(cls) -> Cluster:
@@ -77,11 +78,14 @@ class Cluster:
         import ray
 
         alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        memory = [int(offers.get("memory", 0)) for offers in alive if offers.get("CPU")]
+        at_work = [offers for offers in alive if offers.get("CPU")]
         return cls(
             tuple((int(offers.get("CPU", 0)), int(offers.get("GPU", 0))) for offers in alive),
-            max(memory, default=None),
+            max((int(offers.get("memory", 0)) for offers in at_work), default=None),
             gpu_memory_bytes=least_gpu_memory([list(offers) for offers in alive if offers.get("GPU")]),
+            memory_bytes_beside_gpu=max(
+                (int(offers.get("memory", 0)) for offers in at_work if offers.get("GPU")), default=None
+            ),
         )
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from vcn_ray.config import Options
 from vcn_ray.execution.base import RunContext
@@ -12,9 +12,14 @@ from vcn_ray.pipeline.memory import CROPS_PER_MINUTE, TRACKS_PER_MINUTE, memory_
 
 
 class WorkerNeeds:
-    """The needs of a run's workers on a cluster as it was when the run began."""
+    """The needs of a run's workers.
 
-    def __init__(self, run: RunContext, cluster: Cluster):
+    Args:
+        run: what the run is.
+        cluster: gives the cluster as it is now: machines come and go.
+    """
+
+    def __init__(self, run: RunContext, cluster: Callable[[], Cluster]):
         self._run, self._cluster = run, cluster
 
     def gpus(self) -> float:
@@ -28,10 +33,13 @@ class WorkerNeeds:
             return 1.0
         needed = [stages.gpu_memory_bytes(of_title) for of_title in self._run.tasks.options.values()]
         known = [needed_bytes for needed_bytes in needed if needed_bytes is not None]
-        return gpu_share(max(known) if known and len(known) == len(needed) else None, self._cluster.gpu_memory_bytes)
+        return gpu_share(max(known) if known and len(known) == len(needed) else None, self._cluster().gpu_memory_bytes)
 
     def memory_bytes(self, minutes: float, options: Options, counts: Mapping[str, int] | None = None) -> int:
-        """Of a worker for a title so long; no more than some machine has, or it would never come.
+        """Of a worker for a title so long; no more than some machine has that it may run on, or it would never come.
+
+        Rounded to a `memory_class` where there is such a machine; else, what is started for it may have no more than
+        is needed.
 
         counts: of its tracks and crops, where it is only to adapt the title. None: they are not known yet, and it
         joins, embeds and writes the title, too.
@@ -43,4 +51,6 @@ class WorkerNeeds:
             of_minutes = TRACKS_PER_MINUTE * minutes, CROPS_PER_MINUTE * minutes
             adapt_bytes = stages.adapt_memory_bytes(*of_minutes, options)
             needed = max(adapt_bytes, stages.views_memory_bytes, stages.title_memory_bytes(minutes))
-        return self._cluster.fitting(memory_class(needed))
+        now = self._cluster()
+        most = now.memory_bytes_beside_gpu if self._run.device == "cuda" else now.memory_bytes
+        return needed if most is None else min(memory_class(needed), most)
