@@ -101,6 +101,26 @@ def test_titles_that_have_no_use_for_a_second_cpu_leave_none_idle() -> None:
         assert stack.enter_context(scheduler.take(0, threading.Event(), most_cpus=1)) == 1
 
 
+def test_titles_in_one_turn_leave_a_cpu_to_the_tasks_of_others() -> None:
+    scheduler, gave_up, second = TitleScheduler(2, 0, Resources(), extracting=False, titles=9), _Asked(), []
+
+    def title() -> None:
+        with scheduler.take(1, gave_up, most_cpus=1):
+            second.append(scheduler.tasks)
+
+    thread = threading.Thread(target=title)
+    with scheduler.take(0, threading.Event(), most_cpus=1):
+        with scheduler.task():
+            thread.start()
+            gave_up.wait_until_asked(1, times=2)
+            assert not second
+        thread.join(30)
+        assert second == [0]
+    alone = TitleScheduler(1, 0, Resources(), extracting=False)
+    with alone.task(), alone.take(0, threading.Event(), most_cpus=1):
+        pass
+
+
 def test_limit_that_was_asked_for_holds_whatever_is_there_now() -> None:
     assert len(_takes_at_once(TitleScheduler(1, 0, Resources(gpus=1), extracting=True, most_titles=3), 5, 3)) == 3
 

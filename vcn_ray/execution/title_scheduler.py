@@ -59,7 +59,7 @@ class TitleScheduler:
         self._used = self._titles = 0
         self._left = self._expected = titles
         self._waiting: list[tuple[int, int]] = []  # (place in the season, number of the request)
-        self._requests = 0
+        self._requests = self._tasks = 0
         self._changed = threading.Condition()
 
     def extraction_over(self) -> None:
@@ -99,11 +99,30 @@ class TitleScheduler:
             return len(self._waiting)
 
     @contextmanager
+    def task(self) -> Iterator[None]:
+        """For the time of the block, a title has something done that is no part of its turn."""
+        with self._changed:
+            self._tasks += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._tasks -= 1
+                self._changed.notify_all()
+
+    @property
+    def tasks(self) -> int:
+        """Such tasks under way; a small one may wait for a CPU."""
+        with self._changed:
+            return self._tasks
+
+    @contextmanager
     def take(self, place: int, gave_up: threading.Event, most_cpus: int | None = None) -> Iterator[int]:
         """Wait for the title's turn; gives the number of CPUs that each of its workers is to ask for.
 
         `place` is the title's in the season: of those that wait, the first goes first. `most_cpus`: a worker of it has
-        no use for more. Raises `InterruptedError` when the run is given up.
+        no use for more, and does the title's tasks, too; it leaves a CPU to those of other titles. Raises
+        `InterruptedError` when the run is given up.
         """
         with self._changed:
             self._requests += 1
@@ -142,7 +161,7 @@ class TitleScheduler:
         if self._needs.gpus and self._titles >= self._titles_on_gpus():
             return False
         wanted = self._cpus_per_worker(most_cpus) * self._needs.workers
-        room = self._cpus - (self._needs.gpus > 0)
+        room = self._cpus - (self._needs.gpus > 0 or (self._tasks > 0 and most_cpus is not None))
         return self._used + wanted <= (self._cpus // 2 if self._extracting else max(room, wanted))
 
     def _titles_on_gpus(self) -> int:

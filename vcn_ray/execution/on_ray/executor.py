@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import cast
 
@@ -161,16 +161,16 @@ class RayExecutor(Executor):
 
     @contextmanager
     def one_worker(self, state: TitleState, cpus: int) -> Iterator[None]:
-        """A warm one."""
-        memory_bytes = self._needs.memory_bytes(state.minutes, state.options)
+        """A warm one; it goes to the next title unless other titles' tasks then had no CPU."""
+        groups, memory_bytes = cast(WarmGroups, self._groups), self._needs.memory_bytes(state.minutes, state.options)
         asked = replace(self._asked, cpus=cpus, memory_bytes=memory_bytes)
-        worker = TitleWorker(cast(WarmGroups, self._groups), state.title.id, asked, self._events)
+        worker = TitleWorker(groups, state.title.id, asked, self._events)
         self._at_work[state.title.id] = worker
         try:
             yield
         finally:
             del self._at_work[state.title.id]
-            worker.release(keep=True)
+            worker.release(keep=not self.scheduler.tasks or groups.staying < self._cluster.cpus)
 
     def assemble(self, row: TaskRow) -> TaskRow:
         """Join a title's shards, in a task or by its worker."""
@@ -185,7 +185,9 @@ class RayExecutor(Executor):
             rows, worker = view_rows(state, keys), self._at_work.get(state.title.id)
             with shown:
                 if worker is None:
-                    self._views.do(state.place, rows, shown.landed)
+                    # In its turn it has CPUs for them.
+                    with nullcontext() if self.views_need_turn else self.scheduler.task():
+                        self._views.do(state.place, rows, shown.landed)
                 else:
                     for row in rows:
                         shown.landed(worker.do_task(row, self._run.tasks.views, self._run.run_id))
@@ -229,7 +231,8 @@ class RayExecutor(Executor):
         worker = self._at_work.get(row["title"])
         if worker is not None:
             return worker.do_task(row, do, self._run.run_id)
-        return run_task(row, do, self._run.run_id, name, self._title_memory(row))
+        with self.scheduler.task():
+            return run_task(row, do, self._run.run_id, name, self._title_memory(row))
 
     def _title_memory(self, row: TaskRow) -> int:
         return self._cluster.fitting(self._run.tasks.stages.title_memory_bytes(row["minutes"]))

@@ -108,6 +108,12 @@ class WarmGroups:
             if not self._groups and not self._closed:
                 self._start(resources).idle = True
 
+    @property
+    def staying(self) -> int:
+        """Groups that are not about to end."""
+        with self._changed:
+            return sum(not group.ending for group in self._groups)
+
     def take(self, resources: Resources) -> Group:
         """A group for a title: one that waits, or a new one, in the place of one that waits and does not suit.
 
