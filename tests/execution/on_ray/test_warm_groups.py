@@ -64,10 +64,12 @@ class _Threads:
         self._start_errors = iter(start_errors)
         self.groups = WarmGroups(self.desk, self._run, "g", lambda *_: keep_idle_s, look_every_s=0.005)
         self.told: list[dict[str, Any]] = []
+        self.room_for: Callable[[str], None] = lambda name: None  # returns when there is
 
     def _run(self, name: str, resources: Resources) -> None:
         self.started.append(name)
         self.resources[name] = resources
+        self.room_for(name)
         error = next(self._start_errors, None)
         if error is not None:
             raise error
@@ -253,6 +255,32 @@ def test_group_without_a_title_is_kept_for_so_long_and_no_longer() -> None:
     _wait_until(lambda: not threads.groups._groups)
     assert threads.do("b", str) == "g-2"
     threads.groups.close()
+
+
+def test_wait_for_room_does_not_count_as_start(threads: _Threads) -> None:
+    asked: list[float] = []
+    threads.groups._keep_idle_s = lambda _, start_s: asked.append(start_s) or _LONG_S
+    threads.room_for = lambda name: time.sleep(0.3 * (name == "g-2"))
+    first, second = threads.worker("a"), threads.worker("b")
+    for worker in (first, second):
+        worker._done(str, worker._tell)
+    second.release(keep=True)
+    _wait_until(lambda: bool(asked))
+    assert max(asked) < 0.3
+    first.release(keep=True)
+
+
+def test_groups_that_wait_for_a_title_end_where_another_has_no_room(
+    threads: _Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vcn_ray.execution.on_ray.warm_groups._LONG_START_S", 0.05)
+    small = [threads.worker(title, Resources(memory_bytes=1)) for title in "ab"]
+    for worker in small:
+        worker._done(str, worker._tell)
+    for worker in small:
+        worker.release(keep=True)
+    threads.room_for = lambda _: _wait_until(lambda: len(threads.groups._groups) == 1)
+    assert threads.do("large", str, Resources(memory_bytes=2)) == "g-3"
 
 
 def test_title_that_needs_more_gets_a_group_in_the_place_of_the_one_that_waits(threads: _Threads) -> None:

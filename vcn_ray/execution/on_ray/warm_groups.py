@@ -1,13 +1,14 @@
 """Worker groups that take title after title: which there are, which is free, when one is no longer worth its CPUs.
 
 A group is one long run of Ray Train. Starting one takes seconds of a CPU (Ray's actors, torch, the networks), so that
-one which has done its title is kept for the next: for about as long as its start took, which costs at most twice what
+one which has done its title is kept for the next: for about as long as a start takes, which costs at most twice what
 would have been best. It is Ray that counts CPUs, GPUs and memory; a group that waits holds its own, and nobody else can
 have them.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from vcn_ray.execution.title_scheduler import Resources
 
 _LOOK_EVERY_S = 0.1
 _LONGEST_END_S = 5.0
+_LONG_START_S = 10.0  # one that takes longer, and twice as long as another has, waits for room
 
 
 class Desk(Protocol):
@@ -82,7 +84,7 @@ class WarmGroups:
         desk: where the workers ask.
         run: starts a group of this name with these resources, and returns when it has ended, or raises what ended it.
         name: what the groups' names begin with.
-        keep_idle_s: how long a group with these resources, whose start took so long, is kept without a title.
+        keep_idle_s: how long a group with these resources, whose start takes so long, is kept without a title.
         look_every_s: how often it is asked at the desk what has been done.
     """
 
@@ -98,6 +100,7 @@ class WarmGroups:
         self._look_every_s = look_every_s
         self._groups: list[Group] = []
         self._started = 0
+        self._quickest_start_s = math.inf  # what a start takes: others may have waited for room
         self._closed = False
         self._changed = threading.Condition()
         self._watching = False
@@ -235,10 +238,11 @@ class WarmGroups:
             with self._changed:
                 if self._closed and not self._groups:
                     return
+                room_is_short = any(map(self._waits_for_room, self._groups))
                 for group in self._groups:
                     if group.idle and group.start_s is not None:
                         kept_s = time.monotonic() - group.idle_since
-                        if kept_s > self._keep_idle_s(group.resources, group.start_s):
+                        if room_is_short or kept_s > self._keep_idle_s(group.resources, self._quickest_start_s):
                             self._end(group)
                 unheard = [
                     group
@@ -247,6 +251,11 @@ class WarmGroups:
                 ]
             if unheard:
                 self._look(unheard)
+
+    def _waits_for_room(self, group: Group) -> bool:
+        if group.idle or group.ending or group.start_s is not None:
+            return False
+        return time.monotonic() - group.started_at > max(_LONG_START_S, 2 * self._quickest_start_s)
 
     def _look(self, groups: list[Group]) -> None:
         with self._changed:
@@ -268,6 +277,7 @@ class WarmGroups:
                 if group.start_s is None and (taken or asked[group.name] == 0):
                     group.idle_since = time.monotonic()
                     group.start_s = group.idle_since - group.started_at
+                    self._quickest_start_s = min(self._quickest_start_s, group.start_s)
                 if group.number == asked[group.name]:
                     group.outcome = outcome
                     group.taken |= taken  # a desk that was started again does not know it
