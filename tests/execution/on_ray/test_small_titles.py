@@ -18,7 +18,6 @@ from vcn_ray.execution.on_ray import executor as on_ray
 from vcn_ray.execution.on_ray.executor import RayExecutor
 from vcn_ray.execution.on_ray.session import Cluster
 from vcn_ray.execution.on_ray.warm_groups import WarmGroups
-from vcn_ray.execution.title_scheduler import Resources
 from vcn_ray.monitoring.monitor import NullMonitor
 from vcn_ray.pipeline.tasks import Tasks
 
@@ -26,15 +25,11 @@ _TITLES = [f"title {number}" for number in range(9)]
 
 
 class _Groups(WarmGroups):
-    """None is started; notes what would be."""
+    """None is started; so many are `there`."""
 
     def __init__(self) -> None:
         super().__init__(None, lambda *_: None, "g", lambda *_: 1.0)  # type: ignore[arg-type]
-        self.prepared: list[Resources] = []
         self.there = 0
-
-    def prepare(self, resources: Resources) -> None:
-        self.prepared.append(resources)
 
     @property
     def staying(self) -> int:
@@ -103,3 +98,40 @@ def test_worker_goes_to_the_next_title_unless_a_longer_ones_task_has_no_cpu(
             if tasks:
                 executor._stack.enter_context(executor.scheduler.task())
         assert released == [kept]
+
+
+def _rows(*titles: tuple[str, int, int]) -> list[dict[str, Any]]:
+    """Shards of (title, how many, frames of each)."""
+    return [
+        {"title": title, "first_frame": n * frames, "end_frame": (n + 1) * frames}
+        for title, shards, frames in titles
+        for n in range(shards)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "done_before", "when"),
+    [
+        # after how many shards the first worker is started
+        (_rows(("title 0", 1, 1500)), {}, 0),
+        (_rows(("title 0", 6, 500)), {}, 2),
+        (_rows(("title 0", 1, 1500)), {"title 0": 100_000}, None),
+        (_rows(("title 0", 1, 100_000), ("title 1", 3, 500)), {}, 1),
+        (_rows(("title 0", 6, 50_000), ("title 1", 6, 500)), {}, 8),
+    ],
+)
+def test_first_worker_is_started_for_the_last_shards_of_a_small_title(
+    monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, Any]], done_before: dict[str, int], when: int | None
+) -> None:
+    landed, started, groups = [], [], _Groups()
+
+    def run(rows: list[dict[str, Any]], *_: Any) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            landed.append(row)
+            yield row
+
+    monkeypatch.setattr(on_ray, "run_on_ray", run)
+    monkeypatch.setattr(groups, "prepare", lambda _: started.append(len(landed)))
+    with _started(monkeypatch, 4, groups) as executor:
+        assert list(executor.extract(rows, 0, done_before)) == rows
+    assert started == ([] if when is None else [when])

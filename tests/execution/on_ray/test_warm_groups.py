@@ -7,6 +7,7 @@
 """
 
 import gc
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -290,6 +291,21 @@ def test_title_that_needs_more_gets_a_group_in_the_place_of_the_one_that_waits(t
     assert threads.do("fewer CPUs", str, Resources(cpus=0.5, memory_bytes=1)) == "g-3"
     assert threads.resources["g-3"] == Resources(cpus=0.5, memory_bytes=2), "it would be the next large one's, too"
     assert len(threads.groups._groups) <= 2
+
+
+def test_libraries_are_looked_through_no_more_once_a_job_has_loaded_them(
+    threads: _Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vcn_ray.execution.on_ray.title_desk.release_memory", lambda: None)
+    frozen: list[int] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(len(sys.modules)))
+    worker = threads.worker("a")
+    worker._done(str, worker._tell)
+    worker._done(str, worker._tell)
+    worker._done(lambda _: monkeypatch.setitem(sys.modules, "a library", sys), worker._tell)
+    worker._done(str, worker._tell)
+    worker._done(str, worker._tell)
+    assert len(frozen) == 2
 
 
 def test_worker_says_how_many_cpus_it_holds(threads: _Threads) -> None:

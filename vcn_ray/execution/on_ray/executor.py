@@ -126,25 +126,29 @@ class RayExecutor(Executor):
             return tasks.extract(row, events.put.remote)
 
         left = Counter(row["title"] for row in rows)
-        self._prepare(left, rows)
+        frames = Counter(done_before)
+        for row in rows:
+            frames[row["title"]] += row["end_frame"] - row["first_frame"]
+        self._prepare(left, frames)
         fitting = self._cluster.fitting(memory_bytes)
         for landed in run_on_ray(rows, extract, self._run.run_id, "extract_tracks", fitting):
             left[landed["title"]] -= 1
-            self._prepare(left, rows)
+            self._prepare(left, frames)
             yield landed
 
-    def _prepare(self, left: Counter[str], rows: Sequence[TaskRow]) -> None:
+    def _prepare(self, left: Counter[str], frames: Counter[str]) -> None:
         """Have the first warm worker started once the last shards are under way of a title that will go to it at once.
 
-        A start takes about as long as a shard: earlier it would keep a CPU from extraction for nothing.
+        A start takes about as long as a shard: earlier it would keep a CPU from extraction for nothing. `left`: shards
+        of each title; `frames`: of all of it.
         """
-        title, shards = min(left.items(), key=lambda item: item[1])
-        if self._groups is None or self._prepared or shards > self._cluster.cpus or not self.scheduler.leaves_room():
+        under_way = [(shards, title) for title, shards in left.items() if shards]
+        if self._groups is None or self._prepared or not under_way or not self.scheduler.leaves_room():
             return
-        self._prepared = True
-        frames = sum(row["end_frame"] - row["first_frame"] for row in rows if row["title"] == title)
-        minutes = frames / _FPS / 60
-        if self._gpu or self._is_small(minutes):
+        shards, title = min(under_way)
+        minutes = frames[title] / _FPS / 60
+        if shards <= self._cluster.cpus and (self._gpu or self._is_small(minutes)):
+            self._prepared = True
             memory_bytes = self._needs.memory_bytes(minutes, self._run.tasks.options[title])
             self._groups.prepare(replace(self._asked, cpus=1, memory_bytes=memory_bytes))
 

@@ -17,9 +17,6 @@ from typing import Any
 #: How often a worker without a job asks for one.
 _ASK_EVERY_S = 0.1
 
-#: Those of a title that one worker takes all the way: joining, views, adaptation, results.
-_ALL_IS_LOADED_AFTER_JOBS = 4
-
 #: What came of a job, in plain values: ``result``, ``error`` (one sentence, '' where it is done), ``trace`` ('' where
 #: the user can mend it) and ``last``, whether the worker ends after it.
 Outcome = dict[str, Any]
@@ -90,7 +87,7 @@ def serve_titles(
         leaving: whether the machine will be taken away soon; asked between jobs.
         pause: waits so many seconds.
     """
-    done, outcome = 0, None
+    done, outcome, modules = 0, None, 0
     while True:
         answer = ask(done, outcome)
         number, job = answer or (0, [])
@@ -99,7 +96,8 @@ def serve_titles(
                 return
             outcome, done = do(job[0]), number
             release_memory()
-            if done == _ALL_IS_LOADED_AFTER_JOBS:
+            if len(sys.modules) > modules:  # the first title's jobs load them
+                modules = len(sys.modules)
                 gc.freeze()  # what libraries hold for good need not be looked through each time: 0.3 s of a CPU
         elif (answer is not None and outcome is not None and outcome["last"]) or leaving():
             return
