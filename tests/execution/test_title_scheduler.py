@@ -176,6 +176,14 @@ def test_waiting_titles_start_when_machines_come() -> None:
     assert _takes_at_once(scheduler, 3, 2) == [1, 1]
 
 
+def test_extraction_has_its_half_back_when_it_begins_again() -> None:
+    scheduler = TitleScheduler(1, 0, Resources(), extracting=True)
+    scheduler.extraction_over()
+    assert scheduler.leaves_room()
+    scheduler.extraction_begins()
+    assert not scheduler.leaves_room()
+
+
 def test_waiting_title_starts_when_extraction_is_over() -> None:
     scheduler = TitleScheduler(1, 0, Resources(), extracting=True)
     started = threading.Event()

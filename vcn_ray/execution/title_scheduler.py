@@ -62,6 +62,11 @@ class TitleScheduler:
         self._requests = self._tasks = 0
         self._changed = threading.Condition()
 
+    def extraction_begins(self) -> None:
+        """From now on half of the CPUs are for extraction."""
+        with self._changed:
+            self._extracting = True
+
     def extraction_over(self) -> None:
         """From now on all CPUs are for titles."""
         with self._changed:

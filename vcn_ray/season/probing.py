@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from vcn_ray.execution.base import Executor
 from vcn_ray.execution.parallel import LOOKS_AT_ONCE, side_by_side
@@ -38,11 +38,12 @@ class Probing:
         self._known: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()  # None: all are
         self.unknown: set[str] = set()
 
-    def waves(self, executor: Executor) -> Iterator[list[str]]:
+    def waves(self, executor: Executor, check: Callable[[], None]) -> Iterator[list[str]]:
         """Titles without an error whose states know their shards, each once, in the season's order.
 
         All at once where that takes no more than `FIRST_WAVE_S`; else those that are known by then, and then, whenever
         more are asked for, those that have become known. `unknown` has the titles that are in no wave yet.
+        `check` is called while a wave is waited for; what it raises ends the waiting.
         """
         side_by_side(self._find_missing, self._states, LOOKS_AT_ONCE)
         todo = set(self._ledger.alive())
@@ -59,7 +60,7 @@ class Probing:
         until = time.monotonic() + FIRST_WAVE_S
         more = True
         while more:
-            wave, more = self._next_wave(until)
+            wave, more = self._next_wave(until, check)
             until = 0.0
             side_by_side(self._plan_shards, wave, LOOKS_AT_ONCE)
             self.unknown -= wave
@@ -101,7 +102,7 @@ class Probing:
         except BaseException as error:  # whoever asks for the next wave is to hear of it
             self._known.put(error)
 
-    def _next_wave(self, until: float) -> tuple[set[str], bool]:
+    def _next_wave(self, until: float, check: Callable[[], None]) -> tuple[set[str], bool]:
         """Titles that are known, one at least and all that come before a time; and whether more will come."""
         wave: set[str] = set()
         while True:
@@ -109,6 +110,7 @@ class Probing:
                 # In short waits, so that Ctrl-C is heard.
                 known = self._known.get(timeout=min(0.2, max(0.0, until - time.monotonic())) if wave else 0.2)
             except queue.Empty:
+                check()
                 if wave and time.monotonic() >= until:
                     return wave, True
                 continue

@@ -158,7 +158,7 @@ class SeasonRun:
         probing = Probing(self._states, self._ledger, self._monitor, self._gave_up)
         followers: list[threading.Thread] = []
         worked = False
-        for wave in probing.waves(self._executor):
+        for wave in probing.waves(self._executor, self._lock.check):
             finished = set(in_threads(lambda title: title if self._finished(title) else None, wave, LOOKS_AT_ONCE))
             missing = self._missing(
                 [title for title in wave if title not in finished and self._results[title].error is None]
@@ -168,11 +168,10 @@ class SeasonRun:
             self._check(missing, [] if worked else probing.unknown, may_refuse=not worked)
             missing = {title: shards for title, shards in missing.items() if self._results[title].error is None}
             worked = True
-            self._executor.start(extracting=bool(probing.unknown) or any(missing.values()))
+            self._executor.start(extracting=any(missing.values()))
             self._executor.scheduler.expect(len(probing.unknown) + sum(map(self._in_work, self._results)))
             self._take_on(missing, followers)
-        if worked:
-            self._executor.scheduler.extraction_over()
+            self._executor.scheduler.extraction_over()  # the look at what comes next may take long
         for thread in followers:
             while thread.is_alive():  # in short waits, so that Ctrl-C is heard
                 thread.join(0.2)

@@ -120,6 +120,7 @@ class RayExecutor(Executor):
     def extract(self, rows: Sequence[TaskRow], memory_bytes: int, done_before: Mapping[str, int]) -> Iterator[TaskRow]:
         """Extract the shards of all titles in one streaming Dataset; a worker is started for the first to be done."""
         self._receiver.done_before = done_before
+        self.scheduler.extraction_begins()
         tasks, events = self._run.tasks, self._events
 
         def extract(row: TaskRow) -> TaskRow:
