@@ -9,7 +9,9 @@ import torch
 from support import tiny_title
 from support.tiny_title import tiny_work
 
+from vcn_ray.pipeline import views
 from vcn_ray.pipeline.adaptation_loop import LoopParts, adapt_and_cluster
+from vcn_ray.pipeline.title_crops import load_pixels
 from vcn_ray.pipeline.views import count_view_chunks, plan_view_chunks
 from vcn_ray.storage.store import Store
 
@@ -54,6 +56,21 @@ def test_views_embedded_where_a_title_trains_give_the_bytes_of_stored_ones_also_
         assert tiny_title.clusterings(store) == tiny_title.clusterings(stored)
         assert store.read_bytes(_STATE) == stored.read_bytes(_STATE)
         assert store.keys("views/") == []
+
+
+def test_pixels_are_loaded_a_part_at_a_time(tmp_path, monkeypatch):
+    work, loaded = tiny_work(_title(tmp_path), {}), []
+    whole = views.title_views(work, "cpu", stored=False)
+
+    def load(store, rows):
+        loaded.append(len(rows))
+        return load_pixels(store, rows)
+
+    monkeypatch.setattr(views, "load_pixels", load)
+    monkeypatch.setattr(views, "_CHUNKS_AT_ONCE", 2)
+    assert views.title_views(work, "cpu", stored=False).to_bytes() == whole.to_bytes()
+    assert len(loaded) == 2
+    assert sum(loaded) == len(whole.keys)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")

@@ -19,6 +19,9 @@ from vcn_ray.pipeline.digests import views_digest
 from vcn_ray.pipeline.title_crops import load_pixels, load_views, view_chunks
 from vcn_ray.pipeline.title_work import TitleWork
 
+#: Whose pixels are loaded together: few enough for their memory, and many for an object store that is asked each time.
+_CHUNKS_AT_ONCE = 16
+
 
 def are_stored(options: Options, device: str) -> bool:
     """Whether a title that adapts on this device takes its views from stored chunks, or embeds them itself.
@@ -38,13 +41,17 @@ def title_views(work: TitleWork, device: str, *, stored: bool) -> CachedViews:
         return load_views(work)
     options, chunks = work.options, [rows for _, rows in view_chunks(work)]
     network = copy.deepcopy(work.models.base_network(options)).to(device)  # the process's own stays where it is
-    pixels = np.split(load_pixels(work.store, np.concatenate(chunks)), np.cumsum([len(rows) for rows in chunks])[:-1])
-    return concat_views(
-        [
+    embedded: list[CachedViews] = []
+    for first in range(0, len(chunks), _CHUNKS_AT_ONCE):
+        loaded = chunks[first : first + _CHUNKS_AT_ONCE]
+        pixels = np.split(
+            load_pixels(work.store, np.concatenate(loaded)), np.cumsum([len(rows) for rows in loaded])[:-1]
+        )
+        embedded += [
             embed_chunk(network, crops, rows, options.adapt, options.seed, device=device)
-            for crops, rows in zip(pixels, chunks, strict=True)
+            for crops, rows in zip(pixels, loaded, strict=True)
         ]
-    )
+    return concat_views(embedded)
 
 
 def plan_view_chunks(work: TitleWork, device: str) -> list[str]:
