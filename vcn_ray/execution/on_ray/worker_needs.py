@@ -23,7 +23,10 @@ class WorkerNeeds:
         self._run, self._cluster = run, cluster
 
     def gpus(self) -> float:
-        """Share of a GPU for each worker of a title, the same for all titles; 0 where they adapt on CPUs."""
+        """Share of a GPU for each worker of a title, the same for all titles; 0 where they adapt on CPUs.
+
+        All of one where no GPU is there yet: what a title's request then starts may be of any kind.
+        """
         options, stages = self._run.options, self._run.tasks.stages
         if self._run.device != "cuda":
             return 0.0
