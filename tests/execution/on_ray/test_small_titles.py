@@ -13,7 +13,7 @@ import pytest
 from support.counting_stages import CountingStages
 
 from vcn_ray.config import make_options
-from vcn_ray.execution.base import RunContext
+from vcn_ray.execution.base import RunContext, TitleError
 from vcn_ray.execution.on_ray import executor as on_ray
 from vcn_ray.execution.on_ray.executor import RayExecutor
 from vcn_ray.execution.on_ray.session import Cluster
@@ -98,6 +98,27 @@ def test_worker_goes_to_the_next_title_unless_a_longer_ones_task_has_no_cpu(
             if tasks:
                 executor._stack.enter_context(executor.scheduler.task())
         assert released == [kept]
+
+
+def test_title_that_fails_in_its_turn_gives_its_worker_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Worker:
+        def do_task(self, row: dict[str, Any], *_: Any) -> None:
+            done.append(row["title"])
+            raise TitleError("no face", "")
+
+        def release(self, *, keep: bool) -> None:
+            done.append(f"kept: {keep}")
+
+    monkeypatch.setattr(on_ray, "TitleWorker", lambda *_: Worker())
+    monkeypatch.setattr(on_ray, "run_task", lambda row, *_: row | {"error": "in a task"})
+    with _started(monkeypatch, 4, _Groups()) as executor:
+        with pytest.raises(TitleError, match="no face"), executor.one_worker(_state(1.0), 1):
+            executor.assemble({"title": "title 0"})
+        assert done == ["title 0", "kept: True"]
+        assert executor.assemble({"title": "title 0", "minutes": 1.0})["error"] == "in a task"
+        assert executor.scheduler.tasks == 0
 
 
 def _rows(*titles: tuple[str, int, int]) -> list[dict[str, Any]]:
