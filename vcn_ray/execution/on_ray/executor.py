@@ -146,7 +146,7 @@ class RayExecutor(Executor):
         under_way = [(shards, title) for title, shards in left.items() if shards]
         if self._groups is None or self._prepared or not under_way or not self.scheduler.leaves_room():
             return
-        shards, title = min(under_way)
+        shards, title = min(under_way, key=lambda of_title: of_title[0])
         minutes = frames[title] / _FPS / 60
         if shards <= self._cluster.cpus and (self._gpu or self._is_small(minutes)):
             self._prepared = True
