@@ -6,6 +6,7 @@ class with `cluster`, and a line in `clusterers.table.CLUSTERERS`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,11 @@ from vcn_ray.config import ClusterOptions
 
 #: What the dense way takes for each of a title's tracks x tracks at its peak, measured on 4,000 tracks.
 BYTES_PER_PAIR = 106
+
+
+def fitting_tracks(memory_mb: int) -> int:
+    """Tracks of the largest title whose matrices of all pairs fit into such memory."""
+    return math.isqrt(memory_mb * 10**6 // BYTES_PER_PAIR)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class TitleFaces:
     @property
     def pairs_fit(self) -> bool:
         """Whether matrices of all pairs of tracks fit into the memory that the options give clustering."""
-        return len(self.kept) ** 2 * BYTES_PER_PAIR <= self.options.memory_mb * 10**6
+        return len(self.kept) <= fitting_tracks(self.options.memory_mb)
 
     def kept_crops(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the kept tracks' crops, (k,), and the position of each one's track among the kept ones, (k,)."""

@@ -44,17 +44,20 @@ _LEAST_CLASS_BYTES = 2**30
 _EMBEDDING_BYTES = {"opencv-zoo": 128 * 4}
 _LONGEST_EMBEDDING_BYTES = 512 * 4  # of the other packs
 
-#: Tracks up to which all pairs are held, and bytes of a pair: evidence and what is made of it on the way.
-_DENSE_TRACKS, _PAIR_BYTES = 4000, 106
-_SPARSE_TRACK_BYTES = 80_000  # of each track beyond: its neighbours, in blocks
+#: Of each track beyond those whose pairs all fit into `memory_mb`: its vectors and neighbours, in blocks.
+_SPARSE_TRACK_BYTES = 80_000
 
 
 def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
     """Of a worker that adapts and clusters a title.
 
     The libraries and the network; the crops, four times as the embeddings of their views (chunks, all of them, outputs
-    of student and for clustering), and their pixels where more than the head is trained; clustering's pairs.
+    of student and for clustering), and their pixels where more than the head is trained; clustering's pairs, as far as
+    `memory_mb` has it hold them.
     """
+    # Here alone: light workers do without scipy.
+    from vcn_ray.cluster.clusterer import BYTES_PER_PAIR, fitting_tracks
+
     adapt = options.adapt
     views = 2 + adapt.cached_global_views + adapt.cached_local_views + adapt.quality_passes
     own_network = options.models.face_id_onnx is not None
@@ -62,8 +65,8 @@ def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
     of_crop = 4 * views * (embedding or _LONGEST_EMBEDDING_BYTES) + (
         3 * 112 * 112 if adapt.depth not in ("auto", "head") else 0
     )
-    dense = min(tracks, _DENSE_TRACKS)
-    clustering = _PAIR_BYTES * dense**2 + _SPARSE_TRACK_BYTES * (tracks - dense)
+    dense = min(tracks, fitting_tracks(options.cluster.memory_mb))
+    clustering = BYTES_PER_PAIR * dense**2 + _SPARSE_TRACK_BYTES * (tracks - dense)
     return round(_MARGIN * (650_000_000 + crops * of_crop + clustering))
 
 

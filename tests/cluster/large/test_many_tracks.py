@@ -7,6 +7,7 @@ import pytest
 
 from jobs.benchmarks.invented_tracks import invent_tracks
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.clusterer import BYTES_PER_PAIR, TitleFaces, fitting_tracks
 from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.cluster.large.many_tracks import neighbours_in
 from vcn_ray.cluster.links import Links
@@ -20,7 +21,7 @@ _NONE = np.empty((0, 2), np.int64)
 @pytest.fixture
 def never_fits(monkeypatch):
     """No title's pairs fit into the memory."""
-    return lambda fits=False: monkeypatch.setattr("vcn_ray.cluster.clusterer.BYTES_PER_PAIR", 1 if fits else 10**12)
+    return lambda fits=False: monkeypatch.setattr(TitleFaces, "pairs_fit", fits)
 
 
 def _cluster(title, links=None, threads=1, calibration=Calibration(), **options):  # noqa: B008
@@ -115,3 +116,10 @@ def test_lists_are_as_long_as_memory_lets_them_be():
     assert neighbours_in(1700, 20_000) == 64
     assert neighbours_in(64, 100_000) == 10
     assert neighbours_in(64, 10**6) == 8
+
+
+def test_pairs_fit_up_to_the_memory_and_no_further():
+    assert 4000 < fitting_tracks(1700) < 4010
+    for memory_mb in (64, 1700, 10**7):
+        most = fitting_tracks(memory_mb)
+        assert most**2 * BYTES_PER_PAIR <= memory_mb * 10**6 < (most + 1) ** 2 * BYTES_PER_PAIR

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.counting_stages import CountingStages
 
+from vcn_ray.cluster.clusterer import BYTES_PER_PAIR
 from vcn_ray.config import Options, make_options
 from vcn_ray.execution.base import RunContext
 from vcn_ray.execution.on_ray.gpu_share import GPU_MEMORY_BYTES, gpu_share, least_gpu_memory
@@ -132,3 +133,14 @@ def test_memory_of_machines_by_what_they_offer(monkeypatch: pytest.MonkeyPatch) 
 @given(st.integers(1, 2**45))
 def test_class_is_what_is_needed_and_less_than_twice_as_much(needed: int) -> None:
     assert needed <= memory_class(needed) < max(2 * needed, 2**30 + 1)
+
+
+def test_memory_for_pairs_is_asked_for_as_the_option_says() -> None:
+    few, usual, many = (
+        [adapt_memory_bytes(tracks, 0, make_options({"memory_mb": memory_mb})) for tracks in (700, 4_000, 20_000)]
+        for memory_mb in (64, 1_700, 50_000)
+    )
+    assert few[0] == usual[0] == many[0]  # all pairs of all three fit
+    assert few[1] < usual[1] == many[1]
+    assert few[2] < usual[2] < many[2]
+    assert many[2] > 20_000**2 * BYTES_PER_PAIR > usual[2]

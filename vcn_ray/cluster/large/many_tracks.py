@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from vcn_ray.cluster.character_confidence import CharacterConfidence, confidence_of_characters
-from vcn_ray.cluster.clusterer import BYTES_PER_PAIR, Clusters, TitleFaces
+from vcn_ray.cluster.clusterer import Clusters, TitleFaces, fitting_tracks
 from vcn_ray.cluster.confidence import Reliance
 from vcn_ray.cluster.evidence import Evidence, fit_share, pair_clarity, with_known_pairs
 from vcn_ray.cluster.fusing import Heard, Sights
@@ -105,7 +105,7 @@ def _hear_some(
 ) -> tuple[PairSpace, Evidence]:
     """The space of all tracks, and what its similarities are worth by what some of the kept ones say."""
     some = np.flatnonzero(kept)
-    fit = int((title.options.memory_mb * 10**6 / BYTES_PER_PAIR) ** 0.5)
+    fit = fitting_tracks(title.options.memory_mb)
     if len(some) > min(_SAMPLE_TRACKS, fit):
         some = np.sort(rng.choice(some, min(_SAMPLE_TRACKS, fit), replace=False))
     numbers, number = np.unique(group[some], return_inverse=True)
