@@ -35,7 +35,7 @@ def iterations_digest(work: TitleWork, device: str, threads: int, workers: int =
         work.models.face_id_parts(options),
         # How many iterations there are is no input of any one of them.
         options.adapt.model_dump(exclude={"max_iterations", "min_iterations", "settled_share"}),
-        options.cluster.model_dump(),
+        options.cluster.model_dump(exclude={"memory_mb"}) | _memory_for_pairs(work),
         options.seed,
         device.partition(":")[0],
         threads,
@@ -53,6 +53,19 @@ def adaptation_digest(iterations: str, options: Options) -> str:
 def stored_links(store: Store) -> list[str]:
     """Digest of what a title's clustering is held to, in a list that is empty where nothing is."""
     return links_inputs(store, store.read_json(LINKS_KEY) if store.exists(LINKS_KEY) else [])
+
+
+def _memory_for_pairs(work: TitleWork) -> dict[str, int]:
+    """The option `memory_mb`, where clustering may depend on it: where pairs of the title's tracks might not fit.
+
+    How many tracks there will be after the splits is not known yet, but each of them has a crop.
+    """
+    # Here alone: light workers do without scipy.
+    from vcn_ray.cluster.clusterer import fitting_tracks
+
+    memory_mb = work.options.cluster.memory_mb
+    crops = work.store.read_json("tracks.done.json").get("counts", {}).get("crops")
+    return {} if crops is not None and crops <= fitting_tracks(memory_mb) else {"memory_mb": memory_mb}
 
 
 def _tracks_digest(store: Store) -> str:
