@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from rich.console import Console
@@ -20,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from jobs.benchmarks.invented_tracks import invent_tracks
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.clusterer import TitleFaces
 from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.cluster.title import cluster_title
 from vcn_ray.config import ClusterOptions
@@ -30,8 +33,8 @@ _MIB = 2**20
 #: Titles of so many tracks are also clustered in the way that is not theirs, by matrices or by lists.
 _MOST_BOTH_WAYS = 4000
 
-#: Memory, in MB, at which all of a title's pairs fit, or none do.
-_ALL_FIT, _NONE_FIT = 10**7, 64
+#: How a title's pairs are held: as `memory_mb` says, or all of them, or none, with the same memory.
+_WAYS = {"default": None, "matrices": True, "lists": False}
 
 
 def scale(tracks: Sequence[int], iterations: int, memory_mb: int, threads: int, seed: int) -> None:
@@ -44,11 +47,8 @@ def scale(tracks: Sequence[int], iterations: int, memory_mb: int, threads: int, 
     table = Table(*columns)
     rows: list[dict[str, Any]] = []
     for count in tracks:
-        own = ClusterOptions(memory_mb=memory_mb)
-        ways = {"default": own.memory_mb}
-        if count <= _MOST_BOTH_WAYS:
-            ways = {"matrices": _ALL_FIT, "lists": _NONE_FIT}
-        found = {way: _in_a_process(count, iterations, memory, threads, seed) for way, memory in ways.items()}
+        ways = ["matrices", "lists"] if count <= _MOST_BOTH_WAYS else ["default"]
+        found = {way: _in_a_process(count, iterations, memory_mb, threads, seed, way) for way in ways}
         labels = [np.array(result.pop("labels")) for result in found.values()]
         both = _bcubed_f(labels[0], labels[1]) if len(labels) == 2 else None
         for way, result in found.items():
@@ -80,19 +80,24 @@ def scale(tracks: Sequence[int], iterations: int, memory_mb: int, threads: int, 
     )
 
 
-def _in_a_process(count: int, iterations: int, memory_mb: int, threads: int, seed: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "jobs.benchmarks.scale", *map(str, (count, iterations, memory_mb, threads, seed))]
+def _in_a_process(count: int, iterations: int, memory_mb: int, threads: int, seed: int, way: str) -> dict[str, Any]:
+    given = map(str, (count, iterations, memory_mb, threads, seed))
+    command = [sys.executable, "-m", "jobs.benchmarks.scale", *given, way]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # ourselves
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def measure(count: int, iterations: int, memory_mb: int, threads: int, seed: int) -> dict[str, Any]:
-    """Cluster an invented title in this process: figures, and the labels."""
+def measure(
+    count: int, iterations: int, memory_mb: int, threads: int, seed: int, way: str = "default"
+) -> dict[str, Any]:
+    """Cluster an invented title in this process: figures, and the labels; way: "default", "matrices" or "lists"."""
     title = invent_tracks(count, iterations, seed)
     clusterer = find_clusterer("evidence")
     before, started, cpu = _peak(), time.perf_counter(), time.process_time()
-    with threadpool_limits(1):
+    fit = _WAYS[way]
+    forced = nullcontext() if fit is None else patch.object(TitleFaces, "pairs_fit", fit)
+    with threadpool_limits(1), forced:
         found = cluster_title(
             title.outputs,
             count,
@@ -128,4 +133,5 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(*map(int, sys.argv[1:]))))
+    count, iterations, memory_mb, threads, seed = map(int, sys.argv[1:-1])
+    print(json.dumps(measure(count, iterations, memory_mb, threads, seed, sys.argv[-1])))

@@ -1,11 +1,14 @@
 """The benchmark of clustering: invented tracks are as alike as real ones, and a figure is measured."""
 
 import numpy as np
+import pytest
 
 from jobs.benchmarks.invented_tracks import invent_tracks
 from jobs.benchmarks.scale import measure
 from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.clusterer import TitleFaces
 from vcn_ray.cluster.evidence import one_person, pair_clarity, strangers
+from vcn_ray.cluster.large.many_tracks import cluster_many
 from vcn_ray.cluster.similarity import directions_and_clarity
 
 
@@ -38,3 +41,17 @@ def test_a_title_is_measured():
     assert found["peak_mib"] >= found["before_mib"] > 0
     assert len(found["labels"]) == 60
     assert found["bcubed_f"] > 0.7
+
+
+@pytest.mark.parametrize(("way", "by_lists"), [("matrices", False), ("lists", True), ("default", False)])
+def test_either_way_has_the_memory_that_was_given(monkeypatch, way, by_lists):
+    given = []
+
+    def many(title, *args, **kwargs):
+        given.append(title.options.memory_mb)
+        return cluster_many(title, *args, **kwargs)
+
+    monkeypatch.setattr("vcn_ray.cluster.clusterers.evidence_linkage.cluster_many", many)
+    assert len(measure(60, 0, 1200, 1, 0, way)["labels"]) == 60
+    assert given == [1200] * by_lists
+    assert isinstance(vars(TitleFaces)["pairs_fit"], property)
