@@ -210,7 +210,7 @@ def test_blocks_of_rows_find_the_groups_that_the_whole_matrix_connects(monkeypat
     rng = np.random.default_rng(0)
     track = np.repeat(np.arange(12), 30)
     rows = (rng.normal(size=(4, 32)) * 2)[track % 4] + rng.normal(size=(360, 32)) * 0.5
-    monkeypatch.setattr("vcn_ray.cluster.matching._BLOCK_TRACKS", 5)
+    monkeypatch.setattr("vcn_ray.cluster.similarity._BLOCK_PAIRS", 5 * 12)
     group, pairs = matched_groups(rows, track, 12)
     matches = gaussian_matches(rows, track, 12)
     assert pairs == np.triu(matches).sum() > 0
@@ -223,5 +223,5 @@ def test_blocks_of_rows_merge_literally_as_the_whole_matrix_does(monkeypatch, sc
     log_q = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     track = np.repeat(np.arange(20), 2)
     whole = merge_literally(np.exp(log_q), log_q, track, 20).tolist()
-    monkeypatch.setattr("vcn_ray.cluster.clusterers.literal._BLOCK_CLUSTERS", 3)
+    monkeypatch.setattr("vcn_ray.cluster.similarity._BLOCK_PAIRS", 3 * 20)
     assert merge_literally(np.exp(log_q), log_q, track, 20).tolist() == whole

@@ -1,10 +1,12 @@
 """The matrix forms equal the paper's definitions, pair by pair."""
 
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcn_ray.cluster.similarity import cosine_matrix, loss_matrix, own_pair_losses
+from vcn_ray.cluster.similarity import cosine_matrix, loss_matrix, own_pair_losses, row_blocks
 
 
 def _outputs(seed: int, counts: list[int], k: int = 6):
@@ -47,3 +49,18 @@ def test_cosine_does_not_depend_on_the_norm_of_a_crop():
     e, track = rng.normal(size=(6, 8)), np.array([0, 0, 1, 1, 2, 2])
     scaled = e * rng.uniform(0.1, 9, size=(6, 1))
     assert np.allclose(cosine_matrix(e, track, 3), cosine_matrix(scaled, track, 3))
+
+
+@given(st.integers(0, 10**7))
+@settings(max_examples=30, deadline=None)
+def test_blocks_of_rows_hold_as_many_numbers_however_many_tracks_there_are(count):
+    first = next(row_blocks(count), slice(0, 0))
+    assert (first.stop - first.start) * count <= 4096**2
+    assert first.stop == count or count > 4096
+
+
+@given(st.integers(0, 300), st.integers(1, 1000))
+@settings(max_examples=30, deadline=None)
+def test_blocks_of_rows_cover_each_row_once(count, pairs):
+    with patch("vcn_ray.cluster.similarity._BLOCK_PAIRS", pairs):
+        assert [row for part in row_blocks(count) for row in range(part.start, part.stop)] == list(range(count))

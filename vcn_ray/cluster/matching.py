@@ -6,10 +6,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from vcn_ray.cluster.similarity import track_means
-
-#: Rows of a block of matches: a title of fewer tracks is one block.
-_BLOCK_TRACKS = 4096
+from vcn_ray.cluster.similarity import row_blocks, track_means
 
 
 def matched_groups(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> tuple[np.ndarray, int]:
@@ -19,10 +16,12 @@ def matched_groups(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: i
     """
     means = _Gaussians(embeddings, track_of_row, n_tracks)
     group, pairs = np.arange(n_tracks), 0
-    for start in range(0, n_tracks, _BLOCK_TRACKS):
-        row, other = np.nonzero(means.matches(slice(start, start + _BLOCK_TRACKS)))
+    for part in row_blocks(n_tracks):
+        row, other = np.nonzero(means.matches(part))
         pairs += len(row)
-        edges = coo_array((np.ones(len(row), bool), (group[row + start], group[other])), shape=(n_tracks, n_tracks))
+        edges = coo_array(
+            (np.ones(len(row), bool), (group[row + part.start], group[other])), shape=(n_tracks, n_tracks)
+        )
         group = connected_components(edges, directed=False)[1][group]
     return np.unique(group, return_inverse=True)[1], pairs // 2
 

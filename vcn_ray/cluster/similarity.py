@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 #: Rows of crops that are worked on at once: bounds the memory of long titles.
 _BLOCK_ROWS = 8192
+
+#: Numbers of a block of rows of a matrix of all pairs: 134 MB in float64. Matrices of up to 4,096 rows are one block.
+_BLOCK_PAIRS = 4096**2
+
+
+def row_blocks(count: int) -> Iterator[slice]:
+    """Blocks of rows of a matrix (count, count) that are worked off one by one, so that few fit into memory at once."""
+    rows = max(1, _BLOCK_PAIRS // max(count, 1))
+    return (slice(start, min(start + rows, count)) for start in range(0, count, rows))
 
 
 def unit(x: np.ndarray) -> np.ndarray:

@@ -12,10 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.linkage import relabel
-from vcn_ray.cluster.similarity import own_pair_losses, track_means
-
-#: Rows of a block of distances: a title of fewer tracks is one block.
-_BLOCK_CLUSTERS = 4096
+from vcn_ray.cluster.similarity import own_pair_losses, row_blocks, track_means
 
 
 class LiteralClusterer:
@@ -60,10 +57,9 @@ def _close_clusters(p: np.ndarray, log_q: np.ndarray, cluster_of_row: np.ndarray
     threshold = own_pair_losses(p, log_q, cluster_of_row, n)
     p, log_q = (track_means(x, cluster_of_row, n) for x in (p, log_q))
     connected = np.arange(n)
-    for start in range(0, n, _BLOCK_CLUSTERS):
-        part = slice(start, start + _BLOCK_CLUSTERS)
+    for part in row_blocks(n):
         distance = (-(p[part] @ log_q.T) + -(p @ log_q[part].T).T) / 2
         row, other = np.nonzero(distance < np.maximum(threshold[part, None], threshold[None]))
-        edges = coo_array((np.ones(len(row), bool), (connected[row + start], connected[other])), shape=(n, n))
+        edges = coo_array((np.ones(len(row), bool), (connected[row + part.start], connected[other])), shape=(n, n))
         connected = connected_components(edges, directed=False)[1][connected]
     return np.unique(connected, return_inverse=True)[1]
