@@ -28,6 +28,9 @@ _SETTLED = 1.02
 #: A cluster that waits for the next round has it called when others would merge that are so much less similar.
 _SLACK = 0.25
 
+#: Nearest that are looked for at once, of all that ask together, where those of the lists' length do not do.
+_MOST_FOUND = 1 << 23
+
 _TRUE = np.ones(1, bool)
 
 
@@ -148,21 +151,36 @@ class _Clusters:
         asking = np.union1d(changed, np.array(sorted(self._waiting), np.int64))
         self._waiting.clear()
         self._bound = -np.inf
-        directions, signs = self._start.directions, self._start.space.signs
-        weight = self._known.weight
+        directions, weight = self._start.directions, self._known.weight
         keys = np.concatenate([self._vectors[live[p]] @ directions / weight[live[p], None] for p in blocks(len(live))])
+        keys, count = keys.astype(np.float32), self._start.near.shape[1]
+        left = self._give_nearest(asking, live, keys, count)
+        if len(left):
+            # Each is among its own nearest.
+            more = count + 1 + max(len(self._apart[cluster] or ()) for cluster in left.tolist())
+            for part in blocks(len(left), max(1, _MOST_FOUND // more)):
+                self._give_nearest(left[part], live, keys, more)
+
+    def _give_nearest(self, asking: np.ndarray, live: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
+        """List so many of the clusters `live`, (k,), whose keys (k, d) are nearest.
+
+        Gives those that ask and may merge with none of them, being two people with all, though there are more.
+        """
+        directions, signs, weight = self._start.directions, self._start.space.signs, self._known.weight
         queries = [
             (self._vectors[asking[p]] * signs) @ directions / weight[asking[p], None] for p in blocks(len(asking))
         ]
-        count = min(self._start.near.shape[1], len(live))
-        found = nearest(
-            np.concatenate(queries).astype(np.float32), keys.astype(np.float32), count, self._start.threads
-        )[0]
+        count = min(count, len(live))
+        found = nearest(np.concatenate(queries).astype(np.float32), keys, count, self._start.threads)[0]
+        left = []
         for cluster, row in zip(asking.tolist(), live[found], strict=True):
             self._near[cluster] = row.astype(np.int32)
             self._unlisted[cluster], self._more[cluster] = -np.inf, False
             self._asked[cluster] = self._version[cluster]
             self._look(cluster, is_new=len(live) > count)
+            if len(live) > count and not len(self._near[cluster]):
+                left.append(cluster)
+        return np.array(left, np.int64)
 
     def _merge(self, a: int, b: int) -> None:
         """The cluster of fewer tracks becomes part of the other."""

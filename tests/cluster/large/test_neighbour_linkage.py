@@ -1,0 +1,28 @@
+"""Merging over lists of the nearest: who is on no list is found all the same."""
+
+import numpy as np
+import pytest
+
+from vcn_ray.calibration import Calibration
+from vcn_ray.cluster.evidence import Evidence
+from vcn_ray.cluster.large.neighbour_linkage import Start, link
+from vcn_ray.cluster.large.pair_space import PairSpace
+from vcn_ray.cluster.similarity import unit
+
+
+@pytest.mark.parametrize("between", [9, 30])
+def test_who_is_two_people_with_all_the_nearest_still_finds_those_beyond(between):
+    rng = np.random.default_rng(0)
+    n = between + 2 + 40
+    direction = rng.normal(size=(n, 64))  # strangers
+    noise = unit(direction[: between + 2])
+    face = unit(rng.normal(size=64))
+    # Two tracks of a face, and between them others that are more like either, each of another person
+    direction[: between + 2] = face + np.r_[[0.6, 0.6], np.full(between, 0.1)][:, None] * noise
+    clarity, students = rng.uniform(10, 11, n), np.zeros((n, 0), np.float32)
+    space = PairSpace(unit(direction).astype(np.float32), clarity, students, Calibration())
+    people = np.arange(between + 2)
+    two = np.array([(a, b) for a in people for b in people if a < b and (a, b) != (0, 1)])
+    labels = link(Start.of(space, 8, 1), np.arange(n), two, Evidence(), 0.0)
+    assert labels[0] == labels[1]
+    assert len(set(labels[1 : between + 2])) == between + 1
