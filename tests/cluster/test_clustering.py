@@ -11,8 +11,8 @@ from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterers.literal import merge_literally
 from vcn_ray.cluster.evidence import Evidence, fit_evidence, standardise
 from vcn_ray.cluster.linkage import find_characters, link_by_evidence, relabel
-from vcn_ray.cluster.matching import gaussian_matches, matched_groups
-from vcn_ray.cluster.similarity import loss_matrix, own_pair_losses
+from vcn_ray.cluster.matching import TrackGaussians, matched_groups
+from vcn_ray.cluster.similarity import losses, own_pair_losses, track_means
 
 
 class _Threshold:
@@ -167,7 +167,8 @@ def test_literal_merging_is_transitive():
     track = np.repeat(np.arange(3), 2)
     log_q = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     p = np.exp(log_q)
-    loss, own = loss_matrix(p, log_q, track, 3), own_pair_losses(p, log_q, track, 3)
+    loss = losses(track_means(p, track, 3), track_means(log_q, track, 3), slice(None))
+    own = own_pair_losses(p, log_q, track, 3)
     close = loss < np.maximum(own[:, None], own[None])
     assert close[0, 1]
     assert close[1, 2]
@@ -181,7 +182,7 @@ def test_gaussian_matches_find_the_same_person_and_no_other():
     centres = rng.normal(size=(4, 32)) * 2
     track = np.repeat(np.arange(12), 30)
     rows = centres[identities[track]] + rng.normal(size=(360, 32)) * 0.5
-    matches = gaussian_matches(rows, track, 12)
+    matches = TrackGaussians(rows, track, 12).matches(slice(None))
     same = identities[:, None] == identities[None]
     np.fill_diagonal(same, False)
     assert (matches == matches.T).all()
@@ -195,7 +196,7 @@ def test_gaussian_density_equals_scipys():
     rng = np.random.default_rng(3)
     track = np.repeat(np.arange(5), 40)
     rows = rng.normal(size=(200, 3)) * rng.uniform(0.5, 2, size=(5, 3))[track] + rng.normal(size=(5, 3))[track]
-    matches = gaussian_matches(rows, track, 5)
+    matches = TrackGaussians(rows, track, 5).matches(slice(None))
     expected = np.zeros((5, 5), bool)
     for a in range(5):
         own = rows[track == a]
@@ -212,7 +213,7 @@ def test_blocks_of_rows_find_the_groups_that_the_whole_matrix_connects(monkeypat
     rows = (rng.normal(size=(4, 32)) * 2)[track % 4] + rng.normal(size=(360, 32)) * 0.5
     monkeypatch.setattr("vcn_ray.cluster.similarity._BLOCK_PAIRS", 5 * 12)
     group, pairs = matched_groups(rows, track, 12)
-    matches = gaussian_matches(rows, track, 12)
+    matches = TrackGaussians(rows, track, 12).matches(slice(None))
     assert pairs == np.triu(matches).sum() > 0
     assert group.tolist() == connected_components(coo_array(matches), directed=False)[1].tolist()
 

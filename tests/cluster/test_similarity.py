@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcn_ray.cluster.similarity import cosine_matrix, loss_matrix, own_pair_losses, row_blocks
+from vcn_ray.cluster.similarity import losses, mean_directions, own_pair_losses, row_blocks, track_means
 
 
 def _outputs(seed: int, counts: list[int], k: int = 6):
@@ -23,9 +23,9 @@ def _pair_loss(p, log_q, a, b):
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 4), min_size=2, max_size=5))
-def test_loss_matrix_is_the_mean_over_all_pairs_of_crops_and_both_directions(seed, counts):
+def test_loss_of_two_tracks_is_the_mean_over_all_pairs_of_crops_and_both_directions(seed, counts):
     p, log_q, track = _outputs(seed, counts)
-    matrix = loss_matrix(p, log_q, track, len(counts))
+    matrix = losses(*(track_means(x, track, len(counts)) for x in (p, log_q)), slice(None))
     for s in range(len(counts)):
         for t in range(len(counts)):
             pairs = [(a, b) for a in np.flatnonzero(track == s) for b in np.flatnonzero(track == t)]
@@ -44,11 +44,11 @@ def test_own_threshold_is_the_mean_over_pairs_of_different_crops(seed, counts):
         assert np.isclose(own[t], np.mean([_pair_loss(p, log_q, a, b) for a, b in pairs]))
 
 
-def test_cosine_does_not_depend_on_the_norm_of_a_crop():
+def test_direction_does_not_depend_on_the_norm_of_a_crop():
     rng = np.random.default_rng(0)
     e, track = rng.normal(size=(6, 8)), np.array([0, 0, 1, 1, 2, 2])
     scaled = e * rng.uniform(0.1, 9, size=(6, 1))
-    assert np.allclose(cosine_matrix(e, track, 3), cosine_matrix(scaled, track, 3))
+    assert np.allclose(mean_directions(e, track, 3), mean_directions(scaled, track, 3))
 
 
 @given(st.integers(0, 10**7))

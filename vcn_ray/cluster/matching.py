@@ -10,14 +10,14 @@ from vcn_ray.cluster.similarity import row_blocks, track_means
 
 
 def matched_groups(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> tuple[np.ndarray, int]:
-    """Tracks that `gaussian_matches` connects, (n_tracks,) numbers 0.. of groups, and how many pairs match.
+    """Tracks that `TrackGaussians` connects, (n_tracks,) numbers 0.. of groups, and how many pairs match.
 
     Matches are worked off in blocks of rows; what a block connects is one number in the next.
     """
-    means = _Gaussians(embeddings, track_of_row, n_tracks)
+    gaussians = TrackGaussians(embeddings, track_of_row, n_tracks)
     group, pairs = np.arange(n_tracks), 0
     for part in row_blocks(n_tracks):
-        row, other = np.nonzero(means.matches(part))
+        row, other = np.nonzero(gaussians.matches(part))
         pairs += len(row)
         edges = coo_array(
             (np.ones(len(row), bool), (group[row + part.start], group[other])), shape=(n_tracks, n_tracks)
@@ -26,7 +26,7 @@ def matched_groups(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: i
     return np.unique(group, return_inverse=True)[1], pairs // 2
 
 
-def gaussian_matches(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
+class TrackGaussians:
     """The paper's matching: whose mean is as likely under a track's Gaussian as that track's own outskirts.
 
     A Gaussian is fitted to each track's embeddings; the track's threshold is the mean of the lowest 25 % of the log
@@ -34,17 +34,10 @@ def gaussian_matches(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks:
     covariance of a few rows in 128 dimensions is singular and matches nothing in any regularisation that we tried, so
     the Gaussian is diagonal, each variance floored at 1 % of the title's mean within-track variance, and wants several
     augmented views per crop as its rows.
-
-    embeddings: (rows, D); track_of_row: (rows,). Returns (n_tracks, n_tracks) bool, symmetric (a match in either
-    direction counts), False on the diagonal and for tracks without rows.
     """
-    return _Gaussians(embeddings, track_of_row, n_tracks).matches(slice(0, n_tracks))
-
-
-class _Gaussians:
-    """A Gaussian of each track, and how likely others' means are under it."""
 
     def __init__(self, embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int):
+        """Fit one to each track; embeddings: (rows, D), track_of_row: (rows,)."""
         x = embeddings.astype(np.float64)
         self._mean = mean = track_means(x, track_of_row, n_tracks)
         variance = track_means((x - mean[track_of_row]) ** 2, track_of_row, n_tracks)
@@ -63,7 +56,10 @@ class _Gaussians:
         self._precision = 1 / variance
 
     def matches(self, rows: slice) -> np.ndarray:
-        """(r, n_tracks) bool: which tracks each of these matches."""
+        """(r, n_tracks) bool: which tracks each of these matches, in either direction.
+
+        No track matches itself, nor one that has no rows.
+        """
         whole = slice(0, len(self._mean))
         matches = self._reach(rows, whole) | self._reach(whole, rows).T
         here = np.arange(len(self._mean))[rows]

@@ -72,25 +72,16 @@ def directions_and_clarity(
     return unit(track_means(embeddings, track_of_row, n_tracks)), clarity
 
 
-def cosine_matrix(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> np.ndarray:
-    """Cosine (n_tracks, n_tracks) of the tracks' mean directions."""
-    means = mean_directions(embeddings, track_of_row, n_tracks)
-    return means @ means.T
-
-
-def loss_matrix(
-    teacher_probabilities: np.ndarray, student_log_probabilities: np.ndarray, track_of_row: np.ndarray, n_tracks: int
-) -> np.ndarray:
+def losses(teacher_means: np.ndarray, student_log_means: np.ndarray, rows: slice) -> np.ndarray:
     """The paper's distance of two tracks: L_ssl averaged over all pairs of their crops and both directions (P 3.7).
 
-    teacher_probabilities, student_log_probabilities: (rows, K). The mean of the cross-entropy over all pairs of two
-    sets is the cross-entropy of the sets' means, so the whole matrix is one product. Its diagonal is the mean over
-    pairs of a track's own crops, each crop with itself included. Returns (n_tracks, n_tracks), symmetric, nats.
+    teacher_means, student_log_means: (n, K), means over each track's crops of probabilities and of log probabilities.
+    The mean of the cross-entropy over all pairs of two sets is the cross-entropy of the sets' means, so it is one
+    product. A track's distance to itself is the mean over pairs of its own crops, each crop with itself included. Gives
+    (r, n), these rows of a matrix that is symmetric, nats.
     """
-    p = track_means(teacher_probabilities, track_of_row, n_tracks)
-    log_q = track_means(student_log_probabilities, track_of_row, n_tracks)
-    loss = -(p @ log_q.T)
-    return (loss + loss.T) / 2
+    p, log_q = teacher_means, student_log_means
+    return (-(p[rows] @ log_q.T) + -(p @ log_q[rows].T).T) / 2
 
 
 def own_pair_losses(
@@ -98,8 +89,8 @@ def own_pair_losses(
 ) -> np.ndarray:
     """A track's threshold in the paper: the mean of L_ssl over pairs of its own, different crops (P 3.7).
 
-    Arguments as for `loss_matrix`. Returns (n_tracks,), nats; a track with a single crop takes that crop's loss with
-    itself, the only pair that it has.
+    teacher_probabilities, student_log_probabilities: (rows, K); track_of_row: (rows,). Returns (n_tracks,), nats; a
+    track with a single crop takes that crop's loss with itself, the only pair that it has.
     """
     count = np.bincount(track_of_row, minlength=n_tracks).astype(np.float64)
     p = track_means(teacher_probabilities, track_of_row, n_tracks)

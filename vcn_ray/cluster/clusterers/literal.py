@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from vcn_ray.cluster.clusterer import Clusters, TitleFaces
 from vcn_ray.cluster.linkage import relabel
-from vcn_ray.cluster.similarity import own_pair_losses, row_blocks, track_means
+from vcn_ray.cluster.similarity import losses, own_pair_losses, row_blocks, track_means
 
 
 class LiteralClusterer:
@@ -58,8 +58,7 @@ def _close_clusters(p: np.ndarray, log_q: np.ndarray, cluster_of_row: np.ndarray
     p, log_q = (track_means(x, cluster_of_row, n) for x in (p, log_q))
     connected = np.arange(n)
     for part in row_blocks(n):
-        distance = (-(p[part] @ log_q.T) + -(p @ log_q[part].T).T) / 2
-        row, other = np.nonzero(distance < np.maximum(threshold[part, None], threshold[None]))
+        row, other = np.nonzero(losses(p, log_q, part) < np.maximum(threshold[part, None], threshold[None]))
         edges = coo_array((np.ones(len(row), bool), (connected[row + part.start], connected[other])), shape=(n, n))
         connected = connected_components(edges, directed=False)[1][connected]
     return np.unique(connected, return_inverse=True)[1]

@@ -51,7 +51,7 @@ class Start:
         directions = main_directions(space)
         keys = np.concatenate([space.vectors(np.arange(n)[part]) @ directions for part in blocks(n)])
         queries = np.concatenate([(space.vectors(np.arange(n)[part]) * space.signs) @ directions for part in blocks(n)])
-        near = nearest(queries, keys, min(neighbours + 1, n), threads)[0]
+        near = nearest(queries, keys, min(neighbours + 1, n), threads)
         near[near == np.arange(n)[:, None]] = -1
         similarity = np.full(near.shape, -np.inf)
         row, place = np.nonzero(near >= 0)
@@ -171,7 +171,7 @@ class _Clusters:
             (self._vectors[asking[p]] * signs) @ directions / weight[asking[p], None] for p in blocks(len(asking))
         ]
         count = min(count, len(live))
-        found = nearest(np.concatenate(queries).astype(np.float32), keys, count, self._start.threads)[0]
+        found = nearest(np.concatenate(queries).astype(np.float32), keys, count, self._start.threads)
         left = []
         for cluster, row in zip(asking.tolist(), live[found], strict=True):
             self._near[cluster] = row.astype(np.int32)

@@ -13,11 +13,10 @@ import numpy as np
 _BLOCK_QUERIES = 2048
 
 
-def nearest(queries: np.ndarray, keys: np.ndarray, count: int, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """For each query the keys of largest product, best first: positions (q, count) int32, and products, float32.
+def nearest(queries: np.ndarray, keys: np.ndarray, count: int, threads: int = 1) -> np.ndarray:
+    """For each query the keys of largest product, best first: positions (q, count) int32, -1 where there are fewer.
 
-    queries: (q, d) float32; keys: (k, d) float32. -1 and -inf where there are fewer keys. The caller keeps BLAS to one
-    thread.
+    queries: (q, d) float32; keys: (k, d) float32. The caller keeps BLAS to one thread.
     """
     # Here alone: small titles do without faiss.
     import faiss
@@ -25,14 +24,13 @@ def nearest(queries: np.ndarray, keys: np.ndarray, count: int, threads: int = 1)
     index = faiss.IndexFlatIP(keys.shape[1])
     index.add(np.ascontiguousarray(keys))
     positions = np.full((len(queries), count), -1, np.int32)
-    products = np.full((len(queries), count), -np.inf, np.float32)
 
     def answer(start: int) -> None:
         faiss.omp_set_num_threads(1)  # of this thread
         part = slice(start, start + _BLOCK_QUERIES)
-        found, where = index.search(np.ascontiguousarray(queries[part]), min(count, len(keys)))
-        positions[part, : where.shape[1]], products[part, : where.shape[1]] = where, found
+        _, found = index.search(np.ascontiguousarray(queries[part]), min(count, len(keys)))
+        positions[part, : found.shape[1]] = found
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(answer, range(0, len(queries), _BLOCK_QUERIES)))
-    return positions, products
+    return positions

@@ -91,7 +91,7 @@ class ClusterWeights:
         for kind in kinds:
             if len(kind):
                 keys = self.vectors[kind] @ self._directions / self.weight[kind, None]
-                near = nearest(queries, keys.astype(np.float32), min(_NEAREST, len(kind)), self._threads)[0]
+                near = nearest(queries, keys.astype(np.float32), min(_NEAREST, len(kind)), self._threads)
                 near = np.where(near >= 0, kind[near], -1)
                 found.append(np.where(near == found[0], -1, near))
         cluster = np.concatenate(found, axis=1)
