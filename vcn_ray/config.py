@@ -216,7 +216,8 @@ class ClusterOptions(_Group):
         1700,
         ge=64,
         description="memory for pairs of tracks: a title of more tracks than matrices of all pairs fit for (1700: "
-        "4,000 tracks) is clustered by lists of each track's nearest, as long as the memory lets them be",
+        "4,000 tracks) is clustered by lists of each track's nearest, 8 to 64 as the memory lets them be; what tracks "
+        "take one by one comes on top",
     )
     calibration: Calibration | None = Field(
         None,

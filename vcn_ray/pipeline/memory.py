@@ -44,8 +44,9 @@ _LEAST_CLASS_BYTES = 2**30
 _EMBEDDING_BYTES = {"opencv-zoo": 128 * 4}
 _LONGEST_EMBEDDING_BYTES = 512 * 4  # of the other packs
 
-#: Of each track beyond those whose pairs all fit into `memory_mb`: its vectors and neighbours, in blocks.
-_SPARSE_TRACK_BYTES = 80_000
+#: Of each track beyond those whose pairs all fit into `memory_mb`: its neighbours, in blocks; and its embeddings and
+#: vectors, of which there are so many of the length of an embedding, and of each iteration.
+_SPARSE_TRACK_BYTES, _VECTORS, _VECTORS_OF_ITERATION = 38_000, 12, 7
 
 
 def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
@@ -66,7 +67,8 @@ def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
         3 * 112 * 112 if adapt.depth not in ("auto", "head") else 0
     )
     dense = min(tracks, fitting_tracks(options.cluster.memory_mb))
-    clustering = BYTES_PER_PAIR * dense**2 + _SPARSE_TRACK_BYTES * (tracks - dense)
+    vectors = (embedding or _LONGEST_EMBEDDING_BYTES) * (_VECTORS + _VECTORS_OF_ITERATION * adapt.max_iterations)
+    clustering = BYTES_PER_PAIR * dense**2 + (_SPARSE_TRACK_BYTES + vectors) * (tracks - dense)
     return round(_MARGIN * (650_000_000 + crops * of_crop + clustering))
 
 

@@ -144,3 +144,13 @@ def test_memory_for_pairs_is_asked_for_as_the_option_says() -> None:
     assert few[1] < usual[1] == many[1]
     assert few[2] < usual[2] < many[2]
     assert many[2] > 20_000**2 * BYTES_PER_PAIR > usual[2]
+
+
+def test_memory_for_many_tracks_grows_with_their_vectors() -> None:
+    short, usual, long = (
+        adapt_memory_bytes(100_000, 0, make_options(settings))
+        for settings in ({"max_iterations": 2}, {}, {"face_id_onnx": "large.onnx"})
+    )
+    vectors = [4 * 100_000 * (4 * size + 16 + size * times) for size, times in ((128, 2), (128, 10), (512, 10))]
+    assert usual - short > vectors[1] - vectors[0]
+    assert long - usual > vectors[2] - vectors[1]

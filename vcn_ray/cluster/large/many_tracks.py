@@ -36,7 +36,10 @@ _LEAST_NEIGHBOURS = 8
 
 
 def neighbours_in(memory_mb: int, n_tracks: int) -> int:
-    """How many others each track may know, so that all lists fit into such memory."""
+    """How many others each track may know, so that all lists fit into such memory; 8 where not even they do.
+
+    Tracks' vectors (`pair_space`) do not count: there is no method without them.
+    """
     fit = memory_mb * 10**6 // (max(n_tracks, 1) * _BYTES_PER_NEIGHBOUR)
     return int(np.clip(fit, _LEAST_NEIGHBOURS, _NEIGHBOURS))
 
@@ -116,7 +119,7 @@ def _hear_some(
     student = np.zeros((len(kept), 0), np.float32)
     of_base, of_student, constant = 1.0, 0.0, 0.0
     if heard.student is not None:
-        student = np.concatenate(sights.students, axis=1).astype(np.float32)
+        student = np.concatenate(sights.students, axis=1, dtype=np.float32, casting="same_kind")
         student /= np.float32(np.sqrt(len(sights.students)))
         # Whatever fuses the two, it is linear in both: its factors are read off.
         known = np.stack([heard.base[linkable], heard.student[linkable], np.ones(linkable.sum())], axis=1)
