@@ -83,7 +83,7 @@ def memory_class(needed_bytes: int) -> int:
 
 
 def gpu_memory_bytes(options: Options) -> int | None:
-    """Of a GPU, while a title adapts: CUDA's own, and by what is trained; None for a network that was not measured.
+    """Of a GPU, while a title adapts: CUDA's own, and by what is trained; None for what was not measured.
 
     Measured on an H100 (docs/clusters.md): 11.1 GiB at most for the whole network with 64 pairs; the head needs far
     less, most of it to embed views in batches of crops.
@@ -91,5 +91,7 @@ def gpu_memory_bytes(options: Options) -> int | None:
     if options.adapt.depth in ("auto", "head"):
         return 4 * 2**30
     if options.models.face_id_onnx is not None or options.models.pack != "opencv-zoo":
+        return None
+    if options.adapt.depth == "tail":  # holds features of all crops, as many as the title has
         return None
     return round(2**30 * (1 + 11 * max(options.adapt.batch_pairs, 16) / 64))
