@@ -29,6 +29,7 @@ from vcn_ray.pipeline.layout import TRACKS
 from vcn_ray.pipeline.tasks import TaskRow, view_rows
 from vcn_ray.pipeline.title_state import TitleState
 
+_HEAR_S = 10.0  # for the actor to answer
 _LOOK_EVERY_S = 5.0  # for machines that have come or gone
 _SMALL_MINUTES = 3.0  # of a title that one worker takes all the way
 _FPS = 25  # of a video of which only the frames are known here
@@ -91,7 +92,7 @@ class RayExecutor(Executor):
             most_titles=options.max_titles_adapting,
         )
         self._views = RequestBatcher(self._run_views, lambda: 1 if self.views_need_turn else 2)
-        self._receiver = EventReceiver(self._run.monitor, self._run.tasks.options)
+        self._receiver, self._hearing = EventReceiver(self._run.monitor, self._run.tasks.options), threading.Lock()
         self._events = make_event_actor(self._run.run_id)
         self._groups: WarmGroups | None = None
         if self._trainer is None and options.workers_per_title == 1:
@@ -208,6 +209,7 @@ class RayExecutor(Executor):
             times = self._adapt(adaptation, state, cpus)
             if times is not None:
                 shown.started, shown.ended, shown.cpus = times["started"], times["ended"], int(times["cpus"])
+            self._hear()  # a warm worker's title may be over, and the run, before the next look
         return shown.took()
 
     def _adapt(self, adaptation: AdaptationTask, state: TitleState, cpus: int) -> dict[str, float] | None:
@@ -247,15 +249,21 @@ class RayExecutor(Executor):
         memory_bytes = self._cluster.fitting(tasks.stages.views_memory_bytes)
         return run_on_ray(rows, tasks.views, self._run.run_id, "embed_views", memory_bytes)
 
+    def _hear(self) -> None:
+        """Take what workers have told by now."""
+        import ray
+
+        # What goes wrong with one look (the actor or the head is started again) may be well at the next.
+        with self._hearing, suppress(Exception):
+            for event in ray.get(self._events.take.remote(), timeout=_HEAR_S):
+                self._receiver.receive(event)
+
     def _listen(self) -> None:
         import ray
 
         looked = time.monotonic()
         while not self._closed.wait(0.5) and ray.is_initialized():
-            # What goes wrong with one look (the actor or the head is started again) may be well at the next.
-            with suppress(Exception):
-                for event in ray.get(self._events.take.remote()):
-                    self._receiver.receive(event)
+            self._hear()
             with suppress(Exception):
                 if time.monotonic() - looked > _LOOK_EVERY_S:
                     looked = time.monotonic()
