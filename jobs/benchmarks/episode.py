@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vcn_ray.errors import InputError, VcnError
+from jobs.benchmarks.processes import run_command
+from vcn_ray.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def episode(video: str, cpus: Sequence[int], settings: Sequence[str], folder: st
         arguments = [video, "--out", str(out), "--num-cpus", str(count)]
         arguments += [argument for setting in settings for argument in ("--set", setting)]
         started = time.time()
-        took_s = _run(arguments, out.with_suffix(".log"))
+        took_s = run_command(arguments, out.with_suffix(".log"))
         film_s = 60 * sum(title["minutes"] for title in json.loads((out / "season.json").read_text())["titles"])
         summary = json.loads((out / "summary.json").read_text())
         counts = json.loads((out / "season.json").read_text())["titles"][0]["counts"]
@@ -97,13 +95,3 @@ def _show(stages: Sequence[StageTook], summary: Mapping[str, Any], film_s: float
         f"{reserved['cpu_s'] / film_s:.3f}",
     )
     Console(width=110).print(table)
-
-
-def _run(arguments: Sequence[str], log: Path) -> float:
-    started = time.perf_counter()
-    with open(log, "wb") as sink:
-        command = [sys.executable, "-m", "vcn_ray", "run", *arguments]
-        code = subprocess.run(command, stdout=sink, stderr=sink, check=False).returncode  # noqa: S603  # ourselves
-    if code != 0:
-        raise VcnError(f"{shlex.join(command[1:])} ended with exit code {code}; what it said is in {log}")
-    return time.perf_counter() - started

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from vcn_ray.errors import VcnError
+from jobs.benchmarks.processes import run_command
 from vcn_ray.monitoring.summary import SUMMARY_KEY
 
 
@@ -33,14 +30,9 @@ def titles(videos: Sequence[str], copies: int, num_cpus: int, settings: Sequence
         source = Path(videos[number % len(videos)])
         shutil.copyfile(source, clips / f"c{number:03d}{source.suffix}")
     options = [argument for setting in settings for argument in ("--set", setting)]
-    command = [sys.executable, "-m", "vcn_ray", "run", str(clips), "--out", str(out), "--num-cpus", str(num_cpus)]
-    log = out.with_suffix(".log")
-    started = time.perf_counter()
-    with open(log, "wb") as sink:
-        code = subprocess.run([*command, *options], stdout=sink, stderr=sink, check=False).returncode  # noqa: S603
-    wall_s = time.perf_counter() - started
-    if code != 0:
-        raise VcnError(f"the command ended with exit code {code}; what it said is in {log}")
+    wall_s = run_command(
+        [str(clips), "--out", str(out), "--num-cpus", str(num_cpus), *options], out.with_suffix(".log")
+    )
     show(json.loads((out / SUMMARY_KEY).read_text()), wall_s, copies, num_cpus)
     print(f"{different_copies(out, copies, len(videos))} of {copies} titles differ from the first of their clip")
 

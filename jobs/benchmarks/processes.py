@@ -1,16 +1,36 @@
-"""CPU seconds and memory of this process and the Ray that it started, over time; Linux only (reads /proc)."""
+"""Whole commands, timed; CPU seconds and memory of this process and the Ray that it started, over time (Linux: /proc)."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from vcn_ray.errors import VcnError
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _MIB = 2**20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def run_command(arguments: Sequence[str], log: Path) -> float:
+    """Seconds that ``vcn-ray run`` with these arguments takes, in a process of its own; what it says goes to the log.
+
+    Raises `VcnError` where it fails.
+    """
+    command = [sys.executable, "-m", "vcn_ray", "run", *arguments]
+    started = time.perf_counter()
+    with open(log, "wb") as sink:
+        code = subprocess.run(command, stdout=sink, stderr=sink, check=False).returncode  # noqa: S603  # ourselves
+    if code != 0:
+        raise VcnError(f"{shlex.join(command[1:])} ended with exit code {code}; what it said is in {log}")
+    return time.perf_counter() - started
 
 
 def processes() -> dict[int, dict[str, Any]]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jobs.benchmarks.chaos.evidence import delivered, differing
-from vcn_ray.errors import VcnError
+from jobs.benchmarks.processes import run_command
 
 _WAYS = {
     "one process (--local)": ["--local"],
@@ -35,7 +32,9 @@ def overhead(videos: Sequence[str], settings: Sequence[str], repeats: int, threa
     for repeat in range(repeats):
         for number, (way, arguments) in enumerate(_WAYS.items()):
             out = Path(folder) / f"overhead-{repeat}-{number}"
-            seconds[way].append(_run([*videos, "--out", str(out), *arguments, *options], out.with_suffix(".log")))
+            seconds[way].append(
+                run_command([*videos, "--out", str(out), *arguments, *options], out.with_suffix(".log"))
+            )
             print(f"{way}: {seconds[way][-1]:.1f} s", flush=True)
             found = delivered(out)
             tables = tables or found
@@ -48,13 +47,3 @@ def overhead(videos: Sequence[str], settings: Sequence[str], repeats: int, threa
     Console(width=110).print(table)
     print(f"{len(tables)} tables, {len(different)} of them not the same everywhere{': ' if different else ''}", end="")
     print(", ".join(sorted(different)))
-
-
-def _run(arguments: Sequence[str], log: Path) -> float:
-    started = time.perf_counter()
-    with open(log, "wb") as sink:
-        command = [sys.executable, "-m", "vcn_ray", "run", *arguments]
-        code = subprocess.run(command, stdout=sink, stderr=sink, check=False).returncode  # noqa: S603  # ourselves
-    if code != 0:
-        raise VcnError(f"the command ended with exit code {code}; what it said is in {log}")
-    return time.perf_counter() - started
