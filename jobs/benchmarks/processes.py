@@ -1,4 +1,4 @@
-"""Whole commands, timed; CPU seconds and memory of this process and the Ray that it started, over time (Linux: /proc)."""
+"""Whole commands, timed; CPU seconds and memory of this process and the Ray that it started (Linux: reads /proc)."""
 
 from __future__ import annotations
 
