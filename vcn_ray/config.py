@@ -59,12 +59,11 @@ class TrackOptions(_Group):
         description="refined: those of a crop are found anew on an enlarged picture of the face (5 ms a crop), where "
         "the pack has what finds them; detector: as the detector saw them",
     )
-    detect_every_frames: int = Field(
-        2,
-        ge=1,
-        le=12,
+    detect_every_frames: int | Literal["auto"] = Field(
+        "auto",
         description="detect in every n-th frame, boxes between on a straight line; higher is faster and loses short or "
-        "fast faces (2 finds as many people as 1 in the footage it was measured on)",
+        "fast faces; auto: some twelve times a second of film, which finds as many people as each frame does (every "
+        "2nd frame at 24 to 30 frames a second, every 5th at 60)",
     )
     detect_max_side_px: int = Field(
         640,
@@ -95,6 +94,17 @@ class TrackOptions(_Group):
         ge=5,
         description="long takes are tracked in pieces of this length, rejoined by overlap; bounds one task's time",
     )
+
+    @field_validator("detect_every_frames", mode="before")
+    @classmethod
+    def _frames_or_auto(cls, every: Any) -> Any:
+        """One sentence for both kinds of value."""
+        try:
+            if every == "auto" or (1 <= int(every) <= 12 and float(every) == int(every)):
+                return every
+        except (TypeError, ValueError):
+            pass
+        raise PydanticCustomError("frames", "takes auto, or a whole number from 1 to 12")
 
 
 class AdaptOptions(_Group):

@@ -13,6 +13,7 @@ from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.extract import extract_shard
 from vcn_ray.tracks.probe import probe_video
 from vcn_ray.tracks.shards import Shard
+from vcn_ray.tracks.shotfaces import detect_every_frames
 from vcn_ray.tracks.tracker import KEEP_SCORE
 
 
@@ -26,10 +27,11 @@ def stage1(video: str, repeats: int) -> None:
     picture, detector = Picture(info, options.detect_max_side_px), pack.detector(KEEP_SCORE)
     ratios = []
     extract_shard(info, Shard(0, min(info.frames, 50)), pack, options)  # what is loaded once
+    every = detect_every_frames(info, options)
     for _ in range(repeats):
         start = time.process_time()
         for number, frame in read_frames(info):
-            if number % options.detect_every_frames == 0:
+            if number % every == 0:
                 detector.detect(picture.bgr(frame))
         bare_s = time.process_time() - start
         start = time.process_time()

@@ -15,6 +15,11 @@ from support.command_line import cli, complaints, write_season_file, write_video
         (["--set", "sample_every_frame=6"], "did you mean 'sample_every_frames'"),
         (["--set", "sample_every_frames"], "NAME=VALUE"),
         (["--set", "sample_every_frames=often"], "'sample_every_frames'"),
+        (
+            ["--set", "detect_every_frames=0"],
+            "'detect_every_frames': takes auto, or a whole number from 1 to 12, not '0'",
+        ),
+        (["--set", "detect_every_frames=often"], "takes auto, or a whole number from 1 to 12"),
         (["--pack", "opencv-zo"], "did you mean 'opencv-zoo'"),
         (["--pack", "buffalo_l"], "vcn-ray models --fetch buffalo_l"),
         (["--set", "face_id_onnx=/nowhere.onnx"], "/nowhere.onnx"),

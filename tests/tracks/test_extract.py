@@ -156,6 +156,17 @@ def test_every_frame_of_a_track_has_a_face(film, videos, pack, tmp_path):
     assert np.abs(np.diff(faces.x)).max() < 3
 
 
+def test_a_video_of_more_frames_a_second_takes_no_more_detections(film, videos, pack, tmp_path):
+    found = {}
+    for times in (1, 2):
+        frames = [frame for frame in film[73:103] for _ in range(times)]
+        info = probe_video(videos.write(tmp_path / f"{times}.mp4", frames, fps=25 * times))
+        found[times] = extract_shard(info, Shard(0, info.frames), pack, make_options().tracks)
+    assert found[1].stats["frames_detected"] == found[2].stats["frames_detected"] == 15
+    tracks, twice = ({*found[k].faces["track_id"].to_pylist()} for k in (1, 2))
+    assert tracks == twice == {0}
+
+
 def test_a_shard_without_a_beginning_detects_nothing(film, videos, pack, tmp_path):
     path = videos.write(tmp_path / "one.mp4", film[103:153], options={"g": "5"})
     info = probe_video(path)

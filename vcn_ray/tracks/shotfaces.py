@@ -22,6 +22,17 @@ from vcn_ray.tracks.video_info import VideoInfo
 _MAX_WAITING_BYTES = 64_000_000
 
 
+#: Detections a second of film at `detect_every_frames: auto`.
+_DETECTIONS_PER_S = 12.5
+
+
+def detect_every_frames(info: VideoInfo, options: TrackOptions) -> int:
+    """Every how many frames of a video faces are looked for, 1 or more."""
+    if options.detect_every_frames == "auto":
+        return max(1, round(info.fps / _DETECTIONS_PER_S))
+    return options.detect_every_frames
+
+
 @dataclass(frozen=True)
 class Face:
     """A face in pixels of the displayed source frame; `score` and `landmarks` are None for an interpolated one."""
@@ -57,7 +68,8 @@ class FaceFinder:
         self._lens = lens
         self._options = options
         self._stats = stats
-        self._tracker = ShotTracker(info.fps, options.detect_every_frames)
+        self._detect_every_frames = detect_every_frames(info, options)
+        self._tracker = ShotTracker(info.fps, self._detect_every_frames)
         self._samplers: dict[int, CropSampler] = {}
         self._faces: list[Face] = []
         self._first_frame: int | None = None
@@ -68,7 +80,7 @@ class FaceFinder:
         """Search a frame for faces, unless `detect_every_frames` passes it over."""
         if self._first_frame is None:
             self._first_frame = number
-        if (number - self._first_frame) % self._options.detect_every_frames:
+        if (number - self._first_frame) % self._detect_every_frames:
             return
         lens = self._lens
         begun = time.perf_counter()
@@ -129,7 +141,7 @@ class FaceFinder:
         """All faces in order of frames; tracks that did not last are taken from theirs, gaps of stride are filled."""
         lasting = self._tracker.confirmed
         faces = [f if f.track is None or f.track in lasting else replace(f, track=None) for f in self._faces]
-        every = self._options.detect_every_frames
+        every = self._detect_every_frames
         if every > 1:
             faces += _between(faces, every)
         end = self._blended_from
