@@ -5,7 +5,7 @@ import pytest
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.evidence import Evidence
-from vcn_ray.cluster.large.neighbour_linkage import Start, link
+from vcn_ray.cluster.large.neighbour_linkage import Start, find_characters, link
 from vcn_ray.cluster.large.pair_space import PairSpace
 from vcn_ray.cluster.similarity import unit
 
@@ -26,3 +26,18 @@ def test_who_is_two_people_with_all_the_nearest_still_finds_those_beyond(between
     labels = link(Start.of(space, 8, 1), np.arange(n), two, Evidence(), 0.0)
     assert labels[0] == labels[1]
     assert len(set(labels[1 : between + 2])) == between + 1
+
+
+def test_what_merged_before_the_number_of_characters_was_known_is_what_merges_then():
+    rng = np.random.default_rng(1)
+    person = rng.permutation(np.repeat(np.arange(150), 1 + np.arange(150) % 5))
+    direction = rng.normal(size=(150, 64))[person] + 0.75 * rng.normal(size=(len(person), 64))
+    clarity = rng.uniform(8, 12, len(person))
+    students = np.zeros((len(person), 0), np.float32)
+    start = Start.of(PairSpace(unit(direction).astype(np.float32), clarity, students, Calibration()), 16, 1)
+    alone, nobody_apart = np.arange(len(person)), np.zeros((0, 2), np.int64)
+    labels, settled = find_characters(start, alone, nobody_apart, Evidence(same_share=0.3), 0.0)
+    assert settled.concentration > 10 * Evidence(same_share=0.3).concentration
+    first = link(start, alone, nobody_apart, Evidence(same_share=0.3), 0.0)
+    assert len(set(first)) < len(set(labels))
+    assert labels.tolist() == link(start, alone, nobody_apart, settled, 0.0).tolist()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,8 +66,9 @@ def find_characters(
     start: Start, group: np.ndarray, two_groups: np.ndarray, evidence: Evidence, least_log_odds: float
 ) -> tuple[np.ndarray, Evidence]:
     """As `linkage.find_characters`, over lists; two_groups: (m, 2) numbers of `group` that are two people."""
+    merges: list[_Merge] = []
     while True:
-        labels = link(start, group, two_groups, evidence, least_log_odds)
+        labels, merges = _link(start, group, two_groups, evidence, least_log_odds, merges)
         if not len(labels):
             return labels, evidence
         wanted = crp_concentration(int(labels.max()) + 1, len(labels))
@@ -79,11 +81,32 @@ def link(
     start: Start, group: np.ndarray, two_groups: np.ndarray, evidence: Evidence, least_log_odds: float
 ) -> np.ndarray:
     """As `linkage.link_by_evidence`, over lists: labels (n,) 0.. in order of each cluster's first track."""
+    return _link(start, group, two_groups, evidence, least_log_odds, [])[0]
+
+
+class _Merge(NamedTuple):
+    """One cluster became part of another; both go by a track's number."""
+
+    whole: int
+    part: int
+    log_odds: float  # that the two were one character, without the prior
+
+
+def _link(
+    start: Start,
+    group: np.ndarray,
+    two_groups: np.ndarray,
+    evidence: Evidence,
+    least_log_odds: float,
+    earlier: list[_Merge],
+) -> tuple[np.ndarray, list[_Merge]]:
+    """Labels as `link` gives them, and what merged; earlier: what merged when the prior was kinder to merges."""
     clusters = _Clusters(start, evidence, least_log_odds)
     clusters.join(group, two_groups)
+    clusters.repeat(earlier)
     while clusters.merge_all():
         clusters.ask()
-    return relabel(clusters.owner)
+    return relabel(clusters.owner), clusters.merges
 
 
 class _Clusters:
@@ -110,6 +133,8 @@ class _Clusters:
         self._asked = np.zeros(n, np.int64)  # the version that asked last
         self._partner = np.full(n, -1, np.int64)
         self._partner_version = np.full(n, -1, np.int64)
+        self._partner_odds = np.zeros(n)  # log odds with it
+        self.merges: list[_Merge] = []  # of `repeat` and `merge_all`, in order
         self._waiting: set[int] = set()  # for the next round, since better ones may be on no list
         self._bound = -np.inf  # no cluster that waits finds one more similar than this
         self._queue: list[tuple[float, int, int]] = []  # (-similarity of the best, cluster, its version)
@@ -126,6 +151,18 @@ class _Clusters:
         for track in np.flatnonzero(of_track != np.arange(len(group))).tolist():
             self._merge(*self.owner[[of_track[track], track]].tolist())
 
+    def repeat(self, merges: list[_Merge]) -> None:
+        """Merge at once what merged under another prior and still would, as long as all that it is made of did."""
+        as_it_was = np.ones(len(self.owner), bool)
+        for merge in merges:
+            whole, part, odds = merge
+            as_it_was[whole] &= as_it_was[part] and odds + self._evidence.prior_log_odds > self._least
+            if as_it_was[whole]:
+                self._merge(whole, part, look=False)
+                self.merges.append(merge)
+        for cluster in sorted({merge.whole for merge in self.merges} - {merge.part for merge in self.merges}):
+            self._look(cluster)
+
     def merge_all(self) -> bool:
         """Merge the most similar two that may until some have to ask first; False where nothing did, and none wait."""
         merged = False
@@ -140,7 +177,8 @@ class _Clusters:
             if self._version[b] != self._partner_version[a] or b in (self._apart[a] or ()):
                 self._look(a)  # what it merges with is no longer what it was: never more similar, maybe less
                 continue
-            self._merge(a, b)
+            odds = float(self._partner_odds[a]) - self._evidence.prior_log_odds
+            self.merges.append(_Merge(*self._merge(a, b), odds))
             merged = True
         return merged or bool(self._waiting)
 
@@ -182,8 +220,11 @@ class _Clusters:
                 left.append(cluster)
         return np.array(left, np.int64)
 
-    def _merge(self, a: int, b: int) -> None:
-        """The cluster of fewer tracks becomes part of the other."""
+    def _merge(self, a: int, b: int, *, look: bool = True) -> tuple[int, int]:
+        """The cluster of fewer tracks becomes part of the other, which is named first in the answer.
+
+        look: find the merged one's best at once.
+        """
         if self._known.tracks[b] > self._known.tracks[a] or (self._known.tracks[a] == self._known.tracks[b] and b < a):
             a, b = b, a
         weight = self._known.weight[[a, b]]
@@ -208,7 +249,9 @@ class _Clusters:
                     others.add(a)
             self._apart[a] = (self._apart[a] or set()) | apart
             self._apart[b] = None
-        self._look(a)
+        if look:
+            self._look(a)
+        return a, b
 
     def _look(self, cluster: int, *, is_new: bool = False) -> None:
         """Find the best of those on a cluster's list and queue it; is_new: the list is the first of a longer one."""
@@ -221,12 +264,13 @@ class _Clusters:
             others = others[others != cluster]
         if not len(others):
             self._near[cluster] = others
-            self._queue_best(cluster, -np.inf, -1)
+            self._queue_best(cluster, -np.inf, -1, 0.0)
             return
         known = self._known
         total = self._vectors[others] @ (self._vectors[cluster] * self._start.space.signs)
         similarity = total / (known.weight[others] * known.weight[cluster])
-        may = known.log_odds(cluster, others, similarity, self._evidence) > self._least
+        odds = known.log_odds(cluster, others, similarity, self._evidence)
+        may = odds > self._least
         order = np.argsort(-similarity, kind="stable")
         if is_new or len(order) > self._most:
             left_out = order[-1:] if is_new else order[self._most :]
@@ -235,15 +279,19 @@ class _Clusters:
             order = order[: self._most]
         self._near[cluster] = others[order]
         possible = order[may[order]]
-        best = int(possible[0]) if len(possible) else -1
-        self._queue_best(cluster, float(similarity[best]) if best >= 0 else -np.inf, int(others[best]))
+        if len(possible):
+            best = int(possible[0])
+            self._queue_best(cluster, float(similarity[best]), int(others[best]), float(odds[best]))
+        else:
+            self._queue_best(cluster, -np.inf, -1, 0.0)
 
-    def _queue_best(self, cluster: int, similarity: float, partner: int) -> None:
+    def _queue_best(self, cluster: int, similarity: float, partner: int, odds: float) -> None:
         if self._more[cluster] and similarity < self._unlisted[cluster]:
             self._waiting.add(cluster)
             self._bound = max(self._bound, float(self._unlisted[cluster]))
         elif similarity > -np.inf:
             self._partner[cluster], self._partner_version[cluster] = partner, self._version[partner]
+            self._partner_odds[cluster] = odds
             heapq.heappush(self._queue, (-similarity, cluster, int(self._version[cluster])))
 
     def _first_best(self) -> None:
@@ -258,11 +306,12 @@ class _Clusters:
                 1.0,
                 1.0,
             )
-            may = np.zeros(near[part].shape, bool)
-            may[row, place] = odds > self._least
+            all_odds = np.full(near[part].shape, -np.inf)
+            all_odds[row, place] = odds
+            may = all_odds > self._least
             first = may.argmax(axis=1)
             self._more[part] = may[:, -1]  # where the last on the list may, those after it may as well
             for cluster in (np.flatnonzero(may.any(axis=1)) + part.start).tolist():
-                place_of_best = int(first[cluster - part.start])
-                best = float(similarity[cluster, place_of_best])
-                self._queue_best(cluster, best, int(near[cluster, place_of_best]))
+                best = cluster, int(first[cluster - part.start])
+                odds_of_best = float(all_odds[best[0] - part.start, best[1]])
+                self._queue_best(cluster, float(similarity[best]), int(near[best]), odds_of_best)

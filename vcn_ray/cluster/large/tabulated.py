@@ -29,7 +29,8 @@ class TabulatedEvidence:
         self._least = np.where(~alike & (difference > 0), turn, -np.inf)
         self._most = np.where(~alike & (difference <= 0), turn, np.inf)
         self._sizes = evidence.sizes_in_prior
-        self._prior = -np.log(evidence.concentration) if self._sizes else evidence.prior_log_odds
+        #: Of two tracks that might merge, before anything is known of them.
+        self.prior_log_odds = -np.log(evidence.concentration) if self._sizes else evidence.prior_log_odds
 
     def log_odds(
         self, value: np.ndarray, clarity: np.ndarray, pairs: np.ndarray | float, larger: np.ndarray | float
@@ -38,5 +39,5 @@ class TabulatedEvidence:
         k = ((clarity - self._lowest) * self._per_unit + 0.5).astype(np.intp)
         x = np.minimum(np.maximum(value, self._least[k]), self._most[k])
         one, two = (x - self._mean[k]) * self._precision[k], (x - self._stranger_mean) * self._stranger_precision
-        odds = np.sqrt(pairs) * (0.5 * (two * two - one * one) + self._constant[k]) + self._prior
+        odds = np.sqrt(pairs) * (0.5 * (two * two - one * one) + self._constant[k]) + self.prior_log_odds
         return odds + np.log(larger) if self._sizes else odds
