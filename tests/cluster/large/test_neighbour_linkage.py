@@ -5,7 +5,8 @@ import pytest
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.evidence import Evidence
-from vcn_ray.cluster.large.neighbour_linkage import Start, find_characters, link
+from vcn_ray.cluster.large.neighbour_linkage import find_characters, link
+from vcn_ray.cluster.large.neighbours import Start
 from vcn_ray.cluster.large.pair_space import PairSpace
 from vcn_ray.cluster.similarity import unit
 

@@ -16,7 +16,8 @@ from vcn_ray.cluster.clusterer import Clusters, TitleFaces, fitting_tracks
 from vcn_ray.cluster.confidence import Reliance
 from vcn_ray.cluster.evidence import Evidence, fit_share, pair_clarity, with_known_pairs
 from vcn_ray.cluster.fusing import Heard, Sights
-from vcn_ray.cluster.large.neighbour_linkage import Start, find_characters, link
+from vcn_ray.cluster.large.neighbour_linkage import find_characters, link
+from vcn_ray.cluster.large.neighbours import Start
 from vcn_ray.cluster.large.pair_space import PairSpace
 from vcn_ray.cluster.large.weighing import ClusterWeights
 from vcn_ray.cluster.links import pair_matrix

@@ -11,14 +11,14 @@ speaks when clusters have grown; it ends where no pair of clusters that anybody 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from vcn_ray.cluster.evidence import Evidence, crp_concentration
-from vcn_ray.cluster.large.neighbours import nearest
-from vcn_ray.cluster.large.pair_space import PairSpace, blocks, main_directions
+from vcn_ray.cluster.large.neighbours import Start, nearest
+from vcn_ray.cluster.large.pair_space import blocks
 from vcn_ray.cluster.large.tabulated import TabulatedEvidence
 from vcn_ray.cluster.linkage import ClusterSums, relabel
 
@@ -33,33 +33,6 @@ _SLACK = 0.25
 _MOST_FOUND = 1 << 23
 
 _TRUE = np.ones(1, bool)
-
-
-@dataclass(frozen=True)
-class Start:
-    """Tracks and who is nearest to each, before anything has merged."""
-
-    space: PairSpace  # of the n tracks to be clustered
-    directions: np.ndarray  # (dims, d) float32: where neighbours are looked for
-    near: np.ndarray  # (n, k) int32 others by similarity, the highest first; -1: no more
-    similarity: np.ndarray  # (n, k) to them, -inf where there is none
-    threads: int
-
-    @classmethod
-    def of(cls, space: PairSpace, neighbours: int, threads: int) -> Start:
-        """All tracks against all."""
-        n = len(space.clarity)
-        directions = main_directions(space)
-        keys = np.concatenate([space.vectors(np.arange(n)[part]) @ directions for part in blocks(n)])
-        queries = np.concatenate([(space.vectors(np.arange(n)[part]) * space.signs) @ directions for part in blocks(n)])
-        near = nearest(queries, keys, min(neighbours + 1, n), threads)
-        near[near == np.arange(n)[:, None]] = -1
-        similarity = np.full(near.shape, -np.inf)
-        row, place = np.nonzero(near >= 0)
-        similarity[row, place] = space.similarity(row, near[row, place])
-        order = np.argsort(-similarity, axis=1, kind="stable")[:, :neighbours]
-        near, similarity = (np.take_along_axis(x, order, 1) for x in (near, similarity))
-        return cls(space, directions, near, similarity, threads)
 
 
 def find_characters(

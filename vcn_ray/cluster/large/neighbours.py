@@ -1,4 +1,4 @@
-"""Which vectors have the largest products with given ones, by faiss: exactly, all against all, in blocks.
+"""Who is nearest to whom: the vectors of largest products with given ones, by faiss, exactly, in blocks.
 
 A block's answer is that of one thread whatever the number of threads that take blocks, so labels do not depend on it.
 """
@@ -6,8 +6,11 @@ A block's answer is that of one thread whatever the number of threads that take 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
+
+from vcn_ray.cluster.large.pair_space import PairSpace, blocks, main_directions
 
 #: Queries that a thread answers at once.
 _BLOCK_QUERIES = 2048
@@ -34,3 +37,30 @@ def nearest(queries: np.ndarray, keys: np.ndarray, count: int, threads: int = 1)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(answer, range(0, len(queries), _BLOCK_QUERIES)))
     return positions
+
+
+@dataclass(frozen=True)
+class Start:
+    """Tracks and who is nearest to each, before anything has merged."""
+
+    space: PairSpace  # of the n tracks to be clustered
+    directions: np.ndarray  # (dims, d) float32: where neighbours are looked for
+    near: np.ndarray  # (n, k) int32 others by similarity, the highest first; -1: no more
+    similarity: np.ndarray  # (n, k) to them, -inf where there is none
+    threads: int
+
+    @classmethod
+    def of(cls, space: PairSpace, neighbours: int, threads: int) -> Start:
+        """All tracks against all."""
+        n = len(space.clarity)
+        directions = main_directions(space)
+        keys = np.concatenate([space.vectors(np.arange(n)[part]) @ directions for part in blocks(n)])
+        queries = np.concatenate([(space.vectors(np.arange(n)[part]) * space.signs) @ directions for part in blocks(n)])
+        near = nearest(queries, keys, min(neighbours + 1, n), threads)
+        near[near == np.arange(n)[:, None]] = -1
+        similarity = np.full(near.shape, -np.inf)
+        row, place = np.nonzero(near >= 0)
+        similarity[row, place] = space.similarity(row, near[row, place])
+        order = np.argsort(-similarity, axis=1, kind="stable")[:, :neighbours]
+        near, similarity = (np.take_along_axis(x, order, 1) for x in (near, similarity))
+        return cls(space, directions, near, similarity, threads)
