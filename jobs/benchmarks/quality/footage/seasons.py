@@ -20,7 +20,14 @@ from vcn_ray.storage.store import Store, digest
 _TITLE = "season"
 
 #: Options of adaptation that the cached views depend on; all others may differ between methods on the same views.
-_OF_VIEWS = ("cached_global_views", "cached_local_views", "max_crops_per_track", "quality_passes", "quality_dropout")
+_OF_VIEWS = (
+    "cached_global_views",
+    "cached_local_views",
+    "max_crops_per_track",
+    "quality_passes",
+    "quality_dropout",
+    "views_precision",
+)
 
 
 @dataclass(frozen=True)
