@@ -184,7 +184,8 @@ class AdaptOptions(_Group):
     views_precision: ViewsPrecision = Field(
         "float32",
         description="of the network that embeds crops and views; bfloat16 takes less than half the time on CPUs with "
-        "AMX (`lscpu`: amx_bf16), moves embeddings a little and labels seldom, and holds for every machine of a run",
+        "AMX (`lscpu`: amx_bf16) and moves embeddings a little (six seasons kept their figures); holds for every "
+        "machine of a run",
     )
     quality_passes: int = Field(5, ge=2, description="dropout passes from which a crop's quality is told")
     quality_dropout: float = Field(
