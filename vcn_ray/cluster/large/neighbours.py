@@ -1,5 +1,7 @@
 """Who is nearest to whom: the vectors of largest products with given ones, by faiss, exactly, in blocks.
 
+An inverted index (IVF) finds 95 % of them in half the time at 100,000 tracks, and fewer in less: not worth it.
+
 A block's answer is that of one thread whatever the number of threads that take blocks, so labels do not depend on it.
 """
 
