@@ -21,7 +21,7 @@ MARKER = ".done.json"
 
 #: Versions of the stored views and iterations (with the splits before them); raise one whenever what they hold changes.
 VIEWS_VERSION = 2
-ITERATIONS_VERSION = 8
+ITERATIONS_VERSION = 9
 
 #: Step of a title whose tracks are joined, and of one whose results are written.
 TRACKS, RESULTS = "tracks", "results"
