@@ -39,11 +39,32 @@ class ModelOptions(_Group):
     face_id_onnx: str | None = Field(
         None, description="ONNX file of another face-ID network (112x112 input) to use instead of the pack's own"
     )
+    face_id_vit: str | None = Field(
+        None,
+        description="folder of a vision transformer as timm saves it (config.json, model.safetensors; 112x112 input), "
+        "to use instead of the pack's own network; needs `pip install 'vcn-ray[vit]'`",
+    )
     face_id_input: Literal["auto", "raw", "centred"] = Field(
         "auto",
-        description="what pixels the network of face_id_onnx takes: raw 0..255, or centred, (x - 127.5) / 127.5; "
-        "auto: raw where it begins by normalising the image itself",
+        description="what pixels a network of your own takes: raw 0..255, or centred, (x - 127.5) / 127.5; auto: of "
+        "face_id_onnx raw where it begins by normalising the image itself, of face_id_vit what its config.json says",
     )
+
+    @field_validator("face_id_vit")
+    @classmethod
+    def _one_network(cls, folder: str | None, info: ValidationInfo) -> str | None:
+        if folder is not None and info.data.get("face_id_onnx") is not None:
+            raise PydanticCustomError("one_network", "takes nothing beside face_id_onnx: a run has one face-ID network")
+        return folder
+
+    @property
+    def own_network(self) -> str | None:
+        """Where the user's own face-ID network is, whichever kind; None: the pack's is used."""
+        return self.face_id_onnx or self.face_id_vit
+
+    def with_own_network(self, location: str) -> ModelOptions:
+        """The same, with the user's own network at another place."""
+        return self.model_copy(update={"face_id_onnx" if self.face_id_onnx else "face_id_vit": location})
 
 
 class TrackOptions(_Group):
@@ -162,6 +183,12 @@ class AdaptOptions(_Group):
         description="all characters found before count the same in training, a lead as much as an extra, and Unknown "
         "tracks as their crops do; false: all crops count the same",
     )
+    patch_loss: float = Field(
+        0.0,
+        ge=0,
+        description="weight of masked patch tokens beside the class token in the loss (iBOT: 1), for a vision "
+        "transformer at depth full; 0: the class token alone",
+    )
     batch_pairs: int = Field(64, ge=1, description="pairs of crops a step; lower it where a GPU's memory is short")
     min_batches_per_epoch: int = Field(
         8, ge=1, description="an epoch takes each crop once, or more often where a short title would make fewer steps"
@@ -191,6 +218,16 @@ class AdaptOptions(_Group):
     quality_dropout: float = Field(
         0.5, ge=0.01, le=0.95, description="share of the last layer's input that a quality pass leaves out"
     )
+
+    @field_validator("patch_loss")
+    @classmethod
+    def _on_pixels(cls, weight: float, info: ValidationInfo) -> float:
+        """Cached views and features are one vector a view: with its tokens they would take 50 to 200 times the room."""
+        if weight and info.data.get("depth") not in ("full", "full_on_gpu", None):
+            raise PydanticCustomError(
+                "patch_loss", "takes 0 unless depth is full: what else is trained sees stored views, without tokens"
+            )
+        return weight
 
 
 class ClusterOptions(_Group):

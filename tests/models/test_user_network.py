@@ -73,12 +73,12 @@ def test_a_published_network_bears_its_digest_and_outlives_the_users_file(
 ) -> None:
     path = network()
     digest, expected = hashlib.sha256(path.read_bytes()).hexdigest(), _embedding(_options(path).models)
-    assert network_digest(str(path)) == digest
+    assert network_digest(_options(path).models) == digest
 
     published = publish(_options(path), Store(tmp_path / "out"))
     path.unlink()
     assert _location(published) == str(tmp_path / "out" / "models" / digest / f"{digest}.onnx")
-    assert network_digest(_location(published)) == digest
+    assert network_digest(published.models) == digest
     local = localise(published.models)
     assert load_pack("opencv-zoo", local.face_id_onnx, "raw").face_id_digest == digest
     assert np.array_equal(_embedding(local), expected)
@@ -108,7 +108,7 @@ def test_results_that_were_moved_bring_their_network_along(network: Callable[...
     (tmp_path / "out").rename(tmp_path / "moved")
     moved = stored_in(options.models, Store(tmp_path / "moved"))
     assert moved.face_id_onnx is not None
-    assert network_digest(moved.face_id_onnx) == network_digest(str(options.models.face_id_onnx))
+    assert network_digest(moved) == network_digest(options.models)
     assert localise(moved).face_id_onnx == moved.face_id_onnx
     elsewhere = Store(tmp_path / "other results")
     assert stored_in(options.models, elsewhere) == options.models
@@ -150,7 +150,7 @@ def test_a_missing_file_and_one_that_is_no_network_are_named(tmp_path: Path) -> 
     for name in ("gone.onnx", "text.onnx"):
         for use in (
             lambda path: publish(_options(path), Store(tmp_path / "out")),
-            lambda path: network_digest(str(path)),
+            lambda path: network_digest(_options(path).models),
         ):
             with pytest.raises(ModelError, match=name):
                 use(tmp_path / name)
@@ -179,7 +179,7 @@ def test_from_and_to_an_object_store(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path, url = uploaded
-    assert network_digest(url) == network_digest(str(path))
+    assert network_digest(_options(url).models) == network_digest(_options(path).models)
     published = publish(_options(url), Store(f"{s3_bucket}/out"))
     assert _location(published).startswith(f"{s3_bucket}/out/models/")
     assert publish(_options(path), Store(f"{s3_bucket}/out")) == published
@@ -234,7 +234,7 @@ def test_a_season_works_on_the_published_network_and_records_what_was_given(
     own = {"b": _options(path)}
     run_season(season, out, _options(url), executor=LocalExecutor(), stages=stages, title_options=own)
 
-    digest = network_digest(str(path))
+    digest = network_digest(_options(path).models)
     address = str(tmp_path / "out" / "models" / digest / f"{digest}.onnx")
     assert [out.read_json(f"titles/{title}/network.json") for title in "ab"] == [address, address]
     assert out.read_json("season.json")["options"]["models"]["face_id_onnx"] == url

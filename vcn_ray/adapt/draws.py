@@ -23,6 +23,7 @@ class Stream(IntEnum):
     PAIRS = 4
     STUDENT_HEAD = 5
     TEACHER_HEAD = 6
+    PATCH_MASK = 7
 
 
 def philox(seed: int, stream: Stream, index: int = 0, key: int = 0) -> np.random.Philox:

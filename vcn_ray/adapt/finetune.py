@@ -35,11 +35,13 @@ from vcn_ray.adapt.loss import (
     updated_centre,
 )
 from vcn_ray.adapt.pairs import characters_once, draw_epoch
+from vcn_ray.adapt.patches import PatchLoss
 from vcn_ray.adapt.results import EpochMetrics, IterationMetrics, Outputs
 from vcn_ray.adapt.schedule import epochs_in_iteration, lr_share, trains_network
 from vcn_ray.adapt.student_teacher import Branch, follow, make_branches, make_optimizer
 from vcn_ray.adapt.workers import ALONE, Workers
 from vcn_ray.config import AdaptOptions
+from vcn_ray.errors import OptionError
 
 Depth = Literal["head", "tail", "full"]
 
@@ -47,8 +49,16 @@ _log = logging.getLogger(__name__)
 
 
 def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
-    """What is trained on this device: 'auto' is the head, 'full_on_gpu' the whole network on a GPU, else the head."""
+    """What is trained on this device: 'auto' is the head, 'full_on_gpu' the whole network on a GPU, else the head.
+
+    Raises `OptionError` where patch tokens are to be trained and that would be the head alone.
+    """
     if options.depth == "full_on_gpu":
+        if options.patch_loss and torch.device(device).type != "cuda":
+            raise OptionError(
+                "option 'patch_loss': a CPU trains the head alone with depth full_on_gpu, on views that are embedded "
+                "once and keep no patch tokens; set depth to full, or patch_loss to 0"
+            )
         return "full" if torch.device(device).type == "cuda" else "head"
     return "head" if options.depth == "auto" else options.depth
 
@@ -70,8 +80,12 @@ class Adaptation:
         options: AdaptOptions,
         seed: int,
         device: torch.device,
+        patch_loss: PatchLoss | None = None,
     ):
-        """Prefer `on_cache` and `on_network`; (n,) `track_of_crop` numbers the tracks from 0."""
+        """Prefer `on_cache` and `on_network`; (n,) `track_of_crop` numbers the tracks from 0.
+
+        A `patch_loss` needs inputs and a backbone of pixels.
+        """
         if len(track_of_crop) != len(inputs):
             raise ValueError(f"{len(track_of_crop)} track numbers for {len(inputs)} crops")
         self._inputs = inputs
@@ -81,6 +95,7 @@ class Adaptation:
         self._base_embeddings = base_embeddings.to(device)
         self._optimizer = make_optimizer(self._student, options)
         self._centre = torch.zeros(base_embeddings.shape[1], device=device)
+        self._patch_loss = patch_loss
         self.iteration = 0  # the last one begun
         self.epochs_done = 0  # in that iteration
 
@@ -124,6 +139,9 @@ class Adaptation:
             device: where to train.
             depth: what to train.
             bfloat16: compute the network in bfloat16; default: on a GPU. The head and the loss stay in float32.
+
+        Raises:
+            ModelError: patch tokens are to be trained, and the network has none that the head can take.
         """
         place = torch.device(device)
         # cuDNN's fastest convolutions add up in an order of their own each time.
@@ -135,7 +153,9 @@ class Adaptation:
         with torch.no_grad():
             plain = torch.cat([base(pixels.views("plain", crops)[:, 0]) for crops in batches(len(pixels))])
         if depth == "full":
-            return cls(pixels, base, plain, track_of_crop, options, seed, place)
+            dim = plain.shape[1]
+            patch_loss = PatchLoss.of_network(network, dim, options, seed, place) if options.patch_loss else None
+            return cls(pixels, base, plain, track_of_crop, options, seed, place, patch_loss)
         inputs = FeatureInputs(base, pixels, options, seed)
         return cls(inputs, NeckBackbone(network.neck), plain, track_of_crop, options, seed, place)  # type: ignore[arg-type]
 
@@ -208,7 +228,7 @@ class Adaptation:
         steps = len(pairs) // options.batch_pairs
         dim = len(self._centre)
         # Sums stay on the device until the epoch ends: reading one number a step would stall a GPU.
-        sums = torch.zeros(dim + 3, device=self._device)
+        sums = torch.zeros(dim + 5, device=self._device)
         for step in range(steps):
             share = lr_share(epoch * steps + step, steps, epochs, options.warmup_epochs)
             for group in self._optimizer.param_groups:
@@ -218,15 +238,23 @@ class Adaptation:
         workers.sum_in_place(sums)
         follow(self._teacher, self._student, options.teacher_momentum)
         terms = len(pairs) * combinations(GLOBAL_PER_PAIR, GLOBAL_PER_PAIR + LOCAL_PER_PAIR)
-        return EpochMetrics(iteration, epoch, float(sums[0]) / terms, summarise(sums[1:], len(pairs) * GLOBAL_PER_PAIR))
+        of_patches = None if self._patch_loss is None else float(sums[1] / sums[2].clamp(min=1))
+        statistics = summarise(sums[3:], len(pairs) * GLOBAL_PER_PAIR)
+        return EpochMetrics(iteration, epoch, float(sums[0]) / terms, statistics, of_patches)
 
     def _step(self, rows: slice, workers: Workers) -> Tensor:
-        """Train on some pairs; (D + 3,) sums: of the loss, and `output_statistics` of the global views."""
-        options, count = self._options, self._options.batch_pairs
+        """Train on some pairs; (D + 5,) sums: of the loss, of the patches' loss and how many views have a part in it,
+        and `output_statistics` of the global views."""
+        options, count, patches = self._options, self._options.batch_pairs, None
         wide, narrow = self._inputs.batch(rows)
-        with torch.no_grad():
-            targets = self._teacher(wide)
-        outputs = self._student(torch.cat([wide, narrow]))
+        if self._patch_loss is None:
+            with torch.no_grad():
+                targets = self._teacher(wide)
+            outputs = self._student(torch.cat([wide, narrow]))
+        else:
+            views = cast(PixelInputs, self._inputs).wide_views(rows)
+            targets, masked, patches = self._patch_loss.of_batch(self._student, self._teacher, wide, *views)
+            outputs = torch.cat([masked, self._student(narrow)])
         by_pair = torch.cat(
             [
                 outputs[: len(wide)].unflatten(0, (-1, GLOBAL_PER_PAIR)),
@@ -238,15 +266,24 @@ class Adaptation:
         log_q = student_log_probabilities(by_pair, options.student_temperature)
         loss = pair_loss(p.unflatten(0, (-1, GLOBAL_PER_PAIR)), log_q).sum()
         self._optimizer.zero_grad(set_to_none=True)
-        (loss / count).backward()
+        total = loss
+        if patches is not None:  # a mean over views beside a mean over combinations, as in iBOT
+            terms = combinations(GLOBAL_PER_PAIR, GLOBAL_PER_PAIR + LOCAL_PER_PAIR)
+            total = loss + options.patch_loss * terms / GLOBAL_PER_PAIR * patches.loss
+        (total / count).backward()
         trained = [parameter for parameter in self._student.parameters() if parameter.grad is not None]
         target_sum = targets.sum(dim=0)
-        workers.sum_all([*(cast(Tensor, parameter.grad) for parameter in trained), target_sum])
+        centred = [target_sum] if patches is None else [target_sum, patches.targets_sum]
+        workers.sum_all([*(cast(Tensor, parameter.grad) for parameter in trained), *centred])
         nn.utils.clip_grad_norm_(trained, options.max_gradient_norm)
         self._optimizer.step()
         self._centre = updated_centre(self._centre, target_sum, count * GLOBAL_PER_PAIR, options.centre_momentum)
         statistics = output_statistics(p, log_q[:, :GLOBAL_PER_PAIR].flatten(0, 1).detach())
-        return torch.cat([loss.detach()[None], statistics])
+        of_patches = torch.zeros(2, device=self._device)
+        if self._patch_loss is not None and patches is not None:
+            self._patch_loss.follow(patches.targets_sum, count * GLOBAL_PER_PAIR)
+            of_patches = torch.stack([patches.loss.detach(), patches.masked_views])
+        return torch.cat([loss.detach()[None], of_patches, statistics])
 
     @torch.no_grad()
     def embed(
@@ -276,16 +313,24 @@ class Adaptation:
         )
 
     def state_bytes(self) -> bytes:
-        """All that training has changed, as safetensors: student, teacher, centre, optimiser and counters."""
+        """All that training has changed, as safetensors: student, teacher, centres, optimiser and counters."""
         return state.to_bytes(
-            self._student, self._teacher, self._centre, self._optimizer, (self.iteration, self.epochs_done)
+            self._student, self._teacher, self._centres(), self._optimizer, (self.iteration, self.epochs_done)
         )
+
+    def _centres(self) -> Tensor:
+        """The (D,) centre, or (2, D): that and the patch tokens'."""
+        return self._centre if self._patch_loss is None else torch.stack([self._centre, self._patch_loss.centre])
 
     def load_state_bytes(self, content: bytes) -> None:
         """Go on from what `state_bytes` gave under the same options; `OutputError` for anything else.
 
         What follows is bit for bit what would have followed without the interruption, on the same kind of machine.
         """
-        self._centre, (self.iteration, self.epochs_done) = state.from_bytes(
-            content, self._student, self._teacher, self._centre, self._optimizer
+        centres, (self.iteration, self.epochs_done) = state.from_bytes(
+            content, self._student, self._teacher, self._centres(), self._optimizer
         )
+        if self._patch_loss is None:
+            self._centre = centres
+        else:
+            self._centre, self._patch_loss.centre = centres

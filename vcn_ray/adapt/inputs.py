@@ -73,6 +73,12 @@ class NetworkBackbone(nn.Module):
         with self._precision():
             return self.network.neck(self.network.trunk(crops)).float()
 
+    def with_patches(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 3, h, w) float -> (n, D) and (n, patches, D) float32; of a transformer."""
+        with self._precision():
+            embeddings, patches = self.network.with_patches(crops)  # type: ignore[attr-defined]
+        return embeddings.float(), patches.float()
+
 
 class NeckBackbone(nn.Module):
     """The last linear layer of a face-ID network, on stored features of its trunk."""
@@ -187,12 +193,17 @@ class PixelInputs:
     def batch(self, rows: slice) -> tuple[Tensor, Tensor]:
         """Views of some pairs of the epoch."""
         pixels = self._pixels[self._crops[rows].flatten()]
-        keys = self.keys[np.stack([self._pairs.crop_a[rows], self._pairs.crop_b[rows]], axis=1).ravel()]
-        wide = make_views(pixels, keys, "global", self._pairs.global_draws[rows].ravel(), self._seed)
+        keys, draws = self.wide_views(rows)
+        wide = make_views(pixels, keys, "global", draws, self._seed)
         local_draws = self._pairs.local_draws[rows].ravel()
         twice = pixels.repeat_interleave(2, dim=0)
         narrow = make_views(twice, np.repeat(keys, 2), "local", local_draws, self._seed)
         return _channels_last(wide), _channels_last(narrow)
+
+    def wide_views(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Which the global views of some pairs are: (2b,) key of the crop, and (2b,) number of the view."""
+        keys = self.keys[np.stack([self._pairs.crop_a[rows], self._pairs.crop_b[rows]], axis=1).ravel()]
+        return keys, self._pairs.global_draws[rows].ravel()
 
     def views(self, which: Which, crops: slice) -> Tensor:
         """Views of some crops, the same ones that `cache.embed_chunk` embeds."""

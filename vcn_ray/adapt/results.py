@@ -17,6 +17,7 @@ class EpochMetrics:
     epoch: int  # from 0
     mean_loss: float  # nats: L_ssl over pairs and combinations of views
     statistics: OutputStatistics
+    mean_patch_loss: float | None = None  # nats: over views of which patches are masked; None: no patch loss
 
 
 @dataclass(frozen=True)

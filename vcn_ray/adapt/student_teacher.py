@@ -24,6 +24,11 @@ class Branch(nn.Module):
         """Inputs of the backbone -> (n, D) outputs."""
         return self.head(self.backbone(inputs))
 
+    def with_patches(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 3, h, w) crops -> (n, D) outputs and (n, patches, D) of the patch tokens, by the one head (S 1.1)."""
+        embeddings, patches = self.backbone.with_patches(crops)  # type: ignore[operator]
+        return self.head(embeddings), self.head(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])
+
 
 def make_branches(
     backbone: nn.Module, base_embeddings: Tensor, options: AdaptOptions, seed: int, device: torch.device

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from vcn_ray.config import ViewsPrecision
 from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.alignment import CROP_SIZE_PX
 from vcn_ray.models.onnx.graph import OnnxNetwork, read_network
-from vcn_ray.models.onnx.modules import OnnxModule, split_at_last_linear
+from vcn_ray.models.onnx.modules import input_of_last_linear, split_at
 from vcn_ray.models.onnx.node import BROKEN_NETWORK_ERRORS
+from vcn_ray.models.onnx.tokens import OnnxTransformer, TokenPlace, find_tokens, grid_of, lies_behind
 
 #: How crops of 0..255 are handed to an ONNX network. 'centred' is insightface's (x - 127.5) / 127.5.
 InputRange = Literal["auto", "raw", "centred"]
@@ -27,10 +29,42 @@ InputRange = Literal["auto", "raw", "centred"]
 _CROPS_AT_ONCE = 4
 
 
+@dataclass(frozen=True)
+class Tokens:
+    """What a transformer's last hidden state is made of, and how its tokens become embeddings."""
+
+    prefix: int  # class token and registers, which come before the patches
+    side: int  # patches a side of the picture
+    width: int  # numbers a token
+    #: Whether the last layers make an embedding of any token, or tokens are as long as embeddings themselves; None:
+    #: neither, so that no head can take both.
+    embedded_by: Literal["neck", "nothing"] | None
+
+
+class TrunkLayers(Protocol):
+    """What a `Trunk` computes its features by: an `OnnxModule`, or a network of timm's."""
+
+    def __call__(self, crops: Tensor) -> Tensor:
+        """(n, 3, 112, 112) -> (n, ...) features."""
+
+    def for_inference(self, precision: torch.dtype) -> TrunkLayers:
+        """A copy that is not to be trained."""
+
+
+class TransformerLayers(TrunkLayers, Protocol):
+    """Those of a vision transformer, which also give its last hidden state."""
+
+    def with_tokens(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, and the last hidden state, (n, tokens, width)."""
+
+    def token_features(self, tokens: Tensor) -> Tensor:
+        """(m, width) tokens -> (m, F), as the features are made of the one that stands for the crop."""
+
+
 class Trunk(nn.Module):
     """A face-ID network up to its last linear layer."""
 
-    def __init__(self, layers: OnnxModule, centred: bool):
+    def __init__(self, layers: TrunkLayers, centred: bool):
         super().__init__()
         self.layers = layers
         self.centred = centred
@@ -43,11 +77,19 @@ class Trunk(nn.Module):
         with torch.autocast(crops.device.type, self.precision):
             return self._forward(crops).float()
 
-    def _forward(self, crops: Tensor) -> Tensor:
+    def with_tokens(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 3, 112, 112) RGB 0..255 -> (n, F) features, and a transformer's last hidden state, (n, tokens, width)."""
+        features, hidden = cast(TransformerLayers, self.layers).with_tokens(self._prepared(crops))
+        return features.flatten(1), hidden
+
+    def _prepared(self, crops: Tensor) -> Tensor:
         if self.centred:
             crops = (crops - 127.5) / 127.5
         # Convolutions on a CPU take a third of the time in this layout (SFace: 24 instead of 67 ms a crop).
-        crops = crops.contiguous(memory_format=torch.channels_last)
+        return crops.contiguous(memory_format=torch.channels_last)
+
+    def _forward(self, crops: Tensor) -> Tensor:
+        crops = self._prepared(crops)
         if crops.device.type != "cpu" or torch.is_grad_enabled() or not len(crops):
             return self.layers(crops).flatten(1)
         return torch.cat([self.layers(few).flatten(1) for few in crops.split(_CROPS_AT_ONCE)])
@@ -62,7 +104,7 @@ class Neck(nn.Module):
 
     mean_face: Tensor | None
 
-    def __init__(self, layers: OnnxModule, feature_shape: tuple[int, ...], mean_face: Tensor | None = None):
+    def __init__(self, layers: nn.Module, feature_shape: tuple[int, ...], mean_face: Tensor | None = None):
         super().__init__()
         self.layers = layers
         self._feature_shape = feature_shape
@@ -78,16 +120,18 @@ class Neck(nn.Module):
 
 
 class FaceIdNetwork(nn.Module):
-    """A face-ID network converted from ONNX: float32, trainable, BatchNorm's statistics frozen.
+    """A face-ID network, from ONNX or timm: float32, trainable, BatchNorm's statistics frozen.
 
     ``network(crops)`` is ``network.neck(network.trunk(crops))``. A crop is RGB 0..255; what range the network itself
-    was trained on is its own affair. Crops of one batch do not influence each other.
+    was trained on is its own affair. Crops of one batch do not influence each other. `tokens` says what there is to
+    know of a transformer's; None for a convolutional network.
     """
 
-    def __init__(self, trunk: Trunk, neck: Neck, feature_dim: int, embedding_dim: int):
+    def __init__(self, trunk: Trunk, neck: Neck, feature_dim: int, embedding_dim: int, tokens: Tokens | None = None):
         super().__init__()
         self.trunk = trunk
         self.neck = neck
+        self.tokens = tokens
         self.feature_dim = feature_dim
         self.embedding_dim = embedding_dim
         self.input_size = CROP_SIZE_PX
@@ -95,6 +139,20 @@ class FaceIdNetwork(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """(n, 3, 112, 112) float RGB 0..255 -> (n, D) embedding, unnormalised."""
         return self.neck(self.trunk(crops))
+
+    def with_patches(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """(n, 3, 112, 112) float RGB 0..255 -> the (n, D) embedding and (n, patches, D), one of each patch token.
+
+        Patches run row by row. A network whose `tokens` are embedded by nothing that it has cannot do this.
+        """
+        tokens, (features, hidden) = self.tokens, self.trunk.with_tokens(crops)
+        if tokens is None or tokens.embedded_by is None:
+            raise ValueError("the network has no patch tokens that a head could take")
+        patches = hidden[:, tokens.prefix :]
+        if tokens.embedded_by == "neck":
+            layers = cast(TransformerLayers, self.trunk.layers)
+            patches = self.neck(layers.token_features(patches.flatten(0, 1)).flatten(1)).unflatten(0, patches.shape[:2])
+        return self.neck(features), patches
 
     def for_inference(self, precision: ViewsPrecision = "float32") -> FaceIdNetwork:
         """A copy that is not to be trained, its trunk made ready for that: in float32 the same but for last bits.
@@ -126,9 +184,11 @@ def load_face_id(
     """
     network = read_network(path)
     _check_input(network)
-    trunk_layers, neck_layers = split_at_last_linear(network)
-    # Two different crops: a network that mixes up its batch shows on them.
-    crops = torch.linspace(0, 255, 2 * 3 * CROP_SIZE_PX**2).reshape(2, 3, CROP_SIZE_PX, CROP_SIZE_PX)
+    crops = two_crops()
+    place = find_tokens(network, crops)
+    trunk_layers, neck_layers = split_at(network, _cut(network, place))
+    if place is not None:
+        trunk_layers = OnnxTransformer(network, trunk_layers, place)
     try:
         with torch.no_grad():
             features = trunk_layers(crops)
@@ -149,7 +209,39 @@ def load_face_id(
     trunk = Trunk(trunk_layers, centred)
     mean = None if mean_face is None else torch.from_numpy(mean_face).float()
     neck = Neck(neck_layers, tuple(features.shape[1:]), mean)
-    return FaceIdNetwork(trunk, neck, features[0].numel(), embeddings[0].numel()).eval()
+    dim = embeddings[0].numel()
+    tokens = None if place is None else _tokens(place, cast(OnnxTransformer, trunk_layers), neck, dim)
+    return FaceIdNetwork(trunk, neck, features[0].numel(), dim, tokens).eval()
+
+
+def two_crops() -> Tensor:
+    """(2, 3, 112, 112) crops that differ: a network that mixes up its batch shows on them."""
+    return torch.linspace(0, 255, 2 * 3 * CROP_SIZE_PX**2).reshape(2, 3, CROP_SIZE_PX, CROP_SIZE_PX)
+
+
+def _cut(network: OnnxNetwork, place: TokenPlace | None) -> str:
+    """Where trunk and neck part: before the last linear layer, in a transformer at the earliest behind its tokens."""
+    if place is None:
+        return input_of_last_linear(network)
+    behind = place.pooled or place.hidden
+    try:
+        last = input_of_last_linear(network)
+    except ModelError:
+        return behind  # the class token is the embedding
+    return last if lies_behind(network, behind, last) else behind
+
+
+@torch.no_grad()
+def _tokens(place: TokenPlace, layers: OnnxTransformer, neck: Neck, embedding_dim: int) -> Tokens:
+    side, prefix = grid_of(place.tokens)
+    embedded_by: Literal["neck", "nothing"] | None = "nothing" if place.width == embedding_dim else None
+    if place.pooled is not None:
+        try:
+            made = neck(layers.token_features(torch.ones(3, place.width)).flatten(1))
+            embedded_by = "neck" if made.shape == (3, embedding_dim) else embedded_by
+        except BROKEN_NETWORK_ERRORS:
+            pass  # what follows looks back at the image, so that it takes as many tokens as there are crops
+    return Tokens(prefix, side, place.width, embedded_by)
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch, which a worker that looks for faces does without
 def load_named(models: ModelOptions) -> FacePack:
     """The installed pack of that name, with the user's own network in it where one is given; read and verified."""
     local = localise(models)
-    return load_pack(local.pack, local.face_id_onnx, local.face_id_input)
+    return load_pack(local.pack, local.face_id_onnx, local.face_id_input, local.face_id_vit)
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class FaceModels:
 
     def face_id_parts(self, options: Options) -> list[str]:
         """Digest of the face-ID network's weights, and what pixels it takes: what embeddings depend on."""
-        own = options.models.face_id_onnx
-        return [network_digest(own) if own else self.pack(options).face_id_digest, options.models.face_id_input]
+        own = network_digest(options.models)
+        return [own or self.pack(options).face_id_digest, options.models.face_id_input]
 
 
 #: What the names stand for where nothing else is said.

@@ -22,6 +22,7 @@ from vcn_ray.models.detectors import SecondLook, open_detector
 from vcn_ray.models.landmarks import LandmarkFinder
 from vcn_ray.models.onnx.file import onnx_digest, sha256_of
 from vcn_ray.models.pack_info import ModelFile, PackInfo
+from vcn_ray.models.vit.folder import vit_digest
 
 if TYPE_CHECKING:
     from vcn_ray.models.face_id import FaceIdNetwork, InputRange
@@ -77,7 +78,12 @@ class FacePack:
 
     def face_id(self) -> FaceIdNetwork:
         """The face-ID network: torch, eval mode, float32, on the CPU; a new one at each call."""
-        from vcn_ray.models.face_id import load_face_id  # torch, which a worker that looks for faces does without
+        # Here alone: torch, which a worker that looks for faces does without.
+        if self.face_id_path.is_dir():
+            from vcn_ray.models.vit.network import load_vit
+
+            return load_vit(self.face_id_path, self.face_id_input)
+        from vcn_ray.models.face_id import load_face_id
 
         return load_face_id(self.face_id_path, self.face_id_input, self.mean_face)
 
@@ -87,13 +93,16 @@ def pack_names() -> list[str]:
     return list(PACKS)
 
 
-def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRange = "auto") -> FacePack:
+def load_pack(
+    name: str, face_id_onnx: str | None = None, face_id_input: InputRange = "auto", face_id_vit: str | None = None
+) -> FacePack:
     """A pack by name, verified.
 
     Args:
         name: see `pack_names`.
         face_id_onnx: path of an ONNX face-ID network to use in place of the pack's own.
         face_id_input: what range that network takes, see `face_id.load_face_id`; the pack's own is known.
+        face_id_vit: folder of a vision transformer to use in place of the pack's own.
 
     Raises:
         ModelError: no such pack, it is not installed, or a file is not what it should be.
@@ -101,12 +110,12 @@ def load_pack(name: str, face_id_onnx: str | None = None, face_id_input: InputRa
     info = _known(name)
     detector_path = _verified(info, info.detector)
     landmarks_path = _verified(info, info.landmarks) if info.landmarks else None
-    if face_id_onnx is None:
+    if face_id_onnx is None and face_id_vit is None:
         path, digest, threshold = _verified(info, info.face_id), info.face_id_digest, info.recognition_threshold
         face_id_input, mean_face = info.face_id_input, info.read_mean_face()
     else:
-        path, threshold, mean_face = Path(face_id_onnx).expanduser(), None, None
-        digest = onnx_digest(path)
+        path, threshold, mean_face = Path(face_id_onnx or face_id_vit or "").expanduser(), None, None
+        digest = vit_digest(path) if face_id_onnx is None else onnx_digest(path)
     return FacePack(
         info,
         detector_path,

@@ -79,8 +79,8 @@ def results_inputs(options: Options, device: str) -> str:
     of the user's own once; a pack's by what the catalogue says. Raises `ModelError` where it is no ONNX.
     """
     own_network = None
-    if options.models.face_id_onnx is not None:
-        own_network = [network_digest(options.models.face_id_onnx), options.models.face_id_input]
+    if options.models.own_network is not None:
+        own_network = [network_digest(options.models), options.models.face_id_input]
     return digest(
         RESULTS_VERSION,
         options.models.pack,

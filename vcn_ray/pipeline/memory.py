@@ -61,7 +61,7 @@ def adapt_memory_bytes(tracks: float, crops: float, options: Options) -> int:
 
     adapt = options.adapt
     views = 2 + adapt.cached_global_views + adapt.cached_local_views + adapt.quality_passes
-    own_network = options.models.face_id_onnx is not None
+    own_network = options.models.own_network is not None
     embedding = None if own_network else _EMBEDDING_BYTES.get(options.models.pack)
     of_crop = 4 * views * (embedding or _LONGEST_EMBEDDING_BYTES) + (
         3 * 112 * 112 if adapt.depth not in ("auto", "head") else 0
@@ -90,7 +90,7 @@ def gpu_memory_bytes(options: Options) -> int | None:
     """
     if options.adapt.depth in ("auto", "head"):
         return 4 * 2**30
-    if options.models.face_id_onnx is not None or options.models.pack != "opencv-zoo":
+    if options.models.own_network is not None or options.models.pack != "opencv-zoo":
         return None
     if options.adapt.depth == "tail":  # holds features of all crops, as many as the title has
         return None

@@ -200,9 +200,10 @@ def finish_row(state: TitleState, device: str, seconds: Mapping[str, float], cpu
 
 def made_with(state: TitleState, device: str) -> dict[str, Any]:
     """What a title's results depend on, for people: options, device, threads, videos, corrections."""
-    options = state.options.model_dump(exclude={"run"})
-    if options["models"]["face_id_onnx"] is not None:  # wherever it lies
-        options["models"]["face_id_onnx"] = network_digest(options["models"]["face_id_onnx"])[:16]
+    shown = state.options
+    if (digest_of_own := network_digest(shown.models)) is not None:  # wherever it lies
+        shown = shown.model_copy(update={"models": shown.models.with_own_network(digest_of_own[:16])})
+    options = shown.model_dump(exclude={"run"})
     return {
         "options": options,
         "device": device,

@@ -302,11 +302,12 @@ class SeasonRun:
 
 def _with_absolute_paths(options: Options) -> Options:
     """The options with paths that say where things are, whatever folder they are read in."""
-    network = options.models.face_id_onnx
+    network = options.models.own_network
     if network is None or is_object_url(network):
         return options
     try:
         path = str(Path(network).expanduser().absolute())
     except RuntimeError as error:
-        raise OptionError(f"option 'face_id_onnx': {network}: {error}; write the whole path") from None
-    return options.model_copy(update={"models": options.models.model_copy(update={"face_id_onnx": path})})
+        option = "face_id_onnx" if options.models.face_id_onnx else "face_id_vit"
+        raise OptionError(f"option '{option}': {network}: {error}; write the whole path") from None
+    return options.model_copy(update={"models": options.models.with_own_network(path)})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -42,6 +42,10 @@ _FIXED_INPUTS = {
 }
 
 
+#: A node, and the values that can be let go after it.
+_Step = tuple[Node, tuple[str, ...]]
+
+
 class OnnxModule(nn.Module):
     """Some or all nodes of a network as a module: trainable weights as parameters, all other constants as buffers.
 
@@ -52,15 +56,15 @@ class OnnxModule(nn.Module):
     def __init__(self, network: OnnxNetwork, nodes: Iterable[Node], input_name: str, output_name: str):
         """Build from `nodes`, which turn the value `input_name` into `output_name`."""
         super().__init__()
-        self._nodes = tuple(nodes)
-        self._input_name, self._output_name = input_name, output_name
+        self.nodes = tuple(nodes)
+        self.input_name, self.output_name = input_name, output_name
         self._source = network.source
         self.weights = nn.ParameterDict()
         self._whole_numbers: dict[str, Tensor] = {}  # shapes and indices: stay on the CPU
         self._attribute_of: dict[str, tuple[bool, str]] = {}  # value -> (is a parameter, its name here)
         trained = _trained_constants(network)
         taken: set[str] = set()
-        for name in dict.fromkeys(name for node in self._nodes for name in node.inputs if name in network.constants):
+        for name in dict.fromkeys(name for node in self.nodes for name in node.inputs if name in network.constants):
             value = network.constants[name]
             if not value.is_floating_point():
                 self._whole_numbers[name] = value
@@ -72,7 +76,7 @@ class OnnxModule(nn.Module):
                 self.weights[own] = nn.Parameter(value.clone())
             else:
                 self.register_buffer(f"fixed_{own}", value.clone())
-        self._last_use = {name: k for k, node in enumerate(self._nodes) for name in node.inputs}
+        self._ways: dict[tuple[tuple[str, ...], tuple[str, ...]], list[_Step]] = {}
 
     @torch.no_grad()
     def for_inference(self, precision: torch.dtype = torch.float32) -> OnnxModule:
@@ -81,7 +85,7 @@ class OnnxModule(nn.Module):
         precision: of convolutions, and so of what follows them.
         """
         copied = copy.deepcopy(self).requires_grad_(False)
-        nodes = list(copied._nodes)
+        nodes = list(copied.nodes)
         for k, node in enumerate(nodes):
             if node.operator not in ("Conv", CONV_BATCH_NORM):
                 continue
@@ -98,9 +102,8 @@ class OnnxModule(nn.Module):
             weight = weight.to(precision, memory_format=torch.channels_last)
             kept = copied._keep(f"{node.outputs[0]}/weight", weight)
             nodes[k] = replace(node, operator="Conv", inputs=(node.inputs[0], kept, offset))
-        copied._nodes = tuple(nodes)
-        copied._last_use = {name: k for k, node in enumerate(nodes) for name in node.inputs}
-        for name in set(copied._attribute_of) - set(copied._last_use):
+        copied.nodes, copied._ways = tuple(nodes), {}
+        for name in set(copied._attribute_of) - {name for node in nodes for name in node.inputs}:
             is_parameter, own = copied._attribute_of.pop(name)
             if is_parameter:
                 del copied.weights[own]
@@ -124,9 +127,13 @@ class OnnxModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the nodes on the input value."""
-        values: dict[str, Tensor] = {**self._whole_numbers, self._input_name: x}
+        return self.values({self.input_name: x}, self.output_name)[0]
+
+    def values(self, given: Mapping[str, Tensor], *wanted: str) -> tuple[Tensor, ...]:
+        """Values of the network by name, from others; only the nodes that lead from these to those are run."""
+        values: dict[str, Tensor] = {**self._whole_numbers, **given}
         values |= {name: cast(Tensor, self._constant(name)) for name in self._attribute_of}
-        for k, node in enumerate(self._nodes):
+        for node, done_with in self._way(tuple(given), wanted):
             inputs = [values[name] if name else None for name in node.inputs]
             try:
                 result = OPERATORS[node.operator](node, inputs)
@@ -134,16 +141,49 @@ class OnnxModule(nn.Module):
                 raise ModelError(f"{self._source}: {error} is not converted") from None
             outputs = (result,) if isinstance(result, Tensor) else result
             values.update(zip(node.outputs, outputs, strict=False))
-            for name in node.inputs:  # let go of what no later node needs
-                if self._last_use[name] == k and name != self._output_name:
-                    values.pop(name, None)
-        return values[self._output_name]
+            for name in done_with:  # let go of what no later node needs
+                values.pop(name, None)
+        return tuple(values[name] for name in wanted)
+
+    def _way(self, given: tuple[str, ...], wanted: tuple[str, ...]) -> list[_Step]:
+        """The nodes between, in order, each with the values that no later one needs."""
+        if (given, wanted) not in self._ways:
+            needed, nodes = set(wanted) - set(given), []
+            for node in reversed(self.nodes):
+                if needed.intersection(node.outputs):
+                    needed.update(name for name in node.inputs if name not in given)
+                    nodes.append(node)
+            last_use = {name: k for k, node in enumerate(nodes[::-1]) for name in node.inputs}
+            self._ways[given, wanted] = [
+                (node, tuple(name for name in node.inputs if last_use[name] == k and name not in wanted))
+                for k, node in enumerate(nodes[::-1])
+            ]
+        return self._ways[given, wanted]
 
 
 def split_at_last_linear(network: OnnxNetwork) -> tuple[OnnxModule, OnnxModule]:
     """Cut a network in two before its last linear layer: (trunk, neck), neck(trunk(image)) = network(image).
 
-    A network without a fully connected layer is cut before its last convolution.
+    Raises:
+        ModelError: there is no such layer, see `input_of_last_linear`.
+    """
+    return split_at(network, input_of_last_linear(network))
+
+
+def split_at(network: OnnxNetwork, cut: str) -> tuple[OnnxModule, OnnxModule]:
+    """The nodes that lead to a value that all else is computed from, and those after it."""
+    neck = depending_on(network, cut)
+    trunk = [node for node in network.nodes if node not in neck]
+    return (
+        OnnxModule(network, trunk, network.input_name, cut),
+        OnnxModule(network, neck, cut, network.output_name),
+    )
+
+
+def input_of_last_linear(network: OnnxNetwork) -> str:
+    """Name of the value that the last linear layer takes.
+
+    Without a fully connected layer it is the last convolution's.
 
     Raises:
         ModelError: there is no layer, or parts before it feed into what follows it, so that there is no such cut.
@@ -155,14 +195,8 @@ def split_at_last_linear(network: OnnxNetwork) -> tuple[OnnxModule, OnnxModule]:
             if node.operator not in operators or not weighted:
                 continue
             cut = node.inputs[0]
-            neck = _depending_on(network, cut)
-            outside = {name for n in neck for name in n.inputs if name} - {o for n in neck for o in n.outputs}
-            if outside - set(network.constants) == {cut} and cut != network.input_name:
-                trunk = [n for n in network.nodes if n not in neck]
-                return (
-                    OnnxModule(network, trunk, network.input_name, cut),
-                    OnnxModule(network, neck, cut, network.output_name),
-                )
+            if feeding(network, depending_on(network, cut)) == {cut} and cut != network.input_name:
+                return cut
             break  # an earlier layer would not be the last one
     raise ModelError(f"{network.source}: no last linear layer that all else leads to; this is no face-ID network")
 
@@ -184,7 +218,15 @@ def _trained_constants(network: OnnxNetwork) -> set[str]:
     return trained - fixed
 
 
-def _depending_on(network: OnnxNetwork, value: str) -> list[Node]:
+def feeding(network: OnnxNetwork, nodes: Iterable[Node]) -> set[str]:
+    """Values other than weights that these nodes take from others."""
+    kept = list(nodes)
+    taken = {name for node in kept for name in node.inputs if name}
+    return taken - {name for node in kept for name in node.outputs} - set(network.constants)
+
+
+def depending_on(network: OnnxNetwork, value: str) -> list[Node]:
+    """The nodes that a value has a part in, in order."""
     reached, nodes = {value}, []
     for node in network.nodes:
         if reached.intersection(node.inputs):

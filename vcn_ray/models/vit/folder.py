@@ -1,0 +1,63 @@
+"""The folder of a vision transformer: what must be in it, and its digest. No torch, which the driver does without."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from vcn_ray.errors import ModelError
+from vcn_ray.models.onnx.file import sha256_of
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+#: What other programs leave in the place of safetensors: pickles, which can run code.
+_PICKLES = ("pytorch_model.bin", "model.bin", "model.pth", "model.pt", "pytorch_model.pth")
+
+
+def vit_digest(folder: str | os.PathLike[str]) -> str:
+    """SHA-256 that stands for a vision transformer: of the SHA-256 of its configuration and its weights.
+
+    Raises `ModelError` where the folder lacks one of them.
+    """
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        found = "is a file" if path.is_file() else "is not there"
+        raise ModelError(f"{path} {found}: face_id_vit takes the folder that holds {CONFIG} and {WEIGHTS}")
+    for name in (CONFIG, WEIGHTS):
+        if not (path / name).is_file():
+            raise ModelError(f"{path}: {missing(name, os.listdir(path))}")
+    parts = [f"{name} {sha256_of(path / name)}" for name in (CONFIG, WEIGHTS)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def missing(name: str, present: list[str]) -> str:
+    """What to say of a file that a folder with these files in it lacks."""
+    pickles = [other for other in _PICKLES if other in present]
+    if name == WEIGHTS and pickles:
+        return (
+            f"holds its weights in {pickles[0]}, a pickle, which can run code and is not opened; save them as "
+            f"{WEIGHTS} (safetensors.torch.save_model)"
+        )
+    return f"has no {name}; save the network there with timm.models.save_for_hf(..., safe_serialization=True)"
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What the configuration says; `ModelError` where it is no JSON, or no timm network's."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except ValueError:
+        raise ModelError(f"{path}: not JSON; save the network again") from None
+    if isinstance(config, dict) and "model_type" in config and "architecture" not in config:
+        raise ModelError(
+            f"{path}: a configuration of transformers, of which only timm's are read; export the network to ONNX and "
+            "name that file in face_id_onnx"
+        )
+    if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
+        raise ModelError(f"{path}: names no 'architecture' as timm's configurations do; is it a network's?")
+    return config
