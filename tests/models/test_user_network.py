@@ -13,7 +13,7 @@ from onnx.helper import make_graph, make_model, make_node, make_opsetid, make_te
 from support.counting_stages import CountingStages, video
 
 from vcn_ray.config import ModelOptions, Options, make_options
-from vcn_ray.errors import ModelError, OutputError
+from vcn_ray.errors import ModelError, OptionError, OutputError
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.models.packs import load_pack
@@ -215,6 +215,61 @@ def test_a_cache_that_cannot_be_written_is_named(
     published = publish(_options(uploaded[1]), Store(f"{s3_bucket}/out"))
     with pytest.raises(OutputError, match="XDG_CACHE_HOME"):
         localise(published.models)
+
+
+@pytest.fixture
+def transformer(tmp_path: Path) -> Path:
+    """A folder as far as anybody looks at it before the network is loaded."""
+    folder = tmp_path / "Überraschung é 日本"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"architecture": "vit"}')
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "notes.txt").write_text("of no concern")
+    return folder
+
+
+def test_a_transformers_folder_is_published_fetched_and_checked_like_a_file(
+    transformer: Path, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for file in transformer.iterdir():
+        Store(f"{s3_bucket}/networks").write_bytes(f"vit/{file.name}", file.read_bytes())
+    here = make_options({"face_id_vit": str(transformer)})
+    there = make_options({"face_id_vit": f"{s3_bucket}/networks/vit/"})
+    digest = network_digest(here.models)
+    assert (
+        digest == network_digest(there.models) == load_pack("opencv-zoo", face_id_vit=str(transformer)).face_id_digest
+    )
+
+    for out in (Store(tmp_path / "out"), Store(f"{s3_bucket}/out")):
+        published = publish(here, out)
+        assert published == publish(there, out) == publish(published, out)
+        assert published.models.face_id_vit == out.where(f"models/{digest}/{digest}.vit")
+        assert [key.rpartition("/")[2] for key in out.keys("models/")] == ["config.json", "model.safetensors"]
+        assert network_digest(published.models) == digest
+        assert stored_in(published.models, out) == published.models
+        local = localise(published.models)
+        assert load_pack("opencv-zoo", face_id_vit=local.face_id_vit).face_id_digest == digest
+        out.write_bytes(f"models/{digest}/{digest}.vit/model.safetensors", b"others")
+        (tmp_path / "cache" / "vcn-ray" / "networks" / digest / f"{digest}.vit" / "config.json").unlink(missing_ok=True)
+        with pytest.raises(ModelError, match="is not the network that was put there"):
+            localise(published.models)
+
+
+def test_what_a_transformers_folder_in_an_object_store_lacks_is_told(s3_bucket: str, tmp_path: Path) -> None:
+    store = Store(f"{s3_bucket}/networks")
+    options = make_options({"face_id_vit": f"{s3_bucket}/networks/vit"})
+    for name, message in (("config.json", "has no config.json"), ("pytorch_model.bin", "has no model.safetensors")):
+        with pytest.raises(ModelError, match=message):
+            network_digest(options.models)
+        store.write_bytes(f"vit/{name}", b"{}")
+    with pytest.raises(ModelError, match=r"pytorch_model\.bin, a pickle"):
+        publish(options, Store(tmp_path / "out"))
+
+
+def test_a_run_has_one_network_of_the_users() -> None:
+    with pytest.raises(OptionError, match="'face_id_vit': takes nothing beside face_id_onnx"):
+        make_options({"face_id_onnx": "a.onnx", "face_id_vit": "b"})
 
 
 class Asking(CountingStages):

@@ -74,7 +74,9 @@ def train_vit(people: torch.Tensor, *, views: int, steps: int, **arguments: Any)
     teacher = load_pack("opencv-zoo").face_id().for_inference()
     keys = np.arange(len(people) * views)
     crops = people.repeat_interleave(views, dim=0)
-    seen = torch.cat([make_views(crops[k : k + 64], keys[k : k + 64], "global", 0, 0) for k in range(0, len(crops), 64)])
+    seen = torch.cat(
+        [make_views(crops[k : k + 64], keys[k : k + 64], "global", 0, 0) for k in range(0, len(crops), 64)]
+    )
     with torch.no_grad():
         told = F.normalize(teacher(seen), dim=1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -131,3 +132,17 @@ def test_half_precision_weights_become_float32(make_onnx: Callable, tmp_path: Pa
     with torch.no_grad():
         assert np.allclose(network(face_crops).numpy(), expected, rtol=1e-3, atol=1e-2)
     assert {p.dtype for p in network.parameters()} == {torch.float32}
+
+
+def test_an_exported_transformer_has_tokens_and_convolutional_networks_have_none(
+    vit_onnx: Path, iresnet_onnx: Path, pack: Any, face_crops: Tensor
+) -> None:
+    exported = load_face_id(vit_onnx, "raw")
+    assert exported.tokens is not None
+    assert (exported.tokens.prefix, exported.tokens.side, exported.tokens.embedded_by) == (1, 7, "neck")
+    with torch.no_grad():
+        features, hidden = exported.trunk.with_tokens(face_crops)
+        assert torch.equal(hidden[:, 0], features)  # the class token, normalised
+        assert torch.allclose(exported.for_inference().trunk.with_tokens(face_crops)[1], hidden, atol=1e-5)
+    for convolutional in (load_face_id(iresnet_onnx), pack.face_id()):
+        assert convolutional.tokens is None
