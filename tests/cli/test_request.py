@@ -23,6 +23,8 @@ from support.command_line import cli, complaints, write_season_file, write_video
         (["--pack", "opencv-zo"], "did you mean 'opencv-zoo'"),
         (["--pack", "buffalo_l"], "vcn-ray models --fetch buffalo_l"),
         (["--set", "face_id_onnx=/nowhere.onnx"], "/nowhere.onnx"),
+        (["--set", "face_id_vit=/nowhere <b>"], "/nowhere <b> is not there: face_id_vit takes the folder"),
+        (["--set", "patch_loss=1"], "'patch_loss': takes 0 unless depth is full"),
         (["--from", "1:xx"], "--from 1:xx"),
         (["--from", "2:00", "--to", "60"], "--to 60 is not after --from 2:00"),
         (["--from", "1:00"], "nothing of it lies between --from and --to"),

@@ -6,6 +6,7 @@ and cannot be imported, though no transformer uses them. Here they get their nam
 
 from __future__ import annotations
 
+import json
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from vcn_ray.adapt.views import make_views
@@ -38,11 +40,12 @@ def timm() -> Any:
 
 
 def make_vit(**arguments: Any) -> Any:
-    """A transformer with weights as different from their initial values as a trained one's."""
+    """A transformer with weights as different from their initial values as a trained one's; it keeps its arguments."""
     library = timm()
     small = {"img_size": 112, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2, "num_classes": 48}
     torch.manual_seed(0)
     model = library.create_model("vit_tiny_patch16_224", **(small | arguments)).eval()
+    model.arguments = small | arguments
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -50,8 +53,18 @@ def make_vit(**arguments: Any) -> Any:
 
 
 def save_vit(model: Any, folder: Path) -> Path:
-    """As timm itself saves it."""
-    timm().models.save_for_hf(model, folder, safe_serialization=True)
+    """As timm saves it for the hub: its own function for that has moved between versions."""
+    folder.mkdir()
+    config = {
+        "architecture": "vit_tiny_patch16_224",
+        "num_classes": model.num_classes,
+        "num_features": model.num_features,
+        "global_pool": model.global_pool,
+        "model_args": model.arguments,
+        "pretrained_cfg": {"input_size": [3, 112, 112], "fixed_input_size": True, "mean": [0.5] * 3, "std": [0.5] * 3},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file(model.state_dict(), folder / "model.safetensors")
     return folder
 
 

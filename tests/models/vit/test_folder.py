@@ -49,8 +49,8 @@ def _pickled(folder: Path) -> Path:
     [
         (lambda folder: folder / "nowhere", "is not there: face_id_vit takes the folder"),
         (lambda folder: folder / "config.json", "is a file: face_id_vit takes the folder"),
-        (_lose("config.json"), r"has no config\.json; save the network there"),
-        (_lose("model.safetensors"), r"has no model\.safetensors; save the network there"),
+        (_lose("config.json"), r"has no config\.json; put both files there"),
+        (_lose("model.safetensors"), r"has no model\.safetensors; put both files there"),
         (_pickled, r"in pytorch_model\.bin, a pickle, .* is not opened"),
     ],
 )

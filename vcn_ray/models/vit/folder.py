@@ -41,7 +41,7 @@ def missing(name: str, present: list[str]) -> str:
             f"holds its weights in {pickles[0]}, a pickle, which can run code and is not opened; save them as "
             f"{WEIGHTS} (safetensors.torch.save_model)"
         )
-    return f"has no {name}; save the network there with timm.models.save_for_hf(..., safe_serialization=True)"
+    return f"has no {name}; put both files there that timm saves for the hub, {CONFIG} and {WEIGHTS}"
 
 
 def read_config(folder: Path) -> dict[str, Any]:

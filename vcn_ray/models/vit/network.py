@@ -55,7 +55,7 @@ class TimmLayers(nn.Module):
 
 
 def load_vit(folder: Path, input_range: InputRange = "auto") -> FaceIdNetwork:
-    """Read a vision transformer from the folder that `timm.models.save_for_hf` made, or the hub's copy of it.
+    """Read a vision transformer from a folder of the two files that timm saves for the hub.
 
     Args:
         folder: holds config.json and model.safetensors; nothing is downloaded, nothing unpickled.
