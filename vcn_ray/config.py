@@ -229,6 +229,14 @@ class AdaptOptions(_Group):
             )
         return weight
 
+    def check_device(self, device: str) -> None:
+        """`OptionError` where patch tokens are to be trained and this device ('cpu', 'cuda:0') trains a head alone."""
+        if self.patch_loss and self.depth == "full_on_gpu" and not device.startswith("cuda"):
+            raise OptionError(
+                "option 'patch_loss': a CPU trains the head alone with depth full_on_gpu, on views that are embedded "
+                "once and keep no patch tokens; set depth to full, or patch_loss to 0"
+            )
+
 
 class ClusterOptions(_Group):
     """Quality, matching and stage 3: parameter-free clustering."""

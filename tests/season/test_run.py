@@ -14,7 +14,7 @@ import pytest
 from support.counting_stages import CountingStages, results_of, video
 
 from vcn_ray.config import make_options
-from vcn_ray.errors import OutputError
+from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.execution.local import LocalExecutor
 from vcn_ray.inputs.resolve import find_season
 from vcn_ray.inputs.titles import TimeRange, slug
@@ -118,6 +118,22 @@ def test_another_face_id_network_keeps_the_tracks(
         assert again == {"adapt a", "adapt b", "finish a", "finish b", "finish season"}
     options = json.loads((tmp_path / "out" / "season.json").read_text())["options"]
     assert options["models"]["face_id_onnx"] == str(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"depth": "full"}, "the face-ID network is no vision transformer"),
+        ({"depth": "full_on_gpu", "device": "cpu"}, "a CPU trains the head alone"),
+    ],
+)
+def test_patch_tokens_that_cannot_be_trained_are_refused_before_any_work(
+    season: Path, tmp_path: Path, options: dict[str, str], message: str
+) -> None:
+    stages = CountingStages(tmp_path / "calls")
+    with pytest.raises(VcnError, match=f"option 'patch_loss': {message}"):
+        _run(season, tmp_path / "out", stages, patch_loss=1, **options)
+    assert not stages.called()
 
 
 def test_record_tells_where_sums_were_made(season: Path, tmp_path: Path) -> None:

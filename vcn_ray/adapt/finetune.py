@@ -41,7 +41,6 @@ from vcn_ray.adapt.schedule import epochs_in_iteration, lr_share, trains_network
 from vcn_ray.adapt.student_teacher import Branch, follow, make_branches, make_optimizer
 from vcn_ray.adapt.workers import ALONE, Workers
 from vcn_ray.config import AdaptOptions
-from vcn_ray.errors import OptionError
 
 Depth = Literal["head", "tail", "full"]
 
@@ -53,12 +52,8 @@ def resolve_depth(options: AdaptOptions, device: torch.device | str) -> Depth:
 
     Raises `OptionError` where patch tokens are to be trained and that would be the head alone.
     """
+    options.check_device(str(device))
     if options.depth == "full_on_gpu":
-        if options.patch_loss and torch.device(device).type != "cuda":
-            raise OptionError(
-                "option 'patch_loss': a CPU trains the head alone with depth full_on_gpu, on views that are embedded "
-                "once and keep no patch tokens; set depth to full, or patch_loss to 0"
-            )
         return "full" if torch.device(device).type == "cuda" else "head"
     return "head" if options.depth == "auto" else options.depth
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.config import ModelOptions, Options, ViewsPrecision
+from vcn_ray.errors import ModelError
 from vcn_ray.models.catalogue import known_calibration
+from vcn_ray.models.onnx.file import attends
 from vcn_ray.models.packs import FacePack, load_pack
 from vcn_ray.models.user_network import localise, network_digest
 
@@ -48,6 +50,23 @@ class FaceModels:
         """Digest of the face-ID network's weights, and what pixels it takes: what embeddings depend on."""
         own = network_digest(options.models)
         return [own or self.pack(options).face_id_digest, options.models.face_id_input]
+
+
+def check_patch_loss(options: Options, device: str) -> None:
+    """Say before any work, and without torch, that the option `patch_loss` cannot be had; nothing where it is 0.
+
+    device: where titles will adapt. Raises `OptionError` where that trains no patch tokens, `ModelError` where the
+    network is convolutional. What a transformer's tokens are good for, `Adaptation.on_network` says.
+    """
+    options.adapt.check_device(device)
+    if not options.adapt.patch_loss:
+        return
+    network = load_named(options.models).face_id_path
+    if network.is_file() and not attends(network):
+        raise ModelError(
+            "option 'patch_loss': the face-ID network is no vision transformer, so that it has no patch tokens; set it "
+            "to 0, or name one in face_id_vit or face_id_onnx"
+        )
 
 
 #: What the names stand for where nothing else is said.

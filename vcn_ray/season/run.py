@@ -22,6 +22,7 @@ from vcn_ray.execution.factory import make_executor
 from vcn_ray.execution.parallel import LOOKS_AT_ONCE, in_threads, side_by_side
 from vcn_ray.execution.worker_events import tell_landed
 from vcn_ray.inputs.titles import Season, TimeRange
+from vcn_ray.models.loading import check_patch_loss
 from vcn_ray.models.user_network import publish
 from vcn_ray.monitoring.monitor import Monitor, NullMonitor
 from vcn_ray.pipeline.digests import results_inputs
@@ -86,6 +87,8 @@ def run_season(
                 title: publish(_with_absolute_paths(given), out, published)
                 for title, given in (title_options or {}).items()
             }
+            for given in (for_all, *own.values()):
+                check_patch_loss(given, device)
             tasks = Tasks(stages, {title.id: own.get(title.id, for_all) for title in season.titles})
             context = RunContext(tasks, for_all.run, told, run_id, device)
             states = _title_states(season, out, part or TimeRange(), context)

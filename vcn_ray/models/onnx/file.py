@@ -52,6 +52,11 @@ def onnx_digest(path: str | os.PathLike[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def attends(path: str | os.PathLike[str]) -> bool:
+    """Whether an ONNX model may be a transformer: a convolutional one has no softmax. `ModelError` like `read_onnx`."""
+    return any(node.op_type == "Softmax" for node in _parse(Path(path).expanduser()).graph.node)
+
+
 def external_files(path: str | os.PathLike[str]) -> list[str]:
     """Files beside an ONNX model that hold weights of it, as paths from its folder; most models have none.
 
