@@ -11,6 +11,8 @@ import torch
 from onnx.helper import make_node
 from torch import Tensor
 
+from vcn_ray.adapt.finetune import Adaptation
+from vcn_ray.config import make_options
 from vcn_ray.models.face_id import FaceIdNetwork, load_face_id
 
 WIDTH, PATCHES = 12, 49
@@ -107,3 +109,17 @@ def _with_patches(network: FaceIdNetwork, crops: Tensor) -> tuple[Tensor, Tensor
     if network.tokens is not None and network.tokens.embedded_by is None:
         return network(crops), None
     return network.with_patches(crops)
+
+
+def test_patch_tokens_train_the_network_of_an_onnx_file(
+    make_onnx: Callable[..., Path], tmp_path: Path, face_crops: Tensor
+) -> None:
+    network = load_face_id(_transformer(make_onnx, tmp_path / "vit.onnx", "linear")[0], "raw")
+    short = {"first_epochs": 1, "head_only_epochs": 0, "batch_pairs": 2, "min_batches_per_epoch": 1}
+    options = make_options(short | {"depth": "full", "patch_loss": 1.0}).adapt
+    crops, keys = face_crops.byte().numpy(), np.arange(6)
+    adaptation = Adaptation.on_network(network, crops, keys, keys // 2, options, 0, "cpu", depth="full")
+    assert adaptation.finetune(1, np.arange(3)).epochs[0].mean_patch_loss > 0
+    trained = adaptation._student.backbone.network
+    still = [name for name, weight in trained.named_parameters() if torch.equal(weight, network.get_parameter(name))]
+    assert still == []

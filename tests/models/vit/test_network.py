@@ -119,9 +119,10 @@ def test_what_is_wrong_with_a_folder_is_told(saved: Path, change: Callable[[Path
         load_vit(saved)
 
 
+@pytest.mark.slow
 def test_one_that_was_trained_on_the_demos_people_tells_them_apart(tmp_path: Path) -> None:
     people = demo_crops()
-    folder = save_vit(train_vit(people, views=16, steps=60), tmp_path / "network")
+    folder = save_vit(train_vit(people, views=8, steps=30), tmp_path / "network")
     network = load_named(ModelOptions(face_id_vit=str(folder))).face_id()
     with torch.no_grad():
         ours, mirrored = (F.normalize(network(crops.float())) for crops in (people, people.flip(3)))
