@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -119,19 +120,16 @@ def _built(folder: Path, config: dict[str, Any]) -> Any:
     unknown = sorted(set(arguments) - set(inspect.signature(VisionTransformer).parameters))
     if unknown:  # such as 'checkpoint_path': a configuration of a stranger's must not have timm open or fetch anything
         raise ModelError(f"{path}: model_args has {', '.join(unknown)}, which no vision transformer of timm's takes")
-    arguments = {
-        key: value
-        for key, value in {
-            "img_size": _size(pretrained),
-            "num_classes": config.get("num_classes", pretrained.get("num_classes")),
-            "global_pool": config.get("global_pool", pretrained.get("global_pool")),
-        }.items()
-        if value is not None
-    } | arguments
+    given: dict[str, Any] = {
+        "img_size": _size(pretrained),
+        "num_classes": config.get("num_classes", pretrained.get("num_classes")),
+        "global_pool": config.get("global_pool", pretrained.get("global_pool")),
+    }
+    given = {name: value for name, value in given.items() if value is not None} | arguments
     log = logging.getLogger("timm")
     try:
         log.disabled = True  # its warnings are of weights that are to be downloaded
-        model = timm.create_model(name, pretrained=False, **arguments)
+        model: Any = timm.create_model(name, pretrained=False, **given)
     except (*BROKEN_NETWORK_ERRORS, AssertionError, NotImplementedError) as error:
         raise ModelError(f"{path}: timm {timm.__version__} cannot build {name} so ({first_line(error)})") from None
     finally:
@@ -147,7 +145,8 @@ def _built(folder: Path, config: dict[str, Any]) -> Any:
             f"{path}: takes images of {channels} colours and {' x '.join(map(str, size))} pixels; a face-ID network "
             f"for RGB crops of {CROP_SIZE_PX} x {CROP_SIZE_PX} is needed"
         )
-    for module in model.modules():
+    modules: Iterable[Any] = model.modules()
+    for module in modules:
         if hasattr(module, "fused_attn"):  # whose backward pass adds up in another order each time on a GPU
             module.fused_attn = False
     return model
