@@ -1,0 +1,1 @@
+"""Figures of a finished season as the supplement has them, drawn by matplotlib."""
