@@ -13,6 +13,7 @@ import typer
 from vcn_ray.cli.curation_commands import add_curation_commands, name_by_gallery
 from vcn_ray.cli.errors import exit_code, explained
 from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
+from vcn_ray.cli.plot_command import plot
 from vcn_ray.cli.printing import (
     complain,
     print_evaluation,
@@ -303,6 +304,7 @@ def models(
 
 add_curation_commands(app)
 app.command()(review)
+app.command()(plot)
 
 
 @app.callback(invoke_without_command=True)

@@ -20,6 +20,7 @@ from vcn_ray.pipeline.forgotten_tracks import REMOVAL_KEY, places_of, remove_fro
 from vcn_ray.pipeline.layout import (
     CORRECTED_KEY,
     EMBEDDINGS_KEY,
+    FIGURES_FOLDER,
     FOUND_KEY,
     LINKS_BEFORE_KEY,
     LINKS_KEY,
@@ -28,7 +29,7 @@ from vcn_ray.pipeline.layout import (
 from vcn_ray.pipeline.outputs.cast import stored_cast
 from vcn_ray.pipeline.outputs.found import CAST_FOUND_KEY, FinishedTitle, each, read_found, video_fingerprints
 from vcn_ray.pipeline.outputs.season_outputs import apply_to_tables, finished_titles
-from vcn_ray.pipeline.outputs.title_outputs import count_again
+from vcn_ray.pipeline.outputs.title_outputs import count_again, show_title
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY
 from vcn_ray.pipeline.title_state import links_inputs
 from vcn_ray.schemas import CAST_FOUND
@@ -91,6 +92,7 @@ def finish_removal(out: Store, lock: Lock) -> bool:
         _reduce_links(title, corrections)
     _remove_from_cast(out)
     apply_to_tables(out, corrections)
+    _remove_figures(out)
     for key in _BY_OLD_NUMBERS:
         out.delete(key)
     lock.check()
@@ -172,6 +174,14 @@ def _reduce_links(title: FinishedTitle, corrections: Collection[Correction]) -> 
         work.write_json(LINKS_KEY, left)
     else:  # nothing is left; or it is to be clustered anew, and is told then
         work.delete(LINKS_KEY)
+
+
+def _remove_figures(out: Store) -> None:
+    """Delete figures of the season, which counted their tracks as well, and of all its titles; pages lead to them."""
+    if out.keys(f"{FIGURES_FOLDER}/"):
+        for title in finished_titles(out):
+            show_title(title.results, title.work)
+        out.delete(FIGURES_FOLDER)
 
 
 def _remove_from_cast(out: Store) -> None:

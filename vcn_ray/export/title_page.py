@@ -47,6 +47,14 @@ class VideoSummary:
 
 
 @dataclass(frozen=True)
+class DrawnFigure:
+    """A figure that was drawn of a title, or of its season, as files beside the page."""
+
+    shows: str
+    hrefs: dict[str, str]  # kind, such as "PNG" -> link
+
+
+@dataclass(frozen=True)
 class TitleReport:
     """All that the page of a title shows."""
 
@@ -65,6 +73,7 @@ class TitleReport:
     timings_s: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds, in the order to show
     warnings: list[str] = field(default_factory=list)
     evaluation: Mapping[str, Any] | None = None  # evaluate.Evaluation.to_dict()
+    drawn: list[DrawnFigure] = field(default_factory=list)
     files: list[str] = field(
         default_factory=lambda: [
             f"{name}.{kind}" for name in ("clusters", "tracks", "faces") for kind in ("csv", "parquet")

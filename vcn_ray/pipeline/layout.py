@@ -45,6 +45,10 @@ LINKS_BEFORE_KEY = "links_before_forgetting.json"
 EMBEDDINGS_KEY = "adapt/00/embeddings.parquet"
 
 
+#: Figures drawn of results, in the season's folder and in a title's; the latter go when the title's tables change.
+FIGURES_FOLDER = "figures"
+
+
 def step_of(iteration: int) -> str:
     """Step of an iteration in the title's store."""
     return f"adapt/{iteration:02d}"

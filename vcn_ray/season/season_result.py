@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -23,6 +23,9 @@ from vcn_ray.season.result_tables import ResultStore, Rows
 from vcn_ray.season.result_titles import Iteration, TitleResult, Titles, iterations_of
 from vcn_ray.season.result_tracks import Track
 from vcn_ray.storage.store import Store
+
+if TYPE_CHECKING:
+    from vcn_ray.season.plotting import Plots
 
 
 class SeasonResult(SeasonTables, SeasonCuration):
@@ -72,6 +75,42 @@ class SeasonResult(SeasonTables, SeasonCuration):
         place, name = place_and_name(os.fspath(path), f"{Store(self.out).name}.{to}")
         whom = None if character is None else str(character)
         return export_season(part_of(self, title, whom), to, place, name)
+
+    def plot(
+        self,
+        *figures: str,
+        title: str | None = None,
+        ground_truth: str | os.PathLike[str] | None = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> Plots:
+        """Draw the supplement's figures of this season, as ``vcn-ray plot``; see docs/figures.md.
+
+        Args:
+            figures: names of `plots.table.FIGURES`: quality, lightness, blur, tsne, sheets, iterations, times; none:
+                all that can be drawn.
+            title: this title alone.
+            ground_truth: CSV of labelled faces, for iterations, and beside the result in tsne and sheets.
+            path: folder or URL to write PNG and SVG into, or one file; None: nothing is written.
+
+        Returns:
+            A sequence of figures, each with `png` and `svg`, which a notebook shows; `problems`, a sentence for each
+            that could not be drawn; `written`, paths or URLs.
+
+        Raises:
+            OptionError: no such figure or title.
+            InputError: the title is not finished, or the ground truth cannot be used.
+            OutputError: the place cannot be written.
+        """
+        from vcn_ray.season.plotting import Plot, Plots, draw_plots, write_plots  # imports matplotlib
+
+        truth = None if ground_truth is None else os.fspath(ground_truth)
+        if path is None:
+            drawn = [(one, list[str]()) for one in draw_plots(self, figures, title, truth)]
+        else:
+            drawn = list(write_plots(self, figures, title, truth, os.fspath(path)))
+        plots = [one for one, _ in drawn if isinstance(one, Plot)]
+        problems = [one for one, _ in drawn if isinstance(one, str)]
+        return Plots(plots, problems, [file for _, files in drawn for file in files])
 
     @property
     def clusters(self) -> Rows[Character]:

@@ -15,8 +15,8 @@ from vcn_ray.cluster.characters import TrackLabels, found_table, title_tables
 from vcn_ray.config import Options
 from vcn_ray.export.season_page import season_entry
 from vcn_ray.export.tables import write_tables
-from vcn_ray.export.title_page import TitleReport, VideoSummary, write_title_page
-from vcn_ray.pipeline.layout import CORRECTED_KEY, FOUND_KEY, REASSIGNED_KEY, RESULTS, step_of
+from vcn_ray.export.title_page import DrawnFigure, TitleReport, VideoSummary, write_title_page
+from vcn_ray.pipeline.layout import CORRECTED_KEY, FIGURES_FOLDER, FOUND_KEY, REASSIGNED_KEY, RESULTS, step_of
 from vcn_ray.pipeline.split_tables import read_tracks
 from vcn_ray.schemas import FOUND, ITERATION_CLUSTERS, ITERATIONS
 from vcn_ray.storage.store import Store
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # applying corrections needs no network
     from vcn_ray.models.loading import FaceModels
 
 ENTRY_KEY = "season_entry.json"  # what the season's page says of a title, kept with its work
+EVALUATION_KEY = "page_evaluation.json"  # its figures against ground truth, where its page has them
 FACTS_KEY = "page_facts.json"  # what a title's page says that is in none of its tables, kept with its work
 _TABLES = ("faces", "tracks", "clusters", "crops", "iterations")
 PICTURE_BUDGET_BYTES = 20_000  # of one face
@@ -120,10 +121,14 @@ def write_title(
 def show_title(results: Store, work: Store) -> dict[str, int]:
     """Write a title's page from its tables, and what the season's page will say of it; its counts.
 
+    What was measured and drawn of the tables as they were before goes.
+
     Args:
         results: the title's folder.
         work: its working store, with what `write_title` left there.
     """
+    results.delete(FIGURES_FOLDER)
+    work.delete(EVALUATION_KEY)
     report = title_report(results, work.read_json(FACTS_KEY))
     write_title_page(results, report)
     entry = season_entry(report, href=f"titles/{results.name}/report.html")
@@ -151,12 +156,18 @@ def count_again(work: Store) -> dict[str, int]:
     return counts
 
 
-def title_report(results: Store, facts: Mapping[str, Any], evaluation: Mapping[str, Any] | None = None) -> TitleReport:
-    """All that a title's page shows, from its folder."""
+def title_report(
+    results: Store,
+    facts: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None = None,
+    drawn: Sequence[DrawnFigure] = (),
+) -> TitleReport:
+    """All that a title's page shows, from its folder; evaluation and drawn figures where there are any."""
     return TitleReport(
         **{**facts, "videos": [VideoSummary(**video) for video in facts["videos"]]},
         **{name: results.read_table(f"{name}.parquet") for name in _TABLES},
         evaluation=evaluation,
+        drawn=list(drawn),
         season_href="../../index.html",
     )
 
