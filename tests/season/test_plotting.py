@@ -92,11 +92,9 @@ def test_every_figure_of_a_season_with_ground_truth(whole_season: Path) -> None:
     assert plots.written == []
     assert plots._repr_html_().count("<img ") == len(plots)
     assert "<b>" not in plots._repr_html_()
-    again = season.plot("tsne", title=ODD, ground_truth=labels)
-    assert again[0].png == plots[4].png
 
 
-def test_without_ground_truth_the_rest_is_drawn(season: Path) -> None:
+def test_a_figure_comes_once_and_a_title_that_failed_is_named(season: Path) -> None:
     record = Store(season).read_json("season.json")
     for title in record["titles"]:
         title["seconds"] = {"tracks": 400.0, "adapt": 20.5}

@@ -61,6 +61,8 @@ def plot(
             else:
                 problems += 1
                 complain(one)
+        if not figure and truth is None:
+            say("iterations is left out: it needs ground truth (--ground-truth)")
         if place is None and drawn:
             of_season = any(one.folder is None for one in drawn)
             slugs = [one.slug for one in season.titles if one.error is None]

@@ -92,7 +92,7 @@ def map_figure(title: TitleData) -> Figure:
         for axes, (what, labels, looks, names) in zip(row, columns, strict=True):
             _draw_panel(axes, places, labels, looks, names)
             axes.set_title(f"{stage}, {what}", loc="left")
-    _add_key(panels[0][-1], title, result, look_of_cluster)
+    _add_key(figure, title, result, look_of_cluster)
     figure.suptitle(plain(title.id, 60), x=0.01, ha="left", fontsize=10, weight="bold")
     some = f"{len(chosen)} of {len(found.track_id)}" if len(chosen) < len(found.track_id) else f"{len(chosen)}"
     add_note(
@@ -175,7 +175,7 @@ def _draw_panel(
     axes.set_ylabel("t-SNE 2 (no unit)", fontsize=7.5)
 
 
-def _add_key(axes: Axes, title: TitleData, result: Sequence[int | None], looks: Mapping[int, Look]) -> None:
+def _add_key(figure: Figure, title: TitleData, result: Sequence[int | None], looks: Mapping[int, Look]) -> None:
     """Which sign is which character, and how many crops are its."""
     count = Counter(result)
     handles, labels = [], []
@@ -192,5 +192,5 @@ def _add_key(axes: Axes, title: TitleData, result: Sequence[int | None], looks: 
     if more > 0:
         handles.append(Line2D([], [], linestyle=""))
         labels.append(f"and {more} more")
-    where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "handlelength": 1.2, "fontsize": 8}
-    add_legend(axes, handles, labels, title="Result, crops", **where)
+    where: dict[str, Any] = {"loc": "outside right upper", "handlelength": 1.2, "fontsize": 8}
+    add_legend(figure, handles, labels, title="Result, crops", **where)

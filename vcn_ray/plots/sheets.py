@@ -35,8 +35,8 @@ def sheet_figure(title: TitleData) -> Figure:
     if not rows:
         raise InputError(f"title {title.id!r}: it has no character, so there is no sheet to draw")
     shown = rows[:MOST_ROWS]
-    index = CropIndex(title.crops)
-    jpegs, track_of_row = title.crops["jpeg"], title.crops["track_id"].to_numpy()
+    crops = title.read_crops()
+    index, jpegs, track_of_row = CropIndex(crops), crops["jpeg"], crops["track_id"].to_numpy()
     tracks_of = _tracks_by_cluster(title)
     width = FACES_PER_ROW * (_FACE_PX + _GAP_PX)
     figure = Figure(figsize=(2.0 + width / 110, 0.9 + len(shown) * _ROW_PX / 110))

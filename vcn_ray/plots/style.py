@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -106,7 +107,9 @@ def add_legend(place: Axes | Figure, handles: Sequence[Artist], labels: Sequence
 
 def add_note(figure: Figure, text: str) -> None:
     """A line or two below a figure, on what it shows and by which settings."""
-    figure.supxlabel(text, fontsize=7.5, color=QUIET, x=0.01, ha="left")
+    columns = int(figure.get_figwidth() * 16)
+    lines = [line for part in text.split("\n") for line in textwrap.wrap(part, columns)]
+    figure.supxlabel("\n".join(lines), fontsize=7.5, color=QUIET, x=0.01, ha="left")
 
 
 def add_halo(artist: Any) -> None:

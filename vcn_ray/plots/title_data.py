@@ -56,15 +56,14 @@ class TitleData:
         """As `schemas.ITERATIONS`."""
         return self.results.read_table("iterations.parquet")
 
-    @cached_property
-    def crops(self) -> pa.Table:
-        """As `schemas.CROPS`, pictures included: some 5 kB a crop."""
+    def read_crops(self) -> pa.Table:
+        """As `schemas.CROPS`, pictures included: some 5 kB a crop, so nobody keeps them."""
         return self.results.read_table("crops.parquet")
 
     @cached_property
     def attributes(self) -> dict[str, np.ndarray]:
         """Light and sharpness of its tracks, see `track_attributes`."""
-        return track_attributes(self.crops, CROPS_PER_TRACK)
+        return track_attributes(self.read_crops(), CROPS_PER_TRACK)
 
     @cached_property
     def quality(self) -> np.ndarray:

@@ -103,7 +103,8 @@ def draw_plots(
 ) -> Iterator[Plot | str]:
     """Figures of a season one by one, or a sentence in the place of one that cannot be drawn.
 
-    What is wrong with what was asked for is raised before the first; see `SeasonResult.plot` for the arguments.
+    Where none is named, those that need ground truth are left out without it. What is wrong with what was asked for is
+    raised before the first; see `SeasonResult.plot` for the arguments.
     """
     wanted = check_names(names)
     lacking = [name for name in wanted if FIGURES[name].needs_truth and ground_truth is None]
@@ -113,7 +114,6 @@ def draw_plots(
     alone = title is not None
 
     def drawn() -> Iterator[Plot | str]:
-        yield from (f"{name}: left out, it needs ground truth (--ground-truth)" for name in lacking)
         if not alone:
             yield from (
                 f"title {one.id!r} is left out, it is not finished: {one.error}" for one in result.titles if one.error
