@@ -86,14 +86,15 @@ def map_figure(title: TitleData) -> Figure:
         truth = [title.identity_of_track.get(track) for track in tracks]
         look_of_person = _looks_of_truth(truth, result, look_of_cluster)
         columns.insert(0, ("ground truth", truth, look_of_person, {who: plain(str(who), 12) for who in look_of_person}))
-    figure = Figure(figsize=(4.1 * len(columns) + 1.9, 3.9 * len(stages) + 0.4))
+    key_height = 0.19 * (min(len(look_of_cluster), _MOST_IN_LEGEND) + 4)
+    figure = Figure(figsize=(4.1 * len(columns) + 1.9, max(3.9 * len(stages) + 0.4, key_height)))
     panels = figure.subplots(len(stages), len(columns), squeeze=False)
     for row, (stage, places) in zip(panels, stages, strict=True):
         for axes, (what, labels, looks, names) in zip(row, columns, strict=True):
             _draw_panel(axes, places, labels, looks, names)
             axes.set_title(f"{stage}, {what}", loc="left")
     _add_key(figure, title, result, look_of_cluster)
-    figure.suptitle(plain(title.id, 60), x=0.01, ha="left", fontsize=10, weight="bold")
+    figure.suptitle(plain(title.id, 40), x=0.01, ha="left", fontsize=10, weight="bold")
     some = f"{len(chosen)} of {len(found.track_id)}" if len(chosen) < len(found.track_id) else f"{len(chosen)}"
     add_note(
         figure,

@@ -57,7 +57,7 @@ def sheet_figure(title: TitleData) -> Figure:
     for row, character in enumerate(shown):
         _write_label(axes, title, character, tracks_of.get(character["cluster_id"], []), row * _ROW_PX)
     axes.axis("off")
-    figure.suptitle(f"{plain(title.id, 60)}: characters by screen time", x=0.01, ha="left", fontsize=10, weight="bold")
+    figure.suptitle(f"{plain(title.id, 40)}: characters by screen time", x=0.01, ha="left", fontsize=10, weight="bold")
     add_note(figure, _note(title, rows[MOST_ROWS:]))
     return figure
 

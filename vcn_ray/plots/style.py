@@ -18,6 +18,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.patheffects import withStroke
 
 Kind = Literal["png", "svg"]
+KINDS: tuple[Kind, ...] = ("png", "svg")
 
 #: Pixels per inch of a PNG.
 DPI = 150

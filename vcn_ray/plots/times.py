@@ -53,7 +53,7 @@ def times_figure(titles: Sequence[TitleData]) -> Figure:
         axes.barh(range(len(shown)), widths, left=left, height=0.62, **look)
         left = [start + width for start, width in zip(left, widths, strict=True)]
         handles.append(Patch(**look))
-    axes.set_yticks(range(len(shown)), [plain(title.id) for title in shown])
+    axes.set_yticks(range(len(shown)), [plain(title.id, 24) for title in shown])
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel(f"Wall time ({unit})")
     figures.axis("off")

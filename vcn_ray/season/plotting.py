@@ -16,13 +16,11 @@ from vcn_ray.evaluate.report import Evaluation
 from vcn_ray.export.exporters import place_and_name
 from vcn_ray.export.render import several
 from vcn_ray.pipeline.layout import FIGURES_FOLDER
-from vcn_ray.plots.style import Kind, drawing, render
+from vcn_ray.plots.style import KINDS, Kind, drawing, render
 from vcn_ray.plots.table import FIGURES, FigureKind, check_names
 from vcn_ray.plots.title_data import TitleData
 from vcn_ray.season.result_titles import Titles
 from vcn_ray.storage.store import Store
-
-KINDS: tuple[Kind, ...] = ("png", "svg")
 
 
 class FinishedRun(Protocol):
