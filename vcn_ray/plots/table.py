@@ -32,13 +32,13 @@ def _of_one(draw: Callable[[TitleData], Figure]) -> Callable[[Sequence[TitleData
 
 
 FIGURES: dict[str, FigureKind] = {
-    "quality": FigureKind("tracks by SER-FIQ quality", quality_figure),
-    "lightness": FigureKind("tracks by the lightness of their faces", lightness_figure),
-    "blur": FigureKind("tracks by the blur of their faces", blur_figure),
-    "tsne": FigureKind("crops before and after adaptation", _of_one(map_figure), of_title=True),
-    "sheets": FigureKind("faces of each character", _of_one(sheet_figure), of_title=True),
+    "quality": FigureKind("Tracks by SER-FIQ quality", quality_figure),
+    "lightness": FigureKind("Tracks by the lightness of their faces", lightness_figure),
+    "blur": FigureKind("Tracks by the blur of their faces", blur_figure),
+    "tsne": FigureKind("Crops before and after adaptation", _of_one(map_figure), of_title=True),
+    "sheets": FigureKind("Faces of each character", _of_one(sheet_figure), of_title=True),
     "iterations": FigureKind("WCP and PCR over iterations", course_figure, needs_truth=True),
-    "times": FigureKind("time of each stage", times_figure),
+    "times": FigureKind("Time of each stage", times_figure),
 }
 
 
