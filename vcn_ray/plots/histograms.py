@@ -18,6 +18,9 @@ from vcn_ray.plots.title_data import CROPS_PER_TRACK, TitleData
 MOST_LINES = 5
 MOST_ROWS = 60
 
+_BIN_WIDTHS = (0.005, 0.01, 0.02, 0.05, 0.1)  # of values in 0..1
+_MOST_BINS = 14
+
 
 def quality_figure(titles: Sequence[TitleData]) -> Figure:
     """Share of each title's tracks by SER-FIQ quality (S Fig. 1).
@@ -29,7 +32,6 @@ def quality_figure(titles: Sequence[TitleData]) -> Figure:
     return _figure(
         titles,
         lambda title: title.quality,
-        0.02,
         "SER-FIQ quality of a track (no unit; 0 worst, 1 best)",
         "Mean over the track's sampled crops, by the run's face-ID network; tracks without a crop have none.",
     )
@@ -44,7 +46,6 @@ def lightness_figure(titles: Sequence[TitleData]) -> Figure:
     return _figure(
         titles,
         lambda title: title.attributes["lightness"],
-        0.05,
         "HLS lightness of a track's faces (0 black, 1 white)",
         f"Mean over at most {CROPS_PER_TRACK} aligned crops a track.",
     )
@@ -59,22 +60,21 @@ def blur_figure(titles: Sequence[TitleData]) -> Figure:
     return _figure(
         titles,
         lambda title: title.attributes["sharpness"],
-        0.02,
         f"SVD sharpness of a track's faces: 1 − share of the {SINGULAR_VALUES} largest singular values (low: blurred)",
         f"Mean over at most {CROPS_PER_TRACK} aligned grey crops of 112 × 112 pixels a track; what is enlarged to that "
         "counts as blurred.",
     )
 
 
-def _figure(
-    titles: Sequence[TitleData], measure: Callable[[TitleData], np.ndarray], bin_width: float, what: str, note: str
-) -> Figure:
+def _figure(titles: Sequence[TitleData], measure: Callable[[TitleData], np.ndarray], what: str, note: str) -> Figure:
     values = [(title.id, np.asarray(measure(title), np.float64)) for title in titles]
     values = [(name, own) for name, own in values if len(own)]
     if not values:
         raise InputError("no title has a track with a crop to measure")
     low = min(float(own.min()) for _, own in values)
     high = max(float(own.max()) for _, own in values)
+    # The narrowest bins that are few enough for the tracks of a short title.
+    bin_width = next(width for width in _BIN_WIDTHS if high - low <= _MOST_BINS * width)
     first, last = math.floor(low / bin_width + 1e-9), math.floor(high / bin_width + 1e-9) + 1
     edges = np.arange(first, last + 1) * bin_width
     left_out = max(0, len(values) - MOST_ROWS)
