@@ -15,7 +15,7 @@ PACKAGE = ROOT / "vcn_ray"
 #: From the ground up; a file imports from rooms of floors below its own, and from rooms of its own floor.
 FLOORS = [
     {"calibration", "schemas", "errors", "version"},
-    {"evaluate", "storage"},
+    {"evaluate", "storage", "track_files"},
     {"config", "export"},
     {"cluster", "adapt", "models", "inputs", "identify", "corrections", "monitoring"},
     {"tracks", "demo"},

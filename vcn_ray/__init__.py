@@ -35,6 +35,8 @@ def run(
     title: str | None = None,
     options: Options | Mapping[str, Any] | None = None,
     *,
+    tracks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    tracks_fps: float | None = None,
     from_s: float = 0.0,
     to_s: float | None = None,
     local: bool = False,
@@ -48,6 +50,9 @@ def run(
         out: folder of the results, or an ``s3://`` URL.
         title: make all videos one title of this name, so that characters run through them all.
         options: as of `vcn_ray.config.make_options`, or settings by name, such as ``{"sample_every_frames": 6}``.
+        tracks: files of tracks, where those are given and faces are not looked for: one for all titles, or one a title
+            in order; docs/track-files.md has the formats.
+        tracks_fps: frames a second that they were made for; None: what they say themselves, else those of the video.
         from_s: leave out what comes before, in seconds of each video.
         to_s: leave out what comes after.
         local: do everything in this process, for debugging; as ``executor="local"``.
@@ -71,7 +76,7 @@ def run(
         raise OptionError("local and executor both say who does the work: give one")
     given = "local" if local else executor or "ray"
     worker = make_executor(given) if isinstance(given, str) else given
-    season, for_all, own = _asked_for(videos, title, options)
+    season, for_all, own = _asked_for(videos, title, options, tracks, tracks_fps)
     if gallery is not None:
         from vcn_ray.curation.galleries import check_gallery
 
@@ -106,6 +111,8 @@ def plan(
     title: str | None = None,
     options: Options | Mapping[str, Any] | None = None,
     *,
+    tracks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    tracks_fps: float | None = None,
     from_s: float = 0.0,
     to_s: float | None = None,
 ) -> Plan:
@@ -121,7 +128,7 @@ def plan(
     from vcn_ray.season.dry_run import plan_season
     from vcn_ray.storage.store import Store
 
-    season, for_all, own = _asked_for(videos, title, options)
+    season, for_all, own = _asked_for(videos, title, options, tracks, tracks_fps)
     return plan_season(season, Store(out), for_all, TimeRange(from_s, to_s), title_options=own)
 
 
@@ -153,6 +160,8 @@ def _asked_for(
     videos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     title: str | None,
     options: Options | Mapping[str, Any] | None,
+    tracks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    tracks_fps: float | None,
 ) -> tuple[Season, Options, dict[str, Options]]:
     """The titles, the options of all, and those of titles that differ."""
     from vcn_ray.config import Options
@@ -160,7 +169,8 @@ def _asked_for(
     from vcn_ray.inputs.resolve import find_season
 
     given = [videos] if isinstance(videos, str | os.PathLike) else list(videos)
-    season = find_season(given, title)
+    tracks = [tracks] if isinstance(tracks, str | os.PathLike) else list(tracks)
+    season = find_season(given, title, tracks, tracks_fps)
     if not isinstance(options, Options):
         return season, *season.options(given=dict(options or {}))
     if season.settings or any(own.settings for own in season.titles):

@@ -84,6 +84,18 @@ def run(
     config: Annotated[
         Path | None, typer.Option(metavar="YAML", help="File with options; --set and other flags go before it.")
     ] = None,
+    tracks: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Tracks that are given, faces not looked for: a file of boxes in any format of docs/track-files.md, a "
+            "folder of such, or a finished season; one for all titles, or one a title in order.",
+        ),
+    ] = None,
+    tracks_fps: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Frames a second that --tracks counts in.  [default: its own, or the video's]"),
+    ] = None,
     from_: Annotated[
         str, typer.Option("--from", metavar="TIME", help="Leave out what comes before: 90, 1:30 or 00:01:30.")
     ] = "0",
@@ -142,6 +154,8 @@ def run(
             given=given_options(set_ or [], flags),
             part=read_part(from_, to),
             executor=executor_name(executor, local),
+            tracks=[folder("--tracks", one) for one in tracks or []],
+            tracks_fps=tracks_fps,
         )
         if gallery is not None:
             from vcn_ray.curation.galleries import check_gallery

@@ -23,6 +23,8 @@ class Request:
     given: dict[str, Any] = field(default_factory=dict)
     part: tuple[float, float | None] = (0.0, None)
     executor: str = "ray"
+    tracks: list[str] = field(default_factory=list)
+    tracks_fps: float | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Of `run_season` and `plan_season`. Complains about inputs that are no video."""
@@ -30,7 +32,7 @@ class Request:
         from vcn_ray.inputs.titles import TimeRange
         from vcn_ray.storage.store import Store
 
-        season = find_season(self.videos, self.title)
+        season = find_season(self.videos, self.title, self.tracks, self.tracks_fps)
         options, own = season.options(self.config, self.given)
         for _, sentence in season.refused:
             complain(sentence)

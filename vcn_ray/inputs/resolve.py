@@ -4,20 +4,53 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vcn_ray.errors import InputError
 from vcn_ray.inputs.discovery import at_home, distinct_names, expand, without_repetition
-from vcn_ray.inputs.titles import Season, Title, printable
+from vcn_ray.inputs.titles import GivenTracks, Season, Title, printable
+from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.sources import source_name
 
 
-def find_season(inputs: Sequence[str | os.PathLike[str]], title: str | None = None) -> Season:
+def find_season(
+    inputs: Sequence[str | os.PathLike[str]],
+    title: str | None = None,
+    tracks: Sequence[str | os.PathLike[str]] = (),
+    tracks_fps: float | None = None,
+) -> Season:
     """Titles of what is given: one video, one title; with `title`, all videos that title.
 
     An input is a video, a folder, a pattern, the same as ``s3://bucket/prefix``, or one season file (YAML) alone. An
     input that names no video is refused with a sentence and the others go on, except within one `title`, which
-    needs all of its videos. Raises `InputError` where nothing is left, or `title` is empty.
+    needs all of its videos. `tracks` say where tracks are given: one for all titles, or one a title in their order;
+    `tracks_fps` for how many frames a second they were made. Raises `InputError` where nothing is left, or `title` is
+    empty, or there are not as many `tracks`.
     """
+    found = _find_titles(inputs, title)
+    if not tracks:
+        if tracks_fps is not None:
+            raise InputError("--tracks-fps says what --tracks was made for: give that, too")
+        return found
+    if any(one.tracks for one in found.titles):
+        raise InputError("the season file gives tracks, and so does --tracks: leave one out")
+    if tracks_fps is not None and not 0 < tracks_fps < float("inf"):
+        raise InputError(f"--tracks-fps {tracks_fps:g}: give a number of frames a second above 0")
+    places = [at_home(os.fspath(one)) for one in tracks]
+    places = [one if is_object_url(one) else os.path.abspath(one) for one in places]
+    if len(places) == 1:
+        places *= len(found.titles)
+    given = [GivenTracks(one, tracks_fps, shared=places.count(one) > 1) for one in places]
+    if len(given) != len(found.titles):
+        raise InputError(
+            f"--tracks is there {len(tracks)} times for {len(found.titles)} titles: give one that names their videos, "
+            "or one for each title in order"
+        )
+    titles = tuple(one.with_tracks(where) for one, where in zip(found.titles, given, strict=True))
+    return replace(found, titles=titles)
+
+
+def _find_titles(inputs: Sequence[str | os.PathLike[str]], title: str | None) -> Season:
     if title is not None and not title.strip():
         raise InputError("--title is empty: give the title a name")
     files = [os.fspath(given) for given in inputs if os.fspath(given).lower().endswith((".yaml", ".yml"))]

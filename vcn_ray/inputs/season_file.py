@@ -8,6 +8,8 @@ titles:
   - title: Pilot
     videos: [pilot-a.mkv, s3://bucket/pilot-b.mkv]
     options: {min_face_px: 24}  # optional; for this title
+    tracks: pilot.parquet       # optional; its tracks, instead of looking for faces (docs/track-files.md)
+    tracks_fps: 25              # optional; frames a second that they were made for
 """
 
 from __future__ import annotations
@@ -19,13 +21,13 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.config import make_options, option_names
 from vcn_ray.errors import InputError, OptionError, VcnError
-from vcn_ray.inputs.discovery import distinct_names, expand, identity, without_repetition
-from vcn_ray.inputs.titles import Season, Title
+from vcn_ray.inputs.discovery import at_home, distinct_names, expand, identity, without_repetition
+from vcn_ray.inputs.titles import GivenTracks, Season, Title
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.sources import open_source, source_name
 
@@ -37,6 +39,8 @@ class _TitleEntry(BaseModel):
     video: str | None = None
     videos: list[str] = []
     options: dict[str, Any] = {}
+    tracks: str | None = None
+    tracks_fps: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
 class _SeasonFile(BaseModel):
@@ -82,14 +86,22 @@ def read_season_file(url: str) -> Season:
         if not (entry.title or as_one) and len(videos) > 1:
             raise InputError(f"{url}: {key} has {len(videos)} videos but no name; write `title: NAME` there")
         name = entry.title or _stem(videos[0])
-        titles.append(Title(name, tuple(videos), distinct_names(videos, stems=False), entry.options))
+        title = Title(name, tuple(videos), distinct_names(videos, stems=False), entry.options)
+        if entry.tracks is not None:
+            title = title.with_tracks(GivenTracks(at_home(_from_file(url, entry.tracks)), entry.tracks_fps))
+        elif entry.tracks_fps is not None:
+            raise InputError(f"{url}: {key} has tracks_fps but no tracks; write `tracks: FILE`, too")
+        titles.append(title)
     if refused and (as_one or not titles):
         raise InputError("\n".join(sentence for _, sentence in refused))
     _check_owners(url, titles)
     if as_one:
         videos = [video for title in titles for video in title.videos]
         name = (content.name or "").strip() or _stem(url)
-        return Season((Title(name, tuple(videos), distinct_names(videos, stems=False)),), (), content.options)
+        given = tuple(title.tracks_of(n) for title in titles for n in range(len(title.videos)))
+        tracks = given if any(given) else ()
+        whole = Title(name, tuple(videos), distinct_names(videos, stems=False), tracks=tracks)
+        return Season((whole,), (), content.options)
     _check_distinct(url, titles)
     return Season(tuple(titles), tuple(refused), content.options)
 

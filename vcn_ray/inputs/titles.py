@@ -8,14 +8,38 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from vcn_ray.cluster.clusterers.table import find_clusterer
 from vcn_ray.config import Options, make_options
 from vcn_ray.errors import InputError
 
+if TYPE_CHECKING:
+    from vcn_ray.track_files.content import TrackFile
+
 _LONGEST_SLUG = 120
+
+
+@dataclass(frozen=True)
+class GivenTracks:
+    """Where a video's tracks are given: a file, a folder of files, or a finished season, as `track_files` reads them.
+
+    `fps`: frames a second that it was made for; None: what it says itself, else those of the video. `shared`: whether
+    it is for other videos, too, so that it has to say which of its tracks are whose.
+    """
+
+    url: str
+    fps: float | None = None
+    shared: bool = False
+
+    @cached_property
+    def content(self) -> TrackFile:
+        """What is there, read when it is asked for first; `InputError` where it is no file of tracks."""
+        from vcn_ray.track_files.reading import read_track_file  # here alone: it brings scipy, for MATLAB's files
+
+        return read_track_file(self.url)
 
 
 @dataclass(frozen=True)
@@ -23,16 +47,28 @@ class Title:
     """What one network is adapted to and what characters are numbered within.
 
     `videos` are absolute paths or ``s3://`` URLs in the order given; `names` are what the tables' `video` column says,
-    one per video, unique in the title; `settings` are the title's own options by name.
+    one per video, unique in the title; `settings` are the title's own options by name; `tracks`, one per video where it
+    is not empty, says whose tracks are given, None for a video whose faces are looked for.
     """
 
     id: str
     videos: tuple[str, ...]
     names: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    tracks: tuple[GivenTracks | None, ...] = ()
 
     def __post_init__(self) -> None:
         require_utf8(self.id)
+
+    def tracks_of(self, video: int) -> GivenTracks | None:
+        """Where the tracks of its n-th video are given; None where they are not."""
+        return self.tracks[video] if self.tracks else None
+
+    def with_tracks(self, given: GivenTracks) -> Title:
+        """The title with the tracks of all its videos given in one place."""
+        if len(self.videos) > 1 and not given.shared:
+            given = replace(given, shared=True)
+        return replace(self, tracks=(given,) * len(self.videos))
 
     @property
     def slug(self) -> str:

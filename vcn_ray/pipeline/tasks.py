@@ -209,5 +209,6 @@ def made_with(state: TitleState, device: str) -> dict[str, Any]:
         "device": device,
         "threads_per_title": state.options.run.threads_per_title,
         "videos": {video.name: video.fingerprint for video in state.videos},
+        **({"tracks": given} if (given := state.given_digests()) else {}),
         **({"corrections": digest(links)} if (links := state.links()) else {}),
     }

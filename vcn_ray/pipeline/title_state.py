@@ -32,6 +32,7 @@ from vcn_ray.storage.sources import stat_source
 from vcn_ray.storage.store import Store, digest
 
 if TYPE_CHECKING:  # for light workers
+    from vcn_ray.tracks.given.videos import GivenVideo
     from vcn_ray.tracks.video_info import VideoInfo
 
 
@@ -66,6 +67,7 @@ class VideoState:
     digest: str
     shard_memory_bytes: int
     shards: list[ShardTask] = field(default_factory=list)
+    given: GivenVideo | None = None  # its tracks, where they are given
 
     @property
     def frames(self) -> int:
@@ -121,15 +123,23 @@ class TitleState:
         `InputError` where the part that was asked for holds nothing of one.
         """
         self.videos = []
+        infos = infos or {probed.key: stored_info(self.stages, self.work, probed.key) for probed in tasks}
+        given = self._given(tasks, infos)
         for probed in tasks:
-            info = stored_info(self.stages, self.work, probed.key) if infos is None else infos[probed.key]
+            info = infos[probed.key]
             first_frame, end_frame = _frames_of(info, self.part)
             if first_frame >= end_frame:
                 raise InputError(
                     f"{probed.url}: nothing of it lies between --from and --to; it is {info.duration_s:.1f} s long"
                 )
+            own = given.get(probed.key)
             video_digest = digest(
-                STAGE1_VERSION, info.fingerprint, probed.name, self.options.models.pack, self.options.digest("tracks")
+                STAGE1_VERSION,
+                info.fingerprint,
+                probed.name,
+                self.options.models.pack,
+                self.options.digest("tracks"),
+                *([own.digest] if own is not None else []),
             )
             shards = []
             for shard in self.stages.shards(info, self.options.run.window_s):
@@ -144,14 +154,38 @@ class TitleState:
                     fingerprint=info.fingerprint,
                     duration_s=float(info.duration_s),
                     frames_in_file=info.frames,
-                    warnings=tuple(info.warnings),
+                    warnings=(*info.warnings, *(own.warnings if own is not None else ())),
                     first_frame=first_frame,
                     end_frame=end_frame,
                     digest=video_digest,
                     shard_memory_bytes=self.stages.shard_memory_bytes(info, self.options),
                     shards=shards,
+                    given=own,
                 )
             )
+
+    def _given(self, tasks: Sequence[ProbeTask], infos: Mapping[str, VideoInfo]) -> dict[str, GivenVideo]:
+        """What is given of tracks, by key of the video; `InputError` where it does not fit."""
+        if not any(self.title.tracks):
+            return {}
+        from vcn_ray.tracks.given.videos import place_tracks  # light workers do without
+
+        sources = [self.title.tracks_of(n) for n in range(len(self.title.videos))]
+        return place_tracks(
+            [(task.key, infos[task.key], where) for task, where in zip(tasks, sources, strict=True) if where]
+        )
+
+    def given_digests(self) -> dict[str, str]:
+        """Digest of each video's given tracks, by the video's name."""
+        return {video.name: video.given.digest for video in self.videos if video.given is not None}
+
+    def store_given(self) -> None:
+        """Leave for workers what is given of tracks; called where there are shards to be extracted."""
+        from vcn_ray.tracks.given.stored import store_given  # light workers do without
+
+        for video in self.videos:
+            given = video.given
+            store_given(self.work, video.key, given and given.faces, given.digest if given else "")
 
     @property
     def tracks_digest(self) -> str:

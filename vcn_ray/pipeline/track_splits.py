@@ -20,11 +20,14 @@ from vcn_ray.cluster.changes import find_changes
 from vcn_ray.cluster.evidence import guess_calibration
 from vcn_ray.cluster.links import pair_matrix
 from vcn_ray.cluster.similarity import mean_directions, unit
+from vcn_ray.inputs.titles import slug
 from vcn_ray.pipeline.split_tables import CANNOT_LINK_KEY, SPLITS_KEY, STEP, crop_tracks
 from vcn_ray.pipeline.title_crops import TitleCrops, load_cannot_link
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, SPLITS
+from vcn_ray.storage.store import Store
 from vcn_ray.tracks.duplicates import cannot_links
+from vcn_ray.tracks.given.stored import is_given
 from vcn_ray.tracks.splitting import plan_splits, split_table
 
 #: Of a title of more tracks every so many-th says what an unknown network's similarities are worth.
@@ -72,7 +75,8 @@ def _find_splits(work: TitleWork, crops: TitleCrops, views: Callable[[], CachedV
             links = np.searchsorted(some, links[np.isin(links, some).all(axis=1)])
             means = mean_directions(base, crops.track_of_crop, len(crops.track_id))[some]
             calibration = guess_calibration((means @ means.T)[np.triu(~pair_matrix(links, len(some)), 1)])
-        for position, track in enumerate(crops.track_id.tolist()):
+        for position in np.flatnonzero(~given_tracks(store, crops)).tolist():
+            track = int(crops.track_id[position])
             own = np.flatnonzero(crops.track_of_crop == position)  # in order of frames, as the table is
             for change in find_changes(unit(base[own]), calibration):
                 changes.append((track, int(frames[own[change - 1]]), int(frames[own[change]])))
@@ -80,3 +84,12 @@ def _find_splits(work: TitleWork, crops: TitleCrops, views: Callable[[], CachedV
         return SPLITS.empty_table()
     known = store.read_table("tracks/tracks.parquet", ["track_id"])["track_id"].to_numpy()
     return plan_splits(store.read_table("tracks/faces.parquet"), changes, int(known.max()) + 1)
+
+
+def given_tracks(store: Store, crops: TitleCrops) -> np.ndarray:
+    """Which of the title's tracks a user gave, (tracks,) bool: those are whom he says, and are not cut."""
+    videos = store.read_table("tracks/crops.parquet", ["video"])["video"].to_numpy(zero_copy_only=False)[crops.rows]
+    given = {video: is_given(store, slug(video)) for video in set(videos)}
+    found = np.zeros(len(crops.track_id), bool)
+    found[crops.track_of_crop] = [given[video] for video in videos]
+    return found

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vcn_ray.config import Options
+from vcn_ray.inputs.titles import slug
 from vcn_ray.pipeline.memory import (
     VIEWS_MEMORY_BYTES,
     adapt_memory_bytes,
@@ -108,11 +109,13 @@ class VideoClusterNet(Stages):
         import cv2
 
         from vcn_ray.tracks.extract import extract_shard
+        from vcn_ray.tracks.given.stored import read_given
         from vcn_ray.tracks.shards import Shard
 
         cv2.setNumThreads(1)
         shard = Shard(task.first_frame, task.end_frame, task.starts)
-        found = extract_shard(info, shard, self._face_models().pack(options), options.tracks, on_progress=on_frames)
+        pack, given = self._face_models().pack(options), read_given(store, slug(info.name))
+        found = extract_shard(info, shard, pack, options.tracks, on_progress=on_frames, given=given)
         for name, schema in _SHARD_TABLES.items():
             store.write_table(f"{task.step}/{name}.parquet", getattr(found, name), schema)
         return dict(found.stats)
@@ -124,18 +127,22 @@ class VideoClusterNet(Stages):
         from vcn_ray.pipeline.forgotten_tracks import CROPS_PER_ROW_GROUP, drop_forgotten, finish_removal_from_shards
         from vcn_ray.tracks.assemble import assemble_title
         from vcn_ray.tracks.extract import ShardResult
+        from vcn_ray.tracks.given.stored import clear_given, is_given
 
         def stored(step: str) -> ShardResult:
             tables = {name: store.read_table(f"{step}/{name}.parquet") for name in _SHARD_TABLES}
             return ShardResult(**tables, stats={})
 
         finish_removal_from_shards(store)
-        found = assemble_title([(info, [stored(step) for step in steps]) for info, steps in videos])
+        given = {info.name for info, _ in videos if is_given(store, slug(info.name))}
+        found = assemble_title([(info, [stored(step) for step in steps]) for info, steps in videos], given)
         counts = {name: getattr(found, name).num_rows for name in _TRACKS_TABLES}
         found = drop_forgotten(store, found, {info.name: info.fingerprint for info, _ in videos})
         for name, schema in _TRACKS_TABLES.items():
             in_groups = CROPS_PER_ROW_GROUP if name == "crops" else None
             store.write_table(f"tracks/{name}.parquet", getattr(found, name), schema, rows_per_group=in_groups)
+        for name in given:
+            clear_given(store, slug(name))
         return counts
 
     def view_chunks(self, store: Store, options: Options, device: str) -> list[str]:

@@ -255,6 +255,8 @@ def _changed(look: _Look, device: str) -> str:
     changes += [f"{name} was {before.get(name)}, is {now[name]}" for name in _SHOWN if before.get(name) != now[name]]
     if before.get("videos") != now["videos"]:
         changes.append("its videos have changed")
+    if before.get("tracks") != now.get("tracks"):
+        changes.append("the tracks that are given for it have changed")
     if before.get("corrections") != now.get("corrections"):
         changes.append("people have corrected its tracks")
     return "; ".join(changes) or "--from or --to, or vcn_ray, has changed"

@@ -211,6 +211,8 @@ class SeasonRun:
                 state.store_links()
                 state.store_forgotten()
                 shards = state.missing_shards()
+                if shards:
+                    state.store_given()
                 state.results.delete(ERROR_LOG)
                 self._results[title].worked = True
                 missing[title] = shards

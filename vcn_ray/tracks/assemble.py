@@ -6,7 +6,7 @@ cutting into shards and any order in which these were done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +62,13 @@ class TrackNumbering:
             above += 1 + int(own.max(initial=-1))
         return cls(np.concatenate(faces), np.concatenate(crops))
 
+    @classmethod
+    def as_given(cls, shards: list[ShardResult]) -> TrackNumbering:
+        """The shards' own numbers, which are the video's where its tracks were given."""
+        faces = [np.empty(0, np.int64), *(shard.faces["track_id"].to_numpy() for shard in shards)]
+        crops = [np.empty(0, np.int64), *(shard.crops["track_id"].to_numpy() for shard in shards)]
+        return cls(np.concatenate(faces), np.concatenate(crops))
+
     def joined(self, into: Mapping[int, int]) -> TrackNumbering:
         """The tracks named in `into` are those that they go to; the others keep their numbers."""
         return TrackNumbering(
@@ -107,11 +114,14 @@ class _Video:
     tracks: pa.Table
 
 
-def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]]) -> TitleTracks:
+def assemble_title(
+    videos: list[tuple[VideoInfo, list[ShardResult]]], given: Collection[str] = frozenset()
+) -> TitleTracks:
     """Put a title together from its videos, in the order given, and their shards, in any order.
 
-    Shot and track numbers are unique in the title and start at 0. Raises `InputError` where two videos bear one name,
-    since the tables tell videos apart by name.
+    Shot and track numbers are unique in the title and start at 0. The tracks of videos that are named in `given` stay
+    as they came, and where those are all of the title's and no number is there twice, they keep their numbers, too.
+    Raises `InputError` where two videos bear one name, since the tables tell videos apart by name.
     """
     names = [info.name for info, _ in videos]
     for name in names:
@@ -119,8 +129,11 @@ def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]]) -> TitleTr
             raise InputError(f"two videos of one title are named {name}; rename one or make them titles of their own")
     parts: list[_Video] = []
     first_shot = first_track = 0
+    keeps_numbers = _differ([shards for _, shards in videos]) if all(name in given for name in names) else False
     for info, shards in videos:
-        part = _assemble_video(info, shards, first_shot, first_track)
+        part = _assemble_video(
+            info, shards, first_shot, first_track, given=info.name in given, keeps_numbers=keeps_numbers
+        )
         first_shot += part.shots.num_rows
         first_track += part.tracks.num_rows
         parts.append(part)
@@ -136,16 +149,40 @@ def assemble_title(videos: list[tuple[VideoInfo, list[ShardResult]]]) -> TitleTr
     )
 
 
+def _differ(videos: list[list[ShardResult]]) -> bool:
+    """Whether no number is that of tracks of two videos."""
+    seen: set[int] = set()
+    for shards in videos:
+        own = set(TrackNumbering.as_given(shards).faces.tolist())
+        if seen & own:
+            return False
+        seen |= own
+    return True
+
+
 def _concat(tables: list[pa.Table], schema: pa.Schema) -> pa.Table:
     # Cast, since shards may be there from a version that wrote landmarks as lists of fixed size.
     return pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)]).combine_chunks()
 
 
-def _assemble_video(info: VideoInfo, shards: list[ShardResult], first_shot: int, first_track: int) -> _Video:
+def _assemble_video(
+    info: VideoInfo,
+    shards: list[ShardResult],
+    first_shot: int,
+    first_track: int,
+    *,
+    given: bool = False,
+    keeps_numbers: bool = False,
+) -> _Video:
     shards = sorted((s for s in shards if s.shots.num_rows), key=lambda s: int(s.shots["first_frame"].to_numpy()[0]))
     faces = _concat([s.faces for s in shards], schemas.STAGE1_FACES)
     crops = _concat([s.crops for s in shards], schemas.CROPS)
     found = _Found(faces, crops, _concat([s.shots for s in shards], schemas.SHOTS), boxes_of(faces))
+    if given:
+        numbering = TrackNumbering.as_given(shards)
+        if not keeps_numbers:
+            numbering = numbering.counted(found.by_place, first_track)
+        return _number_for_title(info, found, numbering, first_shot)
     numbering = TrackNumbering.of_shards(shards)
     numbering = numbering.joined(_continued(found, numbering.faces, info.fps))
     # Counted before duplicates are looked for, so that equals are told apart by their content alone.

@@ -18,8 +18,9 @@ from vcn_ray import schemas
 from vcn_ray.config import TrackOptions
 from vcn_ray.models.packs import FacePack
 from vcn_ray.tracks.decode import read_frames
+from vcn_ray.tracks.given.finder import GivenFaces, GivenFinder
 from vcn_ray.tracks.shards import Shard
-from vcn_ray.tracks.shotfaces import FaceFinder, Lens, ShotRows
+from vcn_ray.tracks.shotfaces import FaceFinder, Lens, ShotFaces, ShotRows
 from vcn_ray.tracks.shots import Boundary, BoundaryFinder, Thumbnailer, context_frames
 from vcn_ray.tracks.video_info import VideoInfo
 
@@ -48,20 +49,22 @@ def extract_shard(
     options: TrackOptions,
     on_progress: Callable[[int], None] | None = None,
     decoder_threads: int = 1,
+    given: GivenFaces | None = None,
 ) -> ShardResult:
     """Faces, tracks and crops of the shots that begin in the shard.
 
     Decodes from a little before the shard to the end of the last shot that begins in it. `on_progress` is called with
-    the number of frames done since the call before; over all shards of a video they add up to its frames.
+    the number of frames done since the call before; over all shards of a video they add up to its frames. Where the
+    video's faces are `given`, none are looked for, and tracks have the numbers that they are given with.
     """
     times = ("seconds", "seconds_decode", "seconds_detect", "seconds_align")
     names = ("frames_decoded", "frames_detected", "bytes_read", *times)
     stats = dict.fromkeys(names, 0.0)
     begun = time.perf_counter()
-    rows = ShotRows(info)
+    rows = ShotRows(info, keeps_numbers=given is not None)
     progress = _Progress(on_progress)
     lens: Lens | None = None
-    finder: FaceFinder | None = None
+    finder: ShotFaces | None = None
     for number, frame, boundary in _judged_frames(info, shard, options, stats, decoder_threads):
         if boundary is not None:
             if finder is not None:
@@ -72,7 +75,11 @@ def extract_shard(
                 break
             rows.begin_shot(number, boundary.transition)
             lens = lens or Lens(info, pack, options)
-            finder = FaceFinder(info, lens, options, stats, blended_until=number + boundary.blended_after)
+            blended_until = number + boundary.blended_after
+            if given is not None:
+                finder = GivenFinder(info, lens, options, stats, blended_until, given, number)
+            else:
+                finder = FaceFinder(info, lens, options, stats, blended_until)
         if finder is not None and frame is not None:
             finder.see(number, frame)
         if shard.first_frame <= number < shard.end_frame:

@@ -20,6 +20,7 @@ TOO_UNSURE = "too unsure"
 CUT_OFF = "cut off by the picture's edge"
 BLENDED = "seen through another shot"
 INTERPOLATED = "between two detections"
+WITHOUT_LANDMARKS = "without landmarks in their boxes"
 
 _SHARPNESS_SIDE_PX = 32
 _INSIDE_SHARE = 0.6

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from vcn_ray.config import TrackOptions
 from vcn_ray.models.detection import Detections, FaceDetector
+from vcn_ray.models.landmarks import LandmarkFinder
 from vcn_ray.models.packs import FacePack
 from vcn_ray.tracks.crops import Crop, CropSampler, Cutout, UncutFace, surroundings
 from vcn_ray.tracks.decode import Picture, Region
@@ -21,6 +24,8 @@ from vcn_ray.tracks.video_info import VideoInfo
 #: Of faces of a shot that wait uncut; further ones are cut out at once, which takes more time and less room.
 _MAX_WAITING_BYTES = 64_000_000
 
+#: A face's box (x, y, w, h) and landmarks (5, 2).
+Place = tuple[np.ndarray, np.ndarray]
 
 #: Detections a second of film at `detect_every_frames: auto`.
 _DETECTIONS_PER_S = 12.5
@@ -50,68 +55,67 @@ class Lens:
     """What looks at the frames of a video: the detector and the two picture sizes; made once per shard."""
 
     def __init__(self, info: VideoInfo, pack: FacePack, options: TrackOptions):
-        self.detector: FaceDetector = pack.detector(KEEP_SCORE, options.detector)
+        self._pack, self._options = pack, options
         self.landmarks = pack.landmark_finder(options.landmarks)
         self.small = Picture(info, options.detect_max_side_px)
         self.full = Picture(info)
         self.full_scale = np.concatenate([self.full.scale, self.full.scale])  # of boxes
         self.same_size = self.full.bgr_size == self.small.bgr_size
 
+    @cached_property
+    def detector(self) -> FaceDetector:
+        """What finds faces in a whole picture; nobody may need it."""
+        return self._pack.detector(KEEP_SCORE, self._options.detector)
 
-class FaceFinder:
-    """Finds and follows the faces of one shot; feed its frames in order with `see`."""
+    @cached_property
+    def landmarks_in_box(self) -> LandmarkFinder:
+        """What finds the landmarks of a face of which there is but a box: the pack's finder, else its detector."""
+        return self.landmarks or LandmarkFinder(self._pack.detector(LandmarkFinder.MIN_SCORE))
 
-    def __init__(
-        self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float], blended_until: int = 0
-    ):
+
+class ShotFaces:
+    """The faces of one shot, judged and sampled as its frames pass; where they come from is a subclass's own."""
+
+    def __init__(self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float], blended_until: int):
         self._info = info
         self._lens = lens
         self._options = options
         self._stats = stats
-        self._detect_every_frames = detect_every_frames(info, options)
-        self._tracker = ShotTracker(info.fps, self._detect_every_frames)
         self._samplers: dict[int, CropSampler] = {}
         self._faces: list[Face] = []
-        self._first_frame: int | None = None
         self._blended_until = blended_until
         self._blended_from: int | None = None
 
     def see(self, number: int, frame: Any) -> None:
-        """Search a frame for faces, unless `detect_every_frames` passes it over."""
-        if self._first_frame is None:
-            self._first_frame = number
-        if (number - self._first_frame) % self._detect_every_frames:
-            return
-        lens = self._lens
-        begun = time.perf_counter()
-        picture = lens.small.bgr(frame)
-        found = lens.detector.detect(picture)
-        self._stats["seconds_detect"] += time.perf_counter() - begun
-        self._stats["frames_detected"] += 1
-        scale = np.concatenate([lens.small.scale, lens.small.scale])
-        inside = Detections(found.boxes / scale, found.scores, found.landmarks / lens.small.scale)
-        tracks = self._tracker.update(inside, self._info.time_s(number))
-        whole: np.ndarray | None = picture if lens.same_size else None
-        for n, track in enumerate(tracks):
-            sharp = sharpness(picture, found.boxes[n])
-            score = float(inside.scores[n])
-            size = (self._info.width_px, self._info.height_px)
-            verdict = judge_face(inside.boxes[n], score, sharp, size, self._options)
-            if number < self._blended_until:
-                verdict = BLENDED
-            self._faces.append(Face(number, inside.boxes[n], score, inside.landmarks[n], sharp, verdict, track))
-            if track is None or verdict is not None:
-                continue
-            sampler = self._sampler(track, number)
-            if sampler.wants(number):
-                place = inside.boxes[n] * lens.full_scale, inside.landmarks[n] * lens.full.scale
-                region = None if whole is not None else self._region(frame, place[0])
-                if region is not None:
-                    sampler.add(UncutFace(number, score, sharp, region, *place))
-                    continue
-                if whole is None:
-                    whole = lens.full.bgr(frame)
-                sampler.add(Cutout.of(number, score, sharp, whole, *place))
+        """Take in a frame of the shot; frames come in order."""
+        raise NotImplementedError
+
+    def faces(self) -> list[Face]:
+        """All faces in order of frames."""
+        raise NotImplementedError
+
+    def crops(self) -> dict[int, list[Crop]]:
+        """The crops of each track."""
+        return self._crops_of(self._samplers)
+
+    def _crops_of(self, tracks: Container[int]) -> dict[int, list[Crop]]:
+        chosen = sorted(track for track in self._samplers if track in tracks)
+        return {track: self._samplers[track].chosen(self._blended_from) for track in chosen}
+
+    def blended_from(self, frame: int) -> None:
+        """Tell that from this frame on the next shot shows through."""
+        self._blended_from = frame
+
+    def _judge(self, number: int, box: np.ndarray, score: float, sharp: float) -> str | None:
+        verdict = judge_face(box, score, sharp, (self._info.width_px, self._info.height_px), self._options)
+        return BLENDED if number < self._blended_until else verdict
+
+    def _uncut(
+        self, number: int, frame: Any, whole: np.ndarray | None, score: float, sharp: float, place: Place
+    ) -> UncutFace | None:
+        """A face that is cut out of its frame later; None where it has to be now. place: in pixels of the picture."""
+        region = None if whole is not None else self._region(frame, place[0])
+        return None if region is None else UncutFace(number, score, sharp, region, *place)
 
     def _region(self, frame: Any, box: np.ndarray) -> Region | None:
         """What a face is to be cut out of later, None where it has to be now."""
@@ -133,9 +137,60 @@ class FaceFinder:
         self._stats["seconds_align"] += time.perf_counter() - begun
         return crop
 
-    def blended_from(self, frame: int) -> None:
-        """Tell that from this frame on the next shot shows through."""
-        self._blended_from = frame
+    def _with_blends(self, faces: list[Face]) -> list[Face]:
+        """The faces, those judged anew that are seen through another shot; in order of frames."""
+        end = self._blended_from
+        faces = [
+            replace(f, verdict=BLENDED) if f.frame < self._blended_until or (end is not None and f.frame >= end) else f
+            for f in faces
+        ]
+        return sorted(faces, key=lambda f: (f.frame, float(f.box[0]), float(f.box[1])))
+
+
+class FaceFinder(ShotFaces):
+    """Finds and follows the faces of one shot; feed its frames in order with `see`."""
+
+    def __init__(
+        self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float], blended_until: int = 0
+    ):
+        super().__init__(info, lens, options, stats, blended_until)
+        self._detect_every_frames = detect_every_frames(info, options)
+        self._tracker = ShotTracker(info.fps, self._detect_every_frames)
+        self._first_frame: int | None = None
+
+    def see(self, number: int, frame: Any) -> None:
+        """Search a frame for faces, unless `detect_every_frames` passes it over."""
+        if self._first_frame is None:
+            self._first_frame = number
+        if (number - self._first_frame) % self._detect_every_frames:
+            return
+        lens = self._lens
+        begun = time.perf_counter()
+        picture = lens.small.bgr(frame)
+        found = lens.detector.detect(picture)
+        self._stats["seconds_detect"] += time.perf_counter() - begun
+        self._stats["frames_detected"] += 1
+        scale = np.concatenate([lens.small.scale, lens.small.scale])
+        inside = Detections(found.boxes / scale, found.scores, found.landmarks / lens.small.scale)
+        tracks = self._tracker.update(inside, self._info.time_s(number))
+        whole: np.ndarray | None = picture if lens.same_size else None
+        for n, track in enumerate(tracks):
+            sharp = sharpness(picture, found.boxes[n])
+            score = float(inside.scores[n])
+            verdict = self._judge(number, inside.boxes[n], score, sharp)
+            self._faces.append(Face(number, inside.boxes[n], score, inside.landmarks[n], sharp, verdict, track))
+            if track is None or verdict is not None:
+                continue
+            sampler = self._sampler(track, number)
+            if sampler.wants(number):
+                place = inside.boxes[n] * lens.full_scale, inside.landmarks[n] * lens.full.scale
+                uncut = self._uncut(number, frame, whole, score, sharp, place)
+                if uncut is not None:
+                    sampler.add(uncut)
+                    continue
+                if whole is None:
+                    whole = lens.full.bgr(frame)
+                sampler.add(Cutout.of(number, score, sharp, whole, *place))
 
     def faces(self) -> list[Face]:
         """All faces in order of frames; tracks that did not last are taken from theirs, gaps of stride are filled."""
@@ -144,20 +199,11 @@ class FaceFinder:
         every = self._detect_every_frames
         if every > 1:
             faces += _between(faces, every)
-        end = self._blended_from
-        faces = [
-            replace(f, verdict=BLENDED) if f.frame < self._blended_until or (end is not None and f.frame >= end) else f
-            for f in faces
-        ]
-        return sorted(faces, key=lambda f: (f.frame, float(f.box[0]), float(f.box[1])))
+        return self._with_blends(faces)
 
     def crops(self) -> dict[int, list[Crop]]:
         """The crops of each track that lasted."""
-        return {
-            track: self._samplers[track].chosen(self._blended_from)
-            for track in sorted(self._samplers)
-            if track in self._tracker.confirmed
-        }
+        return self._crops_of(self._tracker.confirmed)
 
 
 def _between(faces: list[Face], every: int) -> list[Face]:
@@ -179,10 +225,14 @@ def _between(faces: list[Face], every: int) -> list[Face]:
 
 
 class ShotRows:
-    """Collects the rows of a shard's tables, shots and tracks numbered within the shard."""
+    """Collects the rows of a shard's tables, shots and tracks numbered within the shard.
 
-    def __init__(self, info: VideoInfo):
+    keeps_numbers: tracks keep those that they come with, which are the video's.
+    """
+
+    def __init__(self, info: VideoInfo, *, keeps_numbers: bool = False):
         self._info = info
+        self._keeps_numbers = keeps_numbers
         self._faces: list[dict[str, Any]] = []
         self._shots: list[dict[str, Any]] = []
         self._crops: list[dict[str, Any]] = []
@@ -200,13 +250,13 @@ class ShotRows:
             }
         )
 
-    def end_shot(self, last_frame: int, finder: FaceFinder) -> None:
+    def end_shot(self, last_frame: int, finder: ShotFaces) -> None:
         """The shot that began last ends; take over what was found in it."""
         self._shots[-1]["last_frame"] = last_frame
         numbers: dict[int, int] = {}
         for face in finder.faces():
             if face.track is not None and face.track not in numbers:
-                numbers[face.track] = self._tracks + len(numbers)
+                numbers[face.track] = face.track if self._keeps_numbers else self._tracks + len(numbers)
             self._faces.append(self._face_row(face, None if face.track is None else numbers[face.track]))
         for track, crops in finder.crops().items():
             self._crops += [self._crop_row(crop, numbers[track]) for crop in crops]

@@ -1,0 +1,1 @@
+"""Faces and tracks that a user gives instead of having them looked for."""
