@@ -42,7 +42,7 @@ def test_shot_is_optional_and_a_byte_order_mark_harmless(tmp_path):
         (HEADER + "a,0,1,1,1,1,,0\n", "row 2: identity is empty"),
         (HEADER + "a,0,1,1,5,5,p,0\na,0,1,1,0,5,p,0\n", "row 3.*no area"),
         (HEADER + "a,0,nan,1,1,1,p,0\n", "no area|empty"),
-        (b"PAR1\x00\x15\x04binary", "not a CSV file.*binary"),
+        (b"PAR1\x00\x15\x04binary", "damaged Parquet file"),
         (b"\xff\xfe\x00v", "not UTF-8"),
     ],
 )

@@ -21,6 +21,7 @@ from vcn_ray.cli.printing import (
     print_outcome,
     print_packs,
     print_plan,
+    print_presence,
     printed_status,
     run_monitor,
     say,
@@ -198,7 +199,7 @@ def demo(
             )
         )
         if not outcome.failed:
-            _evaluate(out, season.ground_truth)
+            _evaluate(out, str(season.ground_truth))
             say(f"open {outcome.out.where('index.html')}")
     raise typer.Exit(exit_code(outcome))
 
@@ -207,8 +208,17 @@ def demo(
 def evaluate(
     directory: Directory,
     ground_truth: Annotated[
-        Path, typer.Option(metavar="CSV", help="Labelled faces: video, frame, x, y, w, h, identity, shot.")
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Labelled faces: a CSV of video, frame, x, y, w, h, identity, shot; or tracks with identities in any "
+            "format of docs/track-files.md; or RTTM, for who is on screen when.",
+        ),
     ],
+    min_tracks: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Leave out identities of fewer good tracks; the paper's data set has 2."),
+    ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
     s3_endpoint: S3Endpoint = None,
 ) -> None:
@@ -218,7 +228,8 @@ def evaluate(
     """
     with explained():
         use_s3_endpoint(s3_endpoint)
-        _evaluate(folder("DIR", directory), ground_truth, as_json=as_json)
+        labels = folder("--ground-truth", ground_truth)
+        _evaluate(folder("DIR", directory), labels, as_json=as_json, min_tracks=min_tracks)
 
 
 @app.command()
@@ -226,7 +237,12 @@ def export(
     directory: Directory,
     to: Annotated[
         str,
-        typer.Option("--to", metavar="FORMAT", help="csv: who is on screen when; an unknown name lists all formats."),
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="csv: who is on screen when; rttm: the same as diarisation has it; mot: boxes as the MOT challenge "
+            "has them; paper: lists of tracks, frame and box.",
+        ),
     ],
     title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
     character: Annotated[
@@ -347,13 +363,19 @@ def _run(request: Request) -> SeasonOutcome:
     return outcome
 
 
-def _evaluate(out: str, ground_truth: Path, *, as_json: bool = False) -> None:
-    """Print the figures, then bring them to the titles' pages."""
+def _evaluate(out: str, ground_truth: str, *, as_json: bool = False, min_tracks: int = 1) -> None:
+    """Print the figures, then bring them to the titles' pages; of RTTM, which has no boxes, they are printed alone."""
     import vcn_ray
+    from vcn_ray.evaluate.presence import is_turns
     from vcn_ray.season.evaluation_pages import show_evaluation
 
     result = vcn_ray.load(out)
-    evaluation = result.evaluate(ground_truth)
+    if is_turns(ground_truth):
+        if min_tracks > 1:
+            raise OptionError("--min-tracks: RTTM has no tracks; leave it out, or give tracks with identities")
+        print_presence(result.evaluate_presence(ground_truth), as_json=as_json)
+        return
+    evaluation = result.evaluate(ground_truth, min_tracks)
     print_evaluation(evaluation, as_json=as_json)
     for sentence in show_evaluation(result, evaluation):
         complain(sentence)

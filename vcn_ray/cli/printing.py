@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vcn_ray.config import OptionInfo
     from vcn_ray.curation.applying import Applied
     from vcn_ray.curation.forgetting import Forgotten
+    from vcn_ray.evaluate.presence import PresenceEvaluation
     from vcn_ray.evaluate.report import Evaluation
     from vcn_ray.monitoring.status import SeasonStatus
     from vcn_ray.season.dry_run import Plan
@@ -113,6 +114,21 @@ def print_forgotten(forgotten: Forgotten) -> None:
         f"{forgotten.who}: {forgotten.tracks} tracks forgotten; corrections.yaml keeps where they were, without face "
         "or name, so that no later run brings them back"
     )
+
+
+def print_presence(presence: PresenceEvaluation, *, as_json: bool) -> None:
+    """Who is on screen when, against RTTM."""
+    if as_json:
+        out_console.file.write(presence.json() + "\n")
+        return
+    for title, of_title in [("", presence), *presence.titles.items()]:
+        name = Text(f"On screen, against RTTM {title}".strip())
+        figures = Table("measure", "value", title=name, title_justify="left")
+        for measure, value in of_title.summary().items():
+            add_row(figures, measure, _figure(value))
+        out_console.print(figures)
+    for note in presence.notes:
+        say(f"note: {note}")
 
 
 def print_evaluation(evaluation: Evaluation, *, as_json: bool) -> None:

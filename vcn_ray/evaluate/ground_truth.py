@@ -1,14 +1,15 @@
-"""Ground truth: reading the CSV, and telling which identity each track shows.
+"""Ground truth: reading it, and telling which identity each track shows.
 
 The CSV has a row per labelled face: video (file name), frame (0-based rank in display order), x, y, w, h (pixels of
-the frame as displayed, top-left corner), identity, and optionally shot. Faces without a label may be left out.
+the frame as displayed, top-left corner), identity, and optionally shot. Faces without a label may be left out. Files of
+tracks in any format of `track_files`, with identities, are ground truth, too; a track there is what a shot is here.
 """
 
 from __future__ import annotations
 
 import io
-import ntpath
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from vcn_ray.errors import InputError
+from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.track_files.content import TrackFile, file_name, find_video
+from vcn_ray.track_files.reading import is_csv_of_labels, read_track_file
 
 #: A detected face and a labelled one are the same face from this intersection over union on.
 MIN_IOU = 0.3
@@ -46,7 +50,22 @@ class GroundTruth:
 
     def of_videos(self, videos: set[str]) -> GroundTruth:
         """The labels of these videos alone."""
-        keep = np.fromiter((v in videos for v in self.video), dtype=bool, count=len(self))
+        return self.of_rows(np.fromiter((v in videos for v in self.video), dtype=bool, count=len(self)))
+
+    def named_as(self, videos: Collection[str]) -> GroundTruth:
+        """The labels with the run's names of their videos.
+
+        Labels may say a name without its ending, or none: then they are of the one video that there is.
+        """
+        names = {}
+        for name in set(self.video):
+            known = [own for own in videos if find_video(own, [name]) == name]
+            only = next(iter(videos)) if not name and len(videos) == 1 else name
+            names[name] = known[0] if len(known) == 1 and name not in videos else only
+        return replace(self, video=_objects([names[name] for name in self.video]))
+
+    def of_rows(self, keep: np.ndarray) -> GroundTruth:
+        """The labels where `keep`, (n,) bool."""
         return GroundTruth(self.video[keep], self.frame[keep], self.boxes[keep], self.identity[keep], self.shot[keep])
 
 
@@ -69,12 +88,43 @@ class TrackMatches:
 
 
 def read_ground_truth(path: str | Path) -> GroundTruth:
-    """Read a ground-truth CSV.
+    """Read ground truth: a CSV of labelled faces, or whatever `track_files` reads that has identities.
 
     Raises `InputError` with the file's name and the remedy: no such file, empty, not a CSV, a column missing, a value
     that is no number, a box without area, a face without identity.
     """
-    path = Path(path)
+    if is_object_url(str(path)) or not _is_csv_of_labels(Path(path)):
+        return _of_tracks(read_track_file(str(path)))
+    return _read_labels(Path(path))
+
+
+def _is_csv_of_labels(path: Path) -> bool:
+    """Whether a file is to be read as a CSV of labelled faces: also where it is none, to say what is wrong with it."""
+    if path.is_dir():
+        return False
+    try:
+        return is_csv_of_labels(path.read_bytes())
+    except OSError:
+        return True
+
+
+def _of_tracks(file: TrackFile) -> GroundTruth:
+    """The labelled faces of a file of tracks, whose tracks stand for shots; `InputError` where nobody is labelled."""
+    faces = file.faces.filter(file.faces["identity"].is_valid())
+    if not faces.num_rows:
+        raise InputError(f"{file.source}: it says of no track who it shows; a ground truth needs identities")
+    boxes = np.stack([faces[name].to_numpy() for name in "xywh"], axis=1)
+    videos = ["" if name is None else file_name(name) for name in faces["video"].to_pylist()]
+    return GroundTruth(
+        _objects(videos),
+        faces["frame"].to_numpy(),
+        boxes,
+        _objects(faces["identity"].to_pylist()),
+        _objects(faces["track"].to_pylist()),
+    )
+
+
+def _read_labels(path: Path) -> GroundTruth:
     table = _read_csv(path)
     missing = [name for name in _TYPES if name not in table.column_names]
     if missing:
@@ -99,12 +149,6 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     return GroundTruth(
         video, table["frame"].to_numpy(), boxes, _objects(table["identity"].to_pylist()), _objects(shots)
     )
-
-
-def file_name(video: str) -> str:
-    """A video's name without folders of either kind, and without the apostrophe that our CSV puts before a formula."""
-    name = ntpath.basename(video.strip())
-    return name[1:] if name[:1] == "'" and name[1:2] in ("=", "+", "-", "@") else name
 
 
 def match_tracks(

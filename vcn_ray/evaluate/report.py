@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, match_tracks, read_ground_truth
 from vcn_ray.evaluate.metrics import cluster_scores
+from vcn_ray.evaluate.rare_identities import without_rare_identities
 from vcn_ray.evaluate.reliability import Reliability, judge
 from vcn_ray.evaluate.videos import check_videos, video_names, videos_of
 
@@ -102,8 +103,9 @@ def evaluate_run(
     ground_truth_path: str | Path,
     iteration_clusters: pa.Table | None = None,
     tracks: pa.Table | None = None,
+    min_tracks: int = 1,
 ) -> Evaluation:
-    """Measure a run's faces table against a ground-truth CSV.
+    """Measure a run's faces table against ground truth.
 
     Characters are numbered within a title. Where the faces are of several titles, an identity therefore counts once
     per title, and `titles` has each title's own figures. Where the faces have a `cast_id`, `cast` has the figures of
@@ -112,20 +114,25 @@ def evaluate_run(
     Args:
         faces: as `schemas.FACES`; title may be missing (then all is one title). Faces without a track are counted in
             `untracked_faces` and nowhere else.
-        ground_truth_path: CSV, see `read_ground_truth`.
+        ground_truth_path: a file, folder or URL, see `read_ground_truth`.
         iteration_clusters: as `schemas.ITERATION_CLUSTERS`, for the table over iterations; with a column title where
             the faces are of several titles.
         tracks: as `schemas.TRACKS`, for the reliability of their confidence; without the column, as older runs wrote
             it, there is none.
+        min_tracks: identities of fewer good tracks (those with a crop) in a title are left out, and so are their
+            tracks: neither right nor wrong. The paper's data set leaves out those of fewer than 2 (S 4).
 
     Raises `InputError` when the ground truth cannot be used, or has no video in common with the run.
     """
-    truth = read_ground_truth(ground_truth_path)
     if "title" not in faces.column_names:
         faces = faces.append_column("title", pa.array([""] * len(faces), pa.string()))
     titles = pc.unique(faces["title"]).to_pylist()
     videos = {title: videos_of(faces.filter(pc.equal(faces["title"], title))) for title in titles}
+    truth = read_ground_truth(ground_truth_path).named_as({name for names in videos.values() for name in names})
     check_videos(videos, truth, ground_truth_path)
+    left_out: list[str] = []
+    if min_tracks > 1:
+        faces, truth, left_out = without_rare_identities(faces, truth, videos, tracks, min_tracks)
     if iteration_clusters is not None and "title" not in iteration_clusters.column_names:
         if len(titles) > 1:
             raise ValueError("iteration_clusters needs a column title where the faces are of several titles")
@@ -133,6 +140,7 @@ def evaluate_run(
         iteration_clusters = iteration_clusters.append_column("title", column)
     confidence = {} if tracks is None else _confidences(tracks)
     evaluation = _evaluate(faces, truth, iteration_clusters if len(titles) < 2 else None, videos, confidence)
+    evaluation.notes.extend(left_out)
     if len(titles) < 2:
         return evaluation
     for title in titles:

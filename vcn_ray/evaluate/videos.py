@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcn_ray.errors import InputError
-from vcn_ray.evaluate.ground_truth import GroundTruth, file_name
+from vcn_ray.evaluate.ground_truth import GroundTruth
+from vcn_ray.track_files.content import file_name
 
 
 def video_names(faces: pa.Table) -> np.ndarray:

@@ -9,6 +9,9 @@ from pathlib import Path
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import write_appearances
 from vcn_ray.export.finished_season import FinishedSeason
+from vcn_ray.export.formats.mot import write_mot
+from vcn_ray.export.formats.paper import write_paper_lists
+from vcn_ray.export.formats.rttm import write_turns
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
 
@@ -18,6 +21,9 @@ Exporter = Callable[[FinishedSeason, Path], None]
 #: By format, which is also how a file's name ends.
 EXPORTERS: dict[str, Exporter] = {
     "csv": write_appearances,
+    "mot": write_mot,
+    "paper": write_paper_lists,
+    "rttm": write_turns,
 }
 
 

@@ -22,6 +22,18 @@ class _View(Protocol):
         """The table."""
 
 
+@dataclass(frozen=True)
+class VideoFacts:
+    """What an export tells of a video beside its tracks; None where the title's working data is gone."""
+
+    title: str
+    video: str
+    frames: int | None = None
+    fps: float | None = None
+    width_px: int | None = None
+    height_px: int | None = None
+
+
 class SeasonViews(Protocol):
     """A season as `season.season_result.SeasonResult` has it: the tables of a `FinishedSeason`, not read yet."""
 
@@ -36,6 +48,9 @@ class SeasonViews(Protocol):
     @property
     def clusters(self) -> _View:
         """One row per character of a title."""
+
+    def video_facts(self) -> list[VideoFacts]:
+        """Of the videos of all finished titles, in order."""
 
 
 class FinishedSeason(Protocol):
@@ -52,6 +67,10 @@ class FinishedSeason(Protocol):
     @property
     def clusters(self) -> pa.Table:
         """One row per character of a title (`schemas.SEASON_CLUSTERS`)."""
+
+    @property
+    def videos(self) -> list[VideoFacts]:
+        """The videos, in order."""
 
 
 def part_of(season: SeasonViews, title: str | None = None, character: str | None = None) -> FinishedSeason:
@@ -103,6 +122,10 @@ class _Part:
     @cached_property
     def clusters(self) -> pa.Table:
         return self._rows(self.season.clusters.to_arrow())
+
+    @cached_property
+    def videos(self) -> list[VideoFacts]:
+        return [facts for facts in self.season.video_facts() if self.title is None or facts.title == self.title]
 
     def _rows(self, table: pa.Table) -> pa.Table:
         if self.title is not None:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from vcn_ray.errors import InputError, OutputError
+from vcn_ray.evaluate.presence import PresenceEvaluation, evaluate_presence
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
 from vcn_ray.export.exporters import export_season, exporter_of, place_and_name
-from vcn_ray.export.finished_season import part_of
+from vcn_ray.export.finished_season import VideoFacts, part_of
+from vcn_ray.export.formats.by_video import tracks_by_video
+from vcn_ray.export.formats.rttm import turns_of
 from vcn_ray.export.notebook import MOST_ROWS, card
 from vcn_ray.export.render import several
+from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
 from vcn_ray.schemas import ITERATION_CLUSTERS
 from vcn_ray.season.result_cast import Character, SeasonTables
 from vcn_ray.season.result_curation import SeasonCuration
@@ -46,10 +50,21 @@ class SeasonResult(SeasonTables, SeasonCuration):
         self.__dict__.clear()
         self.__dict__.update(fresh.__dict__)
 
-    def evaluate(self, ground_truth: str | os.PathLike[str]) -> Evaluation:
-        """Measure this run against a ground-truth CSV, see `evaluate.ground_truth.read_ground_truth`."""
+    def evaluate(self, ground_truth: str | os.PathLike[str], min_tracks: int = 1) -> Evaluation:
+        """Measure this run against ground truth: a CSV of labelled faces, or a file of tracks with identities.
+
+        Args:
+            ground_truth: file, folder or URL, see `evaluate.ground_truth.read_ground_truth`.
+            min_tracks: identities of fewer good tracks in a title are left out; the paper's data set has 2.
+        """
         faces, tracks = self.faces.to_arrow(), self.tracks.to_arrow()
-        return evaluate_run(faces, os.fspath(ground_truth), self.iteration_clusters, tracks)
+        return evaluate_run(faces, os.fspath(ground_truth), self.iteration_clusters, tracks, min_tracks)
+
+    def evaluate_presence(self, rttm: str | os.PathLike[str]) -> PresenceEvaluation:
+        """Measure who is on screen when against an RTTM file, as diarisation is measured."""
+        title_of = {facts.video: facts.title for facts in self.video_facts()}
+        turns = [turn for video in tracks_by_video(part_of(self)) for turn in turns_of(video, video.facts.video)]
+        return evaluate_presence(turns, os.fspath(rttm), title_of)
 
     def export(
         self,
@@ -131,6 +146,19 @@ class SeasonResult(SeasonTables, SeasonCuration):
     def iteration_clusters(self) -> pa.Table:
         """The clustering after each iteration (`schemas.ITERATION_CLUSTERS` with the title in front)."""
         return self.store.titles_table(self._done, "iteration_clusters", ITERATION_CLUSTERS).read()
+
+    def video_facts(self) -> list[VideoFacts]:
+        """Length, rate and size of the videos of all finished titles, as far as their working data is still there."""
+        found = []
+        for title, slug in self._done.items():
+            store = Store(self.out).child("titles", slug)
+            facts = {}
+            if store.exists(f"work/{FACTS_KEY}"):
+                facts = {video["name"]: video for video in store.read_json(f"work/{FACTS_KEY}")["videos"]}
+            for name in facts or [video["video"] for video in store.read_json("title.json")["videos"]]:
+                known = {key: facts[name][key] for key in ("frames", "fps", "width_px", "height_px")} if facts else {}
+                found.append(VideoFacts(title, name, **known))
+        return found
 
     @property
     def _done(self) -> dict[str, str]:

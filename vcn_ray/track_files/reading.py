@@ -69,6 +69,17 @@ def is_rttm(text: str) -> bool:
     return re.match(r"(\s*;;.*\n|\s*\n)*\s*(SPEAKER|SPKR-INFO)\s", text) is not None
 
 
+def is_csv_of_labels(content: bytes) -> bool:
+    """Whether a file's content may be a CSV with a line of column names, or text that is nothing else either."""
+    if content[:4] == b"PAR1" or content[:6] == b"MATLAB":
+        return False
+    text = content.decode("utf-8-sig", "replace")
+    if is_rttm(text) or is_track_list(text) or _numbers_in_first_line(text) >= 5:
+        return False
+    head = text.lstrip().splitlines()[0] if text.strip() else ""
+    return not {"track_id", "cast_id"} & {name.strip().strip('"') for name in head.split(",")}
+
+
 def _read_one(url: str, content: bytes) -> TrackFile:
     if content[:4] == b"PAR1":
         return read_parquet_table(url, content)

@@ -15,7 +15,9 @@ from vcn_ray.track_files.content import TrackFile, find_video
 from vcn_ray.tracks.video_info import VideoInfo
 
 #: The given faces of one video, in order of frame and track: as `schemas.STAGE1_FACES`; score null: filled in.
-GIVEN = pa.schema([STAGE1_FACES.field(name) for name in ("frame", "x", "y", "w", "h", "score", "landmarks", "track_id")])
+GIVEN = pa.schema(
+    [STAGE1_FACES.field(name) for name in ("frame", "x", "y", "w", "h", "score", "landmarks", "track_id")]
+)
 
 _LARGEST_NUMBER = 2**31
 
@@ -128,8 +130,8 @@ def _boxes(file: TrackFile, faces: pa.Table, name: str, info: VideoInfo) -> np.n
     if outside.any():
         n = int(np.flatnonzero(outside)[0])
         raise InputError(
-            f"{file.source}: in frame {faces['frame'][n].as_py()} the box {np.round(boxes[n], 1).tolist()} lies outside "
-            f"of {name}, which has {info.width_px} x {info.height_px} pixels; boxes are x, y, w, h in pixels of the "
+            f"{file.source}: in frame {faces['frame'][n].as_py()} the box {np.round(boxes[n], 1).tolist()} lies "
+            f"outside of {name}, which has {info.width_px} x {info.height_px} pixels; boxes are x, y, w, h in pixels of the "
             "picture as displayed"
         )
     return boxes

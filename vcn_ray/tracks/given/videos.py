@@ -52,6 +52,4 @@ def place_tracks(videos: Sequence[tuple[str, VideoInfo, GivenTracks]]) -> dict[s
         for key, info, where in videos
         if not len(placed[key].faces)
     }
-    return {
-        key: replace(one, warnings=(warnings[key],) if key in warnings else ()) for key, one in placed.items()
-    }
+    return {key: replace(one, warnings=(warnings[key],) if key in warnings else ()) for key, one in placed.items()}

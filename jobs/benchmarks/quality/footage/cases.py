@@ -14,7 +14,8 @@ import pyarrow.csv as pacsv
 from jobs.benchmarks.quality.footage.seasons import Extracted
 from jobs.benchmarks.quality.footage.small_titles import Appearance, small_titles
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks
-from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name
+from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches
+from vcn_ray.track_files.content import file_name
 
 SMALL, LONG = "small titles", "long mixed"
 

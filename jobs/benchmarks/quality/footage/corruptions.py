@@ -14,8 +14,9 @@ import numpy as np
 from jobs.benchmarks.quality.footage.cases import write_labels
 from jobs.benchmarks.quality.footage.seasons import Footage, videos_digest
 from vcn_ray.errors import InputError
-from vcn_ray.evaluate.ground_truth import GroundTruth, file_name, read_ground_truth
+from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
 from vcn_ray.storage.store import digest
+from vcn_ray.track_files.content import file_name
 from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import probe_video
 from vcn_ray.tracks.video_info import VideoInfo

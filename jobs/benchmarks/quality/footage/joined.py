@@ -14,10 +14,11 @@ from jobs.benchmarks.quality.footage.seasons import Extracted, Footage, extracti
 from jobs.benchmarks.quality.footage.title_tracks import TitleTracks, load_title_views
 from vcn_ray.adapt.cache import CachedViews, concat_views
 from vcn_ray.config import Options
-from vcn_ray.evaluate.ground_truth import GroundTruth, file_name, read_ground_truth
+from vcn_ray.evaluate.ground_truth import GroundTruth, read_ground_truth
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, CROPS, SHOTS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import Store, digest
+from vcn_ray.track_files.content import file_name
 
 #: Raise it whenever a join comes out otherwise.
 _VERSION = 1

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcn_ray.adapt.cache import CachedViews
-from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, file_name, match_faces, match_tracks
+from vcn_ray.evaluate.ground_truth import GroundTruth, TrackMatches, match_faces, match_tracks
 from vcn_ray.pipeline.title_crops import choose_crops, load_views, view_chunks
 from vcn_ray.pipeline.title_work import TitleWork
 from vcn_ray.schemas import CANNOT_LINK, CROPS, STAGE1_FACES, STAGE1_TRACKS
 from vcn_ray.storage.store import digest
+from vcn_ray.track_files.content import file_name
 from vcn_ray.tracks.tracktable import track_table
 
 

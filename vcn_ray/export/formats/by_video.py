@@ -1,0 +1,77 @@
+"""A season's tracks video by video, as most formats of other programs have them: with names, paths and rates."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcn_ray.errors import OptionError
+from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason, VideoFacts, character_names
+
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class VideoTracks:
+    """The tracks of one video: faces in order of frame and track, and who each shows, None where nobody knows."""
+
+    facts: VideoFacts
+    file_name: str  # a plain one, for a file or folder of this video
+    faces: pa.Table  # `schemas.SEASON_FACES`
+    who: list[str | None]
+
+    @property
+    def rate(self) -> float | None:
+        """Frames a second; None where frames do not come at one rate: then a frame's number alone says where it is."""
+        if self.facts.fps is None:
+            return None
+        frame, time_s = self.faces["frame"].to_numpy(), self.faces["time_s"].to_numpy()
+        steady = not len(frame) or np.abs(frame / self.facts.fps - time_s).max() * self.facts.fps < 0.5
+        return self.facts.fps if steady else None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Width and height in pixels."""
+        facts = self.facts
+        return None if facts.width_px is None or facts.height_px is None else (facts.width_px, facts.height_px)
+
+
+def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
+    """The season's videos in order, each with its tracks; videos without any are left out.
+
+    Raises `OptionError` where two titles have videos of one name: these formats tell videos apart by name.
+    """
+    faces = season.faces
+    known = {(facts.title, facts.video): facts for facts in season.videos}
+    pairs = faces.group_by(["title", "video"], use_threads=False).aggregate([])
+    seen = list(zip(pairs["title"].to_pylist(), pairs["video"].to_pylist(), strict=True))
+    count = Counter(video for _, video in seen)
+    twice = next((video for video, times in count.items() if times > 1), None)
+    if twice is not None:
+        raise OptionError(f"{count[twice]} titles have a video {twice}: export one title at a time, with --title")
+    order = {pair: n for n, pair in enumerate(known)}
+    for title, video in sorted(seen, key=lambda pair: order.get(pair, len(order))):
+        own = faces.filter(pc.and_(pc.equal(faces["title"], title), pc.equal(faces["video"], video)))
+        own = own.sort_by([("frame", "ascending"), ("track_id", "ascending")])
+        who = [None if name == UNKNOWN else name for name in _names(own)]
+        yield VideoTracks(known.get((title, video), VideoFacts(title, video)), file_name_of(video), own, who)
+
+
+def file_name_of(video: str) -> str:
+    """A video's name as a plain file name; different for different videos, also where file names ignore case."""
+    if re.fullmatch(r"[a-z0-9_-][a-z0-9._-]*", video) and len(video) <= _LONGEST_NAME:
+        return video
+    readable = re.sub("[^A-Za-z0-9_-]+", "-", video).strip("-")[:_LONGEST_NAME]
+    return f"{readable}--{hashlib.sha256(video.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def _names(faces: pa.Table) -> list[str]:
+    names: list[str] = character_names(faces).to_pylist()
+    return names
