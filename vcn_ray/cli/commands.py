@@ -270,7 +270,8 @@ def export(
         exporter_of(to)  # a wrong one is told before anything is read
         season = vcn_ray.load(folder("DIR", directory))
         place, name = place_and_name(file_or_folder("--out", out or "."), f"{Path(season.out).resolve().name}.{to}")
-        say(f"wrote {export_season(part_of(season, title, character), to, place, name)}")
+        part = part_of(season, title, character, season.video_facts)
+        say(f"wrote {export_season(part, to, place, name)}")
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -49,9 +50,6 @@ class SeasonViews(Protocol):
     def clusters(self) -> _View:
         """One row per character of a title."""
 
-    def video_facts(self) -> list[VideoFacts]:
-        """Of the videos of all finished titles, in order."""
-
 
 class FinishedSeason(Protocol):
     """The tables of a season, or of a part of it, see docs/output.md."""
@@ -73,21 +71,27 @@ class FinishedSeason(Protocol):
         """The videos, in order."""
 
 
-def part_of(season: SeasonViews, title: str | None = None, character: str | None = None) -> FinishedSeason:
+def part_of(
+    season: SeasonViews,
+    title: str | None = None,
+    character: str | None = None,
+    videos: Callable[[], list[VideoFacts]] = list,
+) -> FinishedSeason:
     """The rows of a season that are of one title, of one character, or both.
 
     Args:
         season: all of it.
         title: None: all.
         character: as `character_names` gives it, or its number in the season's cast; None: all.
+        videos: tells of the videos of all titles, where a format asks; without it nothing is known of them.
 
     Raises:
         OptionError: no track is of that title or character; the message has the nearest, or those that there are.
     """
-    of_title = _Part(season, title)
+    of_title = _Part(season, title, None, videos)
     if title is not None and not of_title.tracks.num_rows:
         raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks.to_arrow()['title'])}")
-    part = _Part(season, title, character)
+    part = _Part(season, title, character, videos)
     if character is not None and not part.tracks.num_rows:
         where = "" if title is None else f" of title {title!r}"
         known = _nearest(character, character_names(of_title.tracks))
@@ -110,6 +114,7 @@ class _Part:
     season: SeasonViews
     title: str | None = None
     character: str | None = None
+    tell_videos: Callable[[], list[VideoFacts]] = list
 
     @cached_property
     def faces(self) -> pa.Table:
@@ -125,7 +130,7 @@ class _Part:
 
     @cached_property
     def videos(self) -> list[VideoFacts]:
-        return [facts for facts in self.season.video_facts() if self.title is None or facts.title == self.title]
+        return [facts for facts in self.tell_videos() if self.title is None or facts.title == self.title]
 
     def _rows(self, table: pa.Table) -> pa.Table:
         if self.title is not None:

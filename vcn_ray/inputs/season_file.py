@@ -98,8 +98,8 @@ def read_season_file(url: str) -> Season:
     if as_one:
         videos = [video for title in titles for video in title.videos]
         name = (content.name or "").strip() or _stem(url)
-        given = tuple(title.tracks_of(n) for title in titles for n in range(len(title.videos)))
-        tracks = given if any(given) else ()
+        of_videos = tuple(title.tracks_of(n) for title in titles for n in range(len(title.videos)))
+        tracks = of_videos if any(of_videos) else ()
         whole = Title(name, tuple(videos), distinct_names(videos, stems=False), tracks=tracks)
         return Season((whole,), (), content.options)
     _check_distinct(url, titles)

@@ -63,7 +63,11 @@ class SeasonResult(SeasonTables, SeasonCuration):
     def evaluate_presence(self, rttm: str | os.PathLike[str]) -> PresenceEvaluation:
         """Measure who is on screen when against an RTTM file, as diarisation is measured."""
         title_of = {facts.video: facts.title for facts in self.video_facts()}
-        turns = [turn for video in tracks_by_video(part_of(self)) for turn in turns_of(video, video.facts.video)]
+        turns = [
+            turn
+            for video in tracks_by_video(part_of(self, videos=self.video_facts))
+            for turn in turns_of(video, video.facts.video)
+        ]
         return evaluate_presence(turns, os.fspath(rttm), title_of)
 
     def export(
@@ -89,7 +93,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
         exporter_of(to)  # a wrong one is told before anything is read
         place, name = place_and_name(os.fspath(path), f"{Store(self.out).name}.{to}")
         whom = None if character is None else str(character)
-        return export_season(part_of(self, title, whom), to, place, name)
+        return export_season(part_of(self, title, whom, self.video_facts), to, place, name)
 
     def plot(
         self,

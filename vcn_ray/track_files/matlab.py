@@ -34,7 +34,10 @@ def read_matlab(source: str, content: bytes) -> TrackFile:
     missing = [name for name in (*_BOX, "frames") if name not in fields]
     if missing:
         raise InputError(f"{source}: its {_STRUCT} lack {', '.join(missing)}; they need x, y, w, h and frames")
-    frames, boxes, names, who = [], [], [], []
+    frames: list[np.ndarray] = []
+    boxes: list[np.ndarray] = []
+    names: list[str] = []
+    who: list[str | None] = []
     for n, track in enumerate(tracks):
         own = np.atleast_1d(track["frames"]).astype(np.int64)
         box = [np.atleast_1d(track[side]).astype(np.float64) for side in _BOX]

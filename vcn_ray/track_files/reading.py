@@ -41,14 +41,14 @@ def read_track_file(url: str) -> TrackFile:
     return _read_folder(url, below)
 
 
-def read_bytes(url: str) -> bytes:
-    """A file's content; `InputError` where it cannot be read or is empty."""
+def read_bytes(url: str, *, may_be_empty: bool = False) -> bytes:
+    """A file's content; `InputError` where it cannot be read, or is empty and may not be."""
     try:
         with open_source(url) as file:
             content = file.read()
     except OSError as error:
         raise InputError(f"{url}: cannot be read ({error.strerror}); check the path") from None
-    if not content.strip():
+    if not (content.strip() or may_be_empty):
         raise InputError(f"{url} is empty; tracks are given as {KINDS}")
     return content
 
@@ -139,7 +139,8 @@ def _read_folder(url: str, below: list[str]) -> TrackFile:
 
         def companion(name: str, base: str = base, sequence: str = sequence) -> str | None:
             inside = f"{sequence}/{name}".lstrip("/")
-            return text_of(f"{base}/{name}", read_bytes(f"{base}/{name}")) if inside in below else None
+            url = f"{base}/{name}"
+            return text_of(url, read_bytes(url, may_be_empty=True)) if inside in below else None
 
         text = text_of(f"{base}/{GT_KEY}", read_bytes(f"{base}/{GT_KEY}"))
         name = source_name(base) if sequence else None

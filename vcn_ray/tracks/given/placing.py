@@ -62,7 +62,9 @@ def given_faces(file: TrackFile, video: str, info: VideoInfo, fps: float | None 
         },
         schema=GIVEN,
     )
-    return _filled(table, _gap(frame, where, track)).sort_by([("frame", "ascending"), ("track_id", "ascending")])
+    return _filled(table, _gap(frame, where, track, info.fps)).sort_by(
+        [("frame", "ascending"), ("track_id", "ascending")]
+    )
 
 
 def content_digest(table: pa.Table) -> str:
@@ -131,8 +133,8 @@ def _boxes(file: TrackFile, faces: pa.Table, name: str, info: VideoInfo) -> np.n
         n = int(np.flatnonzero(outside)[0])
         raise InputError(
             f"{file.source}: in frame {faces['frame'][n].as_py()} the box {np.round(boxes[n], 1).tolist()} lies "
-            f"outside of {name}, which has {info.width_px} x {info.height_px} pixels; boxes are x, y, w, h in pixels of the "
-            "picture as displayed"
+            f"outside of {name}, which has {info.width_px} x {info.height_px} pixels; boxes are x, y, w, h in pixels "
+            "of the picture as displayed"
         )
     return boxes
 
@@ -151,17 +153,23 @@ def _numbers(labels: np.ndarray, track: np.ndarray, where: np.ndarray, boxes: np
     return ranks[track]
 
 
-def _gap(frame: np.ndarray, where: np.ndarray, track: np.ndarray) -> int:
-    """The most frames of the video from one box of a track to the next that is still the file's own spacing."""
+def _gap(frame: np.ndarray, where: np.ndarray, track: np.ndarray, fps: float) -> int:
+    """The most frames of the video from one box of a track to the next that is still the file's own spacing.
+
+    That is how most boxes follow one another, if by no more than a second; 1 where it has none.
+    """
     order = np.lexsort((frame, track))
     steps = np.diff(frame[order])[np.diff(track[order]) == 0]
     if not len(steps):
         return 1
     values, counts = np.unique(steps, return_counts=True)
+    if 2 * counts.max() <= len(steps):
+        return 1
     spacing = int(values[counts.argmax()])
     span = int(frame.max() - frame.min())
     ratio = (int(where.max()) - int(where.min())) / span if span else 1.0
-    return max(1, math.ceil(spacing * ratio - 0.01))
+    gap = math.ceil(spacing * ratio - 0.01)
+    return gap if gap <= fps else 1
 
 
 def _filled(table: pa.Table, gap: int) -> pa.Table:
