@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vcn_ray.execution.base import Executor
     from vcn_ray.inputs.titles import Season
     from vcn_ray.monitoring.status import SeasonStatus
+    from vcn_ray.pipeline.stages import Stages
     from vcn_ray.season.dry_run import Plan
     from vcn_ray.season.season_result import SeasonResult
 
@@ -37,6 +38,7 @@ def run(
     *,
     tracks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     tracks_fps: float | None = None,
+    features: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     from_s: float = 0.0,
     to_s: float | None = None,
     local: bool = False,
@@ -53,6 +55,7 @@ def run(
         tracks: files of tracks, where those are given and faces are not looked for: one for all titles, or one a title
             in order; docs/track-files.md has the formats.
         tracks_fps: frames a second that they were made for; None: what they say themselves, else those of the video.
+        features: files of embeddings in place of `videos`, which are then empty; clustered, not adapted.
         from_s: leave out what comes before, in seconds of each video.
         to_s: leave out what comes after.
         local: do everything in this process, for debugging; as ``executor="local"``.
@@ -76,7 +79,16 @@ def run(
         raise OptionError("local and executor both say who does the work: give one")
     given = "local" if local else executor or "ray"
     worker = make_executor(given) if isinstance(given, str) else given
-    season, for_all, own = _asked_for(videos, title, options, tracks, tracks_fps)
+    stages: Stages | None = None
+    if features:
+        from vcn_ray.pipeline.features.stages import FeatureStages
+
+        if tracks or not isinstance(videos, Sequence) or len(videos):
+            raise OptionError("features stand in place of videos and their tracks: give [] and no tracks")
+        season, for_all, own = _of_features(features, title, options)
+        stages = FeatureStages(tracks_fps)
+    else:
+        season, for_all, own = _asked_for(videos, title, options, tracks, tracks_fps)
     if gallery is not None:
         from vcn_ray.curation.galleries import check_gallery
 
@@ -87,6 +99,7 @@ def run(
         for_all,
         part=TimeRange(from_s, to_s),
         executor=worker,
+        stages=stages,
         title_options=own,
     )
     result = load(out)
@@ -176,3 +189,19 @@ def _asked_for(
     if season.settings or any(own.settings for own in season.titles):
         raise OptionError("options of a season file go under those given: give these as a mapping, name to value")
     return season, options, {}
+
+
+def _of_features(
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    title: str | None,
+    options: Options | Mapping[str, Any] | None,
+) -> tuple[Season, Options, dict[str, Options]]:
+    """As `_asked_for`, of files of embeddings."""
+    from vcn_ray.config import Options
+    from vcn_ray.inputs.features import find_features
+    from vcn_ray.pipeline.features.stages import feature_options
+
+    given = [files] if isinstance(files, str | os.PathLike) else list(files)
+    season = find_features(given, title)
+    for_all = options if isinstance(options, Options) else season.options(given=dict(options or {}))[0]
+    return season, feature_options(for_all), {}

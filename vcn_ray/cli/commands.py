@@ -62,13 +62,13 @@ app = typer.Typer(
 
 @app.command()
 def run(
+    out: Out,
     videos: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="VIDEO...", help="Video files, folders of videos, patterns, s3:// URLs, or one season.yaml."
         ),
-    ],
-    out: Out,
+    ] = None,
     title: Annotated[
         str | None,
         typer.Option(
@@ -95,7 +95,17 @@ def run(
     ] = None,
     tracks_fps: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Frames a second that --tracks counts in.  [default: its own, or the video's]"),
+        typer.Option(
+            metavar="N", help="Frames a second that --tracks or --features counts in.  [default: its own, the video's]"
+        ),
+    ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Embeddings of crops in place of videos: Parquet or npz of embedding and track; a title a file. They "
+            "are clustered, not adapted.",
+        ),
     ] = None,
     from_: Annotated[
         str, typer.Option("--from", metavar="TIME", help="Leave out what comes before: 90, 1:30 or 00:01:30.")
@@ -148,7 +158,7 @@ def run(
     with explained(out):
         use_s3_endpoint(s3_endpoint)
         request = Request(
-            videos=list(videos),
+            videos=list(videos or []),
             out=out,
             title=title,
             config=read_config(config) if config is not None else {},
@@ -157,6 +167,7 @@ def run(
             executor=executor_name(executor, local),
             tracks=[folder("--tracks", one) for one in tracks or []],
             tracks_fps=tracks_fps,
+            features=[folder("--features", one) for one in features or []],
         )
         if gallery is not None:
             from vcn_ray.curation.galleries import check_gallery

@@ -25,6 +25,7 @@ class Request:
     executor: str = "ray"
     tracks: list[str] = field(default_factory=list)
     tracks_fps: float | None = None
+    features: list[str] = field(default_factory=list)
 
     def arguments(self) -> dict[str, Any]:
         """Of `run_season` and `plan_season`. Complains about inputs that are no video."""
@@ -32,6 +33,10 @@ class Request:
         from vcn_ray.inputs.titles import TimeRange
         from vcn_ray.storage.store import Store
 
+        if self.features:
+            return self._of_features()
+        if not self.videos:
+            raise InputError("no video was given: name video files or folders, or --features")
         season = find_season(self.videos, self.title, self.tracks, self.tracks_fps)
         options, own = season.options(self.config, self.given)
         for _, sentence in season.refused:
@@ -42,6 +47,25 @@ class Request:
             "out": store,
             "options": options,
             "title_options": own,
+            "part": TimeRange(*self.part),
+        }
+
+    def _of_features(self) -> dict[str, Any]:
+        """As `arguments`, where embeddings are given in place of videos."""
+        from vcn_ray.inputs.features import find_features
+        from vcn_ray.inputs.titles import TimeRange
+        from vcn_ray.pipeline.features.stages import FeatureStages, feature_options
+        from vcn_ray.storage.store import Store
+
+        if self.videos or self.tracks:
+            raise OptionError("--features stand in place of videos and their tracks: leave those out")
+        season = find_features(self.features, self.title)
+        options, _ = season.options(self.config, self.given)
+        return {
+            "season": season,
+            "out": Store(folder("--out", self.out)),
+            "options": feature_options(options),
+            "stages": FeatureStages(self.tracks_fps),
             "part": TimeRange(*self.part),
         }
 

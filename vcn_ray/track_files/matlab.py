@@ -27,8 +27,8 @@ def read_matlab(source: str, content: bytes) -> TrackFile:
     except Exception as error:  # of whatever a damaged file makes of scipy's reader
         raise InputError(f"{source}: this MATLAB file cannot be read ({error}); save it with -v7") from None
     if _STRUCT not in found:
-        names = ", ".join(name for name in found if not name.startswith("__"))
-        raise InputError(f"{source}: it has no struct {_STRUCT}; it holds: {names or 'nothing'}")
+        held = ", ".join(name for name in found if not name.startswith("__"))
+        raise InputError(f"{source}: it has no struct {_STRUCT}; it holds: {held or 'nothing'}")
     tracks = np.atleast_1d(found[_STRUCT])
     fields = tracks.dtype.names or ()
     missing = [name for name in (*_BOX, "frames") if name not in fields]

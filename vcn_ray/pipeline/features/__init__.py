@@ -1,0 +1,1 @@
+"""A title of which there are embeddings alone: no video, no pictures."""
