@@ -56,7 +56,7 @@ def test_unusable_files_are_named_with_the_reason(tmp_path, content, sentence):
 def test_missing_file_and_folder_are_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_ground_truth(tmp_path / "nowhere.csv")
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="no file in it holds tracks"):
         read_ground_truth(tmp_path)
 
 

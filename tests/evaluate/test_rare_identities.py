@@ -11,6 +11,7 @@ from vcn_ray.errors import InputError
 from vcn_ray.evaluate.ground_truth import read_ground_truth
 from vcn_ray.evaluate.report import evaluate_run
 from vcn_ray.schemas import FACES, TRACKS
+from vcn_ray.storage.store import Store
 from vcn_ray.track_files.mot import write_mot_sequence
 from vcn_ray.track_files.track_lists import write_track_lists
 
@@ -74,6 +75,16 @@ def test_lists_and_mot_give_the_figures_of_the_csv(tmp_path: Path, named: str) -
     write_mot_sequence(tmp_path / "mot" / "seq", mot, {"name": named})
     for given in (_lists(tmp_path / "a.txt", named), tmp_path / "mot"):
         assert evaluate_run(faces, given, None, tracks).summary() == expected
+
+
+def test_from_a_bucket(tmp_path: Path, s3_bucket: str) -> None:
+    faces, tracks = _run()
+    store = Store(s3_bucket)
+    store.write_bytes("a.csv", b"video,frame,x,y,w,h,identity\na.mp4,0,5,5,9,9,Anna\n")
+    store.write_bytes("lists/a.txt", _lists(tmp_path / "a.txt").read_bytes())
+    assert evaluate_run(faces, f"{s3_bucket}/a.csv").identities == 1
+    for url in (f"{s3_bucket}/lists", f"{s3_bucket}/lists/a.txt"):
+        assert evaluate_run(faces, url, None, tracks).identities == 3
 
 
 def test_a_file_that_names_no_video_is_of_the_only_one(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ import pyarrow.csv as pacsv
 
 from vcn_ray.errors import InputError
 from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.storage.sources import list_sources
 from vcn_ray.track_files.content import TrackFile, file_name, find_video
-from vcn_ray.track_files.reading import is_csv_of_labels, read_track_file
+from vcn_ray.track_files.reading import is_csv_of_labels, read_bytes, read_track_file
 
 #: A detected face and a labelled one are the same face from this intersection over union on.
 MIN_IOU = 0.3
@@ -93,17 +94,19 @@ def read_ground_truth(path: str | Path) -> GroundTruth:
     Raises `InputError` with the file's name and the remedy: no such file, empty, not a CSV, a column missing, a value
     that is no number, a box without area, a face without identity.
     """
-    if is_object_url(str(path)) or not _is_csv_of_labels(Path(path)):
-        return _of_tracks(read_track_file(str(path)))
-    return _read_labels(Path(path))
+    if _is_csv_of_labels(path):
+        return _read_labels(path)
+    return _of_tracks(read_track_file(str(path)))
 
 
-def _is_csv_of_labels(path: Path) -> bool:
+def _is_csv_of_labels(path: str | Path) -> bool:
     """Whether a file is to be read as a CSV of labelled faces: also where it is none, to say what is wrong with it."""
-    if path.is_dir():
+    if is_object_url(str(path)):
+        return list_sources(str(path)) == [str(path)] and is_csv_of_labels(read_bytes(str(path)))
+    if Path(path).is_dir():
         return False
     try:
-        return is_csv_of_labels(path.read_bytes())
+        return is_csv_of_labels(Path(path).read_bytes())
     except OSError:
         return True
 
@@ -124,7 +127,7 @@ def _of_tracks(file: TrackFile) -> GroundTruth:
     )
 
 
-def _read_labels(path: Path) -> GroundTruth:
+def _read_labels(path: str | Path) -> GroundTruth:
     table = _read_csv(path)
     missing = [name for name in _TYPES if name not in table.column_names]
     if missing:
@@ -255,9 +258,9 @@ def _iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return overlap / np.maximum(union, 1e-9)
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _read_csv(path: str | Path) -> pa.Table:
     try:
-        content = path.read_bytes()
+        content = read_bytes(str(path)) if is_object_url(str(path)) else Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; --ground-truth takes a CSV file") from None
     except OSError as error:
