@@ -125,10 +125,11 @@ def test_several_titles(film: Path, tmp_path: Path) -> None:
         video.write_bytes(film.read_bytes())
     rows = {name: [f"{name}.mkv,{n},{20 + 2 * n},50,64,64,{t}" for n in range(30)] for name, t in (("a", 4), ("b", 6))}
     both = _write(tmp_path / "both.csv", rows["a"] + rows["b"])
-    one, other = _write(tmp_path / "1.csv", rows["a"]), _write(tmp_path / "2.csv", rows["b"])
+    one = _write(tmp_path / "1.csv", rows["a"])
     yaml = tmp_path / "season.yaml"
     yaml.write_text("titles: [{video: a.mkv, tracks: 1.csv}, {title: B, video: b.mkv, tracks: 2.csv, tracks_fps: 24}]")
-    for n, (inputs, given) in enumerate([(videos, [both]), (videos, [one, other]), ([yaml], [])]):
+    _write(tmp_path / "2.csv", rows["b"])
+    for n, (inputs, given) in enumerate([(videos, [both]), ([yaml], [])]):
         assert not _run(inputs, tmp_path / f"out{n}", tracks=given).failed
         assert load(tmp_path / f"out{n}").tracks.to_arrow()["track_id"].to_pylist() == [4, 6]
     together = _run(videos, tmp_path / "together", title="Both", tracks=[both])
