@@ -139,6 +139,9 @@ def test_tables_as_parquet_and_csv(tmp_path: Path) -> None:
         ("a.mp4", 1, "4", 1.5, 2, 3, 4, None, "Cast 2"),
     ]
     assert _rows(tmp_path / "a.parquet") == _rows(_write(tmp_path, csv, "b.csv")) == expected
+    pq.write_table(table, tmp_path / "faces.parquet")
+    pq.write_table(pa.table({"track_id": [4], "first_frame": [0]}), tmp_path / "tracks.parquet")
+    assert _rows(tmp_path) == expected  # a title's folder
     truth = "video,frame,x,y,w,h,identity,shot\na.mp4,3,1,2,3,4,Anna,0\n"
     assert _rows(_write(tmp_path, truth, "c.csv"))[0] == ("a.mp4", 3, "Anna in shot 0", 1, 2, 3, 4, 1, "Anna")
 

@@ -38,6 +38,8 @@ def read_track_file(url: str) -> TrackFile:
         return _read_one(url, read_bytes(url))
     if any(relative == "season.json" for relative in below):
         return read_finished_season(Store(url))
+    for own in (f"{url.rstrip('/')}/{name}" for name in ("faces.parquet", "faces.csv") if name in below):
+        return _read_one(own, read_bytes(own))  # of a title's folder; its other tables have no boxes
     return _read_folder(url, below)
 
 
