@@ -151,6 +151,12 @@ class AdaptOptions(_Group):
         "residual",
         description="residual starts at the base model; random is the paper's head, which may collapse",
     )
+    random_head_scale: float = Field(
+        1.0,
+        gt=0,
+        description="initial weights of the random head, as a multiple of PyTorch's own; small ones take many steps to "
+        "say anything",
+    )
     teacher_start: Literal["copy", "apart"] = Field(
         "copy", description="the teacher's head at the start: the student's, or random weights of its own (paper)"
     )

@@ -56,6 +56,21 @@ def parser() -> argparse.ArgumentParser:
     of_mean.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="such as pack")
     of_mean.add_argument("--folder", help="keep tracks and views there")
     of_mean.add_argument("--out", default="mean_face.npy", metavar="NPY")
+    of_paper = commands.add_parser("paper", help="method: paper under many settings, against the course it published")
+    of_paper.add_argument("seasons", nargs="+", metavar="SEASON_DIR", help="videos and their ground_truth.csv")
+    of_paper.add_argument("--folder", required=True, help="keep tracks and views there")
+    of_paper.add_argument(
+        "--settings",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="of those that are searched, or NAME:option=value,option=value; default: all that are searched",
+    )
+    of_paper.add_argument("--iterations", type=int, default=10)
+    of_paper.add_argument("--seeds", type=int, nargs="+", default=[0])
+    of_paper.add_argument("--same-people", action="append", default=[], metavar="A,B", help="seasons left out together")
+    of_paper.add_argument("--local", action="store_true", help="one thing after the other without Ray")
+    of_paper.add_argument("--output", metavar="STEM", help="write STEM.parquet, .csv and .md; default: in the folder")
     of_names = commands.add_parser("names", help="names by a gallery of one picture a person, against the truth")
     of_names.add_argument("results", nargs="+", metavar="RESULTS", help="folders of finished runs")
     of_names.add_argument("--truth", action="append", required=True, metavar="CSV", help="of each of them, in order")
@@ -218,6 +233,16 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
 
             folder = _folder(given, temporary)
             mean_face(given.seasons, given_options(given.set, {}), folder, given.out, bench or Bench())
+        case "paper":
+            from jobs.benchmarks.paper.search import Request as PaperRequest
+            from jobs.benchmarks.paper.search import search
+            from jobs.benchmarks.paper.settings import choose_settings
+            from jobs.benchmarks.quality.bench import Bench, local_bench
+
+            asked = {name: value for name, value in vars(given).items() if name not in ("command", "local")}
+            paper = PaperRequest(**asked | {"settings": choose_settings(given.settings)})
+            if not search(paper, bench or (local_bench() if given.local else Bench())):
+                sys.exit(1)
         case "names":
             from jobs.benchmarks.quality.names import names
 

@@ -44,7 +44,7 @@ def make_branches(
         dim, generator = base_embeddings.shape[1], torch_generator(seed, stream)
         if options.head == "residual":
             return ResidualHead(dim, generator, base_embeddings)
-        return PaperHead(dim, generator)
+        return PaperHead(dim, generator, options.random_head_scale)
 
     own = Stream.TEACHER_HEAD if options.teacher_start == "apart" else Stream.STUDENT_HEAD
     student = Branch(copy.deepcopy(backbone), head(Stream.STUDENT_HEAD)).eval().to(device)
