@@ -249,13 +249,14 @@ class ClusterOptions(_Group):
 
     merging: str = Field(
         "evidence",
-        description="evidence: cut where the title's own pairs no longer speak for one character; literal: the paper's "
-        "own-crop thresholds, which chain or never merge; or a method of the field, such as hac, on the base model's "
-        "embeddings, to compare",
+        description="evidence: cut where the title's own pairs no longer speak for one character; literal and literal "
+        "means: the paper's own-crop thresholds, by the loss over all pairs of crops or of mean outputs; or a method "
+        "of the field, such as hac, on the base model's embeddings, to compare",
     )
-    matching: Literal["members", "gaussian"] = Field(
+    matching: Literal["members", "gaussian", "mutual"] = Field(
         "members",
-        description="who trains together in the next iteration: tracks of one cluster, or the paper's Gaussian matches",
+        description="who trains together in the next iteration: tracks of one cluster, or the paper's Gaussian "
+        "matches, in either direction (gaussian) or in both (mutual)",
     )
     quality_deviation: Literal["mean", "median", "scaled_median"] = Field(
         "mean", description="which MAD the quality filter uses (S eq. 1 does not say); median drops more tracks"
@@ -378,13 +379,16 @@ _GROUPS: dict[str, type[_Group]] = {
 #: Defaults that `method: paper` changes; each is an option of its own.
 _PAPER: dict[str, Any] = {
     # S 1.1: random 3-layer head, the teacher's drawn apart; S 1.3: one learning rate. The rest is iBOT's published
-    # training, which S 1.3 points to; its student temperature (0.1) is not taken: the paper's loss has none.
+    # training, which S 1.3 points to; its student temperature (0.1) is not taken: the paper's loss has none. Its
+    # teacher's momentum is per step, the paper's per epoch: this one, the pairs of a step and matches in both
+    # directions are what comes nearest to the paper's course over iterations (docs/method.md).
     "head": "random",
     "teacher_start": "apart",
     "depth": "full_on_gpu",  # the paper trains all of it; a CPU would take 60 times the head's time
     "teacher_temperature": 0.07,
     "student_temperature": 1.0,
-    "teacher_momentum": 0.996,
+    "teacher_momentum": 0.9,
+    "batch_pairs": 16,
     "head_lr": 1e-4,
     "weight_decay": 0.04,
     "min_iterations": 5,  # S 8
@@ -392,7 +396,7 @@ _PAPER: dict[str, Any] = {
     "balance_characters": False,
     # P 3.5, 3.7, S eq. 1
     "merging": "literal",
-    "matching": "gaussian",
+    "matching": "mutual",
     "low_quality": "unknown",
 }
 

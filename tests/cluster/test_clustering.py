@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.special import log_softmax, softmax
 
 from vcn_ray.calibration import Calibration
 from vcn_ray.cluster.clusterers.literal import merge_literally
@@ -150,13 +151,14 @@ def _outputs(identities, seed=0, crops=4, k=16, scale=6.0, noise=0.3):
     track = np.repeat(np.arange(len(identities)), crops)
     x = centres[identities[track]] + rng.normal(size=(len(track), k)) * noise
     log_q = x - np.log(np.exp(x).sum(1, keepdims=True))
-    return np.exp(log_q), log_q, track
+    return log_q, log_q, track
 
 
-def test_literal_merging_joins_tracks_whose_outputs_cannot_be_told_apart():
+@pytest.mark.parametrize("distance", ["pairs", "means"])
+def test_literal_merging_joins_tracks_whose_outputs_cannot_be_told_apart(distance):
     identities = np.array([0, 0, 1, 1, 2, 2, 2])
-    p, log_q, track = _outputs(identities, noise=0.5)
-    labels = merge_literally(p, log_q, track, 7)
+    log_p, log_q, track = _outputs(identities, noise=0.5)
+    labels = merge_literally(log_p, log_q, track, 7, distance)
     assert all(len(set(identities[labels == c])) == 1 for c in set(labels))
     assert len(set(labels)) < 7
 
@@ -173,7 +175,28 @@ def test_literal_merging_is_transitive():
     assert close[0, 1]
     assert close[1, 2]
     assert not close[0, 2]
-    assert merge_literally(p, log_q, track, 3).tolist() == [0, 0, 0]
+    assert merge_literally(log_q, log_q, track, 3).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.5])
+def test_literal_merging_by_mean_outputs_is_that_of_the_outputs_themselves(temperature):
+    # With the sharper one most probabilities are too small for a float: their logarithms are what is left to average.
+    e, centre, track = np.random.default_rng(5).normal(size=(24, 6)), np.linspace(-1, 1, 6), np.repeat(np.arange(8), 3)
+    log_p, log_q = log_softmax((e - centre) / temperature, axis=1), log_softmax(e, axis=1)
+    labels = np.arange(8)
+    while True:
+        rows = labels[track]
+        n = labels.max() + 1
+        mean = np.stack([e[rows == k].mean(0) for k in range(n)])
+        across = -softmax((mean - centre) / temperature, axis=1) @ log_softmax(mean, axis=1).T
+        within = own_pair_losses(np.exp(log_p), log_q, rows, n)
+        close = (across + across.T) / 2 < np.maximum(within[:, None], within[None])
+        merged = connected_components(coo_array(close), directed=False)[1][labels]
+        if merged.max() + 1 == n:
+            break
+        labels = relabel(merged)
+    assert merge_literally(log_p, log_q, track, 8, "means").tolist() == labels.tolist()
+    assert 1 <= n < 8
 
 
 def test_gaussian_matches_find_the_same_person_and_no_other():
@@ -205,6 +228,8 @@ def test_gaussian_density_equals_scipys():
         for b in range(5):
             expected[b, a] = a != b and density.logpdf(rows[track == b].mean(0)) >= threshold
     assert (matches == (expected | expected.T)).all()
+    mutual = TrackGaussians(rows, track, 5).matches(slice(None), mutual=True)
+    assert (mutual == (expected & expected.T)).all()
 
 
 def test_blocks_of_rows_find_the_groups_that_the_whole_matrix_connects(monkeypatch):
@@ -218,11 +243,12 @@ def test_blocks_of_rows_find_the_groups_that_the_whole_matrix_connects(monkeypat
     assert group.tolist() == connected_components(coo_array(matches), directed=False)[1].tolist()
 
 
+@pytest.mark.parametrize("distance", ["pairs", "means"])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 3.0])
-def test_blocks_of_rows_merge_literally_as_the_whole_matrix_does(monkeypatch, scale):
+def test_blocks_of_rows_merge_literally_as_the_whole_matrix_does(monkeypatch, scale, distance):
     logits = scale * np.random.default_rng(2).normal(size=(40, 8))
     log_q = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     track = np.repeat(np.arange(20), 2)
-    whole = merge_literally(np.exp(log_q), log_q, track, 20).tolist()
+    whole = merge_literally(log_q, log_q, track, 20, distance).tolist()
     monkeypatch.setattr("vcn_ray.cluster.similarity._BLOCK_PAIRS", 3 * 20)
-    assert merge_literally(np.exp(log_q), log_q, track, 20).tolist() == whole
+    assert merge_literally(log_q, log_q, track, 20, distance).tolist() == whole

@@ -33,7 +33,7 @@ def _outputs(identities, noise, seed=0, adapted_noise=None, shaky=()):
     stochastic = base[:, None] + rng.normal(size=(len(track), 4, _D)) * shake[:, None, None]
     logits = base - base.max(1, keepdims=True)
     log_q = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    return CropOutputs(track, base, adapted, stochastic, base[:, None], np.exp(log_q), log_q)
+    return CropOutputs(track, base, adapted, stochastic, base[:, None], log_q, log_q)
 
 
 def _cluster(outputs, n, cannot_link=None, adapted=False, calibration=Calibration(), links=None, **settings):  # noqa: B008

@@ -31,6 +31,7 @@ from vcn_ray.adapt.loss import (
     pair_loss,
     student_log_probabilities,
     summarise,
+    teacher_log_probabilities,
     teacher_probabilities,
     updated_centre,
 )
@@ -303,7 +304,9 @@ class Adaptation:
             outputs = outputs[:, 0]
         return Outputs(
             embeddings=outputs.cpu().numpy(),
-            probabilities=teacher_probabilities(outputs, self._centre, self._options.teacher_temperature).cpu().numpy(),
+            target_log_probabilities=teacher_log_probabilities(outputs, self._centre, self._options.teacher_temperature)
+            .cpu()
+            .numpy(),
             log_probabilities=student_log_probabilities(outputs, self._options.student_temperature).cpu().numpy(),
         )
 

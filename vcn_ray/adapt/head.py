@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+
 class Head(nn.Module):
     """A network from (n, D) embeddings to (n, D) outputs."""
 

@@ -23,6 +23,11 @@ def teacher_probabilities(outputs: Tensor, centre: Tensor, temperature: float) -
     return F.softmax((outputs - centre) / temperature, dim=-1)
 
 
+def teacher_log_probabilities(outputs: Tensor, centre: Tensor, temperature: float) -> Tensor:
+    """Logarithm of `teacher_probabilities`, also where these are too small for a float."""
+    return F.log_softmax((outputs - centre) / temperature, dim=-1)
+
+
 def student_log_probabilities(outputs: Tensor, temperature: float) -> Tensor:
     """Log softmax(e_s / temp) over the last axis; the paper's own form (P 3.3) has temp = 1."""
     return F.log_softmax(outputs / temperature, dim=-1)

@@ -60,5 +60,10 @@ class Outputs:
     """What a branch says of the n crops, float32; (n, D) or, where there are k views of each, (n, k, D)."""
 
     embeddings: np.ndarray  # e, unnormalised (S 1.1)
-    probabilities: np.ndarray  # softmax((e - c) / teacher temperature)
+    target_log_probabilities: np.ndarray  # log softmax((e - c) / teacher temperature)
     log_probabilities: np.ndarray  # log softmax(e / student temperature)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """softmax((e - c) / teacher temperature): a teacher's targets."""
+        return np.exp(self.target_log_probabilities)

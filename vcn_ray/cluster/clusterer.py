@@ -35,7 +35,7 @@ class CropOutputs:
     adapted: np.ndarray  # (n, D) student output; the base model's own before any adaptation
     stochastic: np.ndarray  # (n, m, D) student outputs of m passes with dropout
     views: np.ndarray  # (n, k, D) student outputs of the crop's views; k = 0 where nothing asks for them
-    probabilities: np.ndarray  # (n, D) softmax((e - c) / teacher_temperature)
+    target_log_probabilities: np.ndarray  # (n, D) log softmax((e - c) / teacher_temperature)
     log_probabilities: np.ndarray  # (n, D) log softmax(e / student_temperature)
 
 

@@ -9,15 +9,18 @@ from scipy.sparse.csgraph import connected_components
 from vcn_ray.cluster.similarity import row_blocks, track_means
 
 
-def matched_groups(embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int) -> tuple[np.ndarray, int]:
+def matched_groups(
+    embeddings: np.ndarray, track_of_row: np.ndarray, n_tracks: int, *, mutual: bool = False
+) -> tuple[np.ndarray, int]:
     """Tracks that `TrackGaussians` connects, (n_tracks,) numbers 0.. of groups, and how many pairs match.
 
-    Matches are worked off in blocks of rows; what a block connects is one number in the next.
+    mutual: whether a match in one direction is not enough. Matches are worked off in blocks of rows; what a block
+    connects is one number in the next.
     """
     gaussians = TrackGaussians(embeddings, track_of_row, n_tracks)
     group, pairs = np.arange(n_tracks), 0
     for part in row_blocks(n_tracks):
-        row, other = np.nonzero(gaussians.matches(part))
+        row, other = np.nonzero(gaussians.matches(part, mutual=mutual))
         pairs += len(row)
         edges = coo_array(
             (np.ones(len(row), bool), (group[row + part.start], group[other])), shape=(n_tracks, n_tracks)
@@ -55,13 +58,14 @@ class TrackGaussians:
             self._threshold[track] = lowest.mean()
         self._precision = 1 / variance
 
-    def matches(self, rows: slice) -> np.ndarray:
-        """(r, n_tracks) bool: which tracks each of these matches, in either direction.
+    def matches(self, rows: slice, *, mutual: bool = False) -> np.ndarray:
+        """(r, n_tracks) bool: which tracks each of these matches, in either direction or, `mutual`, in both.
 
         No track matches itself, nor one that has no rows.
         """
         whole = slice(0, len(self._mean))
-        matches = self._reach(rows, whole) | self._reach(whole, rows).T
+        there, back = self._reach(rows, whole), self._reach(whole, rows).T
+        matches = there & back if mutual else there | back
         here = np.arange(len(self._mean))[rows]
         matches[np.arange(len(here)), here] = False
         return matches

@@ -94,9 +94,10 @@ def _groups(
 ) -> tuple[np.ndarray, int]:
     """Group of each track (-1: filtered or left out) for the next iteration, and the number of pairs that match.
 
-    "members": the kept tracks of a cluster, those alone that are `speaking`; the rest train by themselves. "gaussian":
-    tracks connected by the paper's matches (P 3.5), which are not transitive; the paper does not say whether a match of
-    a match trains along. Both are held to what people said, which makes no filtered track steady enough to train on.
+    "members": the kept tracks of a cluster, those alone that are `speaking`; the rest train by themselves. "gaussian"
+    and "mutual": tracks connected by the paper's matches (P 3.5), which are not transitive; the paper does not say
+    whether a match of a match trains along, nor whether one direction is enough. All are held to what people said,
+    which makes no filtered track steady enough to train on.
     """
     if options.matching == "members":
         members = np.bincount(labels[speaking & (labels >= 0)], minlength=labels.max(initial=-1) + 1)
@@ -106,5 +107,6 @@ def _groups(
     rows = np.flatnonzero(kept[track_of_view])
     flat = outputs.views.reshape(-1, outputs.views.shape[-1])[rows]
     group = np.full(len(kept), -1, np.int64)
-    group[kept], pairs = matched_groups(flat, (np.cumsum(kept) - 1)[track_of_view[rows]], int(kept.sum()))
+    track_of_row = (np.cumsum(kept) - 1)[track_of_view[rows]]
+    group[kept], pairs = matched_groups(flat, track_of_row, int(kept.sum()), mutual=options.matching == "mutual")
     return np.where(kept, said.hold(group, cannot_link), -1), pairs

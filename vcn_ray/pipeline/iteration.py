@@ -189,14 +189,14 @@ class AdaptingTitle:
         if views is None:
             raise ValueError("only the first worker clusters")
         base = (views.plain + views.flipped) / 2
-        wants_views = self.options.cluster.matching == "gaussian"
+        wants_views = self.options.cluster.matching in ("gaussian", "mutual")
         if not adapted:
             logits = torch.from_numpy(views.plain)
-            p = torch.softmax((logits - logits.mean(dim=0)) / options.teacher_temperature, dim=-1).numpy()
+            log_p = torch.log_softmax((logits - logits.mean(dim=0)) / options.teacher_temperature, dim=-1).numpy()
             log_q = torch.log_softmax(logits / options.student_temperature, dim=-1).numpy()
             wide = [views.plain[:, None], views.flipped[:, None], views.global_views]
             several = np.concatenate(wide, axis=1) if wants_views else views.global_views[:, :0]
-            return CropOutputs(crops.track_of_crop, base, base, views.dropout, several, p, log_q)
+            return CropOutputs(crops.track_of_crop, base, base, views.dropout, several, log_p, log_q)
         plain, flipped = self.adaptation.embed("plain"), self.adaptation.embed("flipped")
         student = unit(plain.embeddings) + unit(flipped.embeddings)
         several = views.global_views[:, :0]
@@ -204,9 +204,8 @@ class AdaptingTitle:
             wide = [plain.embeddings[:, None], flipped.embeddings[:, None], self.adaptation.embed("global").embeddings]
             several = np.concatenate(wide, axis=1)
         stochastic = self.adaptation.embed("dropout").embeddings
-        return CropOutputs(
-            crops.track_of_crop, base, student, stochastic, several, plain.probabilities, plain.log_probabilities
-        )
+        log_p, log_q = plain.target_log_probabilities, plain.log_probabilities
+        return CropOutputs(crops.track_of_crop, base, student, stochastic, several, log_p, log_q)
 
 
 def count_clusters(clustering: Clustering) -> int:

@@ -1,1 +1,1 @@
-"""``python -m jobs.benchmarks paper``: `method: paper` under many settings, held against the course that it published."""
+"""``python -m jobs.benchmarks paper``: `method: paper` under many settings, against the course that was published."""

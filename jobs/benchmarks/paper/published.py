@@ -35,8 +35,8 @@ def published(iteration: int) -> Point:
 def distance(course: Mapping[int, Point]) -> float:
     """How far a course is from the published one; 0 is the same.
 
-    The mean over the iterations that both have of |difference of WCP| + |log of the ratio of PCRs|: a tenth of a point of
-    purity weighs as much as a tenth more clusters. The paper's two titles are 0.09 apart from their mean.
+    The mean over the iterations that both have of |difference of WCP| + |log of the ratio of PCRs|: 0.1 of purity
+    weighs as much as a tenth more clusters. The paper's two titles are 0.08 apart from their mean.
     """
     both = [iteration for iteration in course if 1 <= iteration <= len(HIDDEN_SOLDIER[0])]
     if not both:

@@ -1,4 +1,4 @@
-"""The settings that are searched: what paper and supplement leave open, one reading at a time in place of the chosen."""
+"""The settings that are searched: what paper and supplement leave open, one reading exchanged at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Settings = Mapping[str, Mapping[str, str]]
 #: Those of `method: paper` itself, and each of its readings exchanged for others.
 SETTINGS: Settings = {
     "chosen": {},
-    # iBOT's published values throughout, its learning steps as many as one batch of 64 pairs gives
-    "iBOT": {"random_head_scale": "0.39", "teacher_momentum": "0.996", "batch_pairs": "64"},
+    # iBOT's published values throughout, with 64 pairs a step
+    "iBOT": {"random_head_scale": "0.39", "teacher_momentum": "0.996", "batch_pairs": "64", "matching": "gaussian"},
     "small head": {"random_head_scale": "0.39"},
     "large head": {"random_head_scale": "2"},
     "teacher .5": {"teacher_momentum": "0.5"},
@@ -27,10 +27,12 @@ SETTINGS: Settings = {
     "student .1": {"student_temperature": "0.1"},
     "centre .99": {"centre_momentum": "0.99"},
     "batch 8": {"batch_pairs": "8"},
-    "batch 16": {"batch_pairs": "16"},
+    "batch 32": {"batch_pairs": "32"},
     "batch 64": {"batch_pairs": "64"},
     "rate 3e-4": {"head_lr": "3e-4"},
     "rate 1e-3": {"head_lr": "1e-3"},
+    "matches in either direction": {"matching": "gaussian"},
+    "loss of mean outputs": {"merging": "literal means"},
     "median": {"quality_deviation": "median"},
     "scaled median": {"quality_deviation": "scaled_median"},
 }

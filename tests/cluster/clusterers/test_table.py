@@ -28,7 +28,7 @@ def _faces(people=4, tracks_each=3, crops=3, filtered=(5,), together=((0, 1),)):
 
 
 def test_an_unknown_name_is_answered_with_all_that_there_are():
-    with pytest.raises(OptionError, match=r"'merging'.*evidence, literal, hac, .*'glue'"):
+    with pytest.raises(OptionError, match=r"'merging'.*evidence, literal, literal means, hac, .*'glue'"):
         find_clusterer("glue")
 
 

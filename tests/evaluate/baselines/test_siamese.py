@@ -70,6 +70,23 @@ def test_training_separates_what_it_is_told_to(make_title):
     assert after < 0.7 * before
 
 
+def test_training_hardly_moves_the_layer_that_is_clustered(make_title):
+    """Why TSiam, SSiam and CCL cut as plain HAC does (docs/baselines.md)."""
+    faces, identity = make_title(people=3, tracks=6, noise=1.5, dim=128)
+    one = identity[:, None] == identity[None, :]
+    draw = track_pairs(faces.track_of_crop, one, ~one, 32)
+    start, trained = (train(faces.embeddings, pairs, _SHORT, 0) for pairs in (None, draw))
+    probe = draw(torch.from_numpy(faces.embeddings), torch.Generator().manual_seed(1))
+    rows = torch.from_numpy(faces.embeddings)
+    with torch.no_grad():
+        before, after = (
+            contrastive_loss(n(rows[probe.first]), n(rows[probe.second]), probe.same) for n in (start, trained)
+        )
+        moved = (trained[0].weight - start[0].weight).norm() / start[0].weight.norm()
+    assert after < 0.2 * before
+    assert 0 < moved < 0.1
+
+
 def test_seeds_decide_and_the_process_generator_is_left_alone(make_title):
     faces, identity = make_title(people=2, tracks=3)
     one = identity[:, None] == identity[None, :]

@@ -15,6 +15,7 @@ from vcn_ray.errors import OptionError
 CLUSTERERS: dict[str, Clusterer] = {
     "evidence": EvidenceClusterer(),
     "literal": LiteralClusterer(),
+    "literal means": LiteralClusterer("means"),
     "hac": BaselineClusterer("HAC at fixed threshold with cannot-link", {"threshold": 0.32}),
     "dbscan": BaselineClusterer("DBSCAN", {"max_distance": 0.52, "min_samples": 1}),
     "hdbscan": BaselineClusterer("HDBSCAN", {"min_samples": 3}),

@@ -46,7 +46,10 @@ def test_seasons_are_measured_under_each_setting(title: Extracted, bench: Bench,
     rows = table.to_pylist()
     assert [(row["setting"], row["iteration"]) for row in rows] == [(s, n) for s in ("one", "other") for n in (1, 2)]
     assert all(0 <= row["wcp"] <= 1 and row["pcr"] > 0 and row["teacher_entropy"] >= 0 for row in rows)
-    assert rows[2]["options"] == f"batch_pairs=8, first_epochs=2, later_epochs=1, {SHORT.split(',')[2]}, teacher_momentum=0"
+    assert (
+        rows[2]["options"]
+        == f"batch_pairs=8, first_epochs=2, later_epochs=1, {SHORT.split(',')[2]}, teacher_momentum=0"
+    )
     assert "| one |" in (tmp_path / "answer.md").read_text(encoding="utf-8")
     assert "method: paper, by setting" in capsys.readouterr().out
 
