@@ -256,6 +256,19 @@ def test_a_transformers_folder_is_published_fetched_and_checked_like_a_file(
             localise(published.models)
 
 
+def test_a_folder_named_by_dots_is_copied_nowhere_else(
+    transformer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (transformer / "below").mkdir()
+    digest = network_digest(make_options({"face_id_vit": str(transformer)}).models)
+    assert network_digest(make_options({"face_id_vit": f"{transformer}/below/.."}).models) == digest
+    assert list((tmp_path / "temporary").iterdir()) == []
+    with pytest.raises(ModelError, match=r"option 'face_id_vit': s3://bucket/vit/\.\. ends in '\.\.'"):
+        network_digest(make_options({"face_id_vit": "s3://bucket/vit/.."}).models)
+
+
 def test_what_a_transformers_folder_in_an_object_store_lacks_is_told(s3_bucket: str, tmp_path: Path) -> None:
     store = Store(f"{s3_bucket}/networks")
     options = make_options({"face_id_vit": f"{s3_bucket}/networks/vit"})

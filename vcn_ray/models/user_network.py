@@ -144,6 +144,8 @@ def _copied(kind: _Kind, location: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="vcn-ray-network-") as folder:
         if is_object_url(location):
             parent, _, name = location.rstrip("/").rpartition("/")
+            if name in (".", ".."):  # as a path of the copy they would lead elsewhere
+                raise ModelError(f"option '{kind.option}': {location} ends in {name!r}; write the whole address")
             store, copy = Store(parent), Path(folder, name)
             try:
                 _check_there(kind, store, location, name)
@@ -152,8 +154,10 @@ def _copied(kind: _Kind, location: str) -> Iterator[Path]:
                 raise ModelError(f"option '{kind.option}': {error}") from None
         else:
             source = Path(location).expanduser().absolute()
-            copy = Path(folder, source.name)
             kind.digest(source)  # says what is wrong with a network that is missing or none
+            if source.name == "..":  # the copy would lie outside of its folder
+                source = source.resolve()
+            copy = Path(folder, source.name)
             _copy(kind, copy, lambda file: (source.parent / file).read_bytes())
         yield copy
 
