@@ -39,13 +39,13 @@ def timm() -> Any:
     return pytest.importorskip("timm")
 
 
-def make_vit(**arguments: Any) -> Any:
+def make_vit(architecture: str = "vit_tiny_patch16_224", **arguments: Any) -> Any:
     """A transformer with weights as different from their initial values as a trained one's; it keeps its arguments."""
     library = timm()
     small = {"img_size": 112, "patch_size": 16, "embed_dim": 64, "depth": 2, "num_heads": 2, "num_classes": 48}
     torch.manual_seed(0)
-    model = library.create_model("vit_tiny_patch16_224", **(small | arguments)).eval()
-    model.arguments = small | arguments
+    model = library.create_model(architecture, **(small | arguments)).eval()
+    model.architecture, model.arguments = architecture, small | arguments
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -56,7 +56,7 @@ def save_vit(model: Any, folder: Path) -> Path:
     """As timm saves it for the hub: its own function for that has moved between versions."""
     folder.mkdir()
     config = {
-        "architecture": "vit_tiny_patch16_224",
+        "architecture": model.architecture,
         "num_classes": model.num_classes,
         "num_features": model.num_features,
         "global_pool": model.global_pool,

@@ -119,6 +119,12 @@ def test_what_is_wrong_with_a_folder_is_told(saved: Path, change: Callable[[Path
         load_vit(saved)
 
 
+def test_a_distilled_one_embeds_by_two_layers_and_is_refused(tmp_path: Path) -> None:
+    folder = save_vit(make_vit("deit_tiny_distilled_patch16_224"), tmp_path / "network")
+    with pytest.raises(ModelError, match="by more than one last layer, as distilled networks do; export it to ONNX"):
+        load_vit(folder)
+
+
 @pytest.mark.slow
 def test_one_that_was_trained_on_the_demos_people_tells_them_apart(tmp_path: Path) -> None:
     people = demo_crops()

@@ -83,16 +83,22 @@ def load_vit(folder: Path, input_range: InputRange = "auto") -> FaceIdNetwork:
         raise ModelError(f"{folder / WEIGHTS}: other weights than {CONFIG} says ({reason}); save both again") from None
     mean, std = _normalisation(folder, pretrained, model, input_range)
     neck = Neck(model.head, (model.num_features,))
-    model.head = nn.Identity()
-    layers = TimmLayers(model, mean, std)
+    layers, crops = TimmLayers(model, mean, std), two_crops()
     try:
         with torch.no_grad():
-            features, hidden = layers.with_tokens(two_crops())
+            expected = model((crops - layers.mean) / layers.std)
+            model.head = nn.Identity()
+            features, hidden = layers.with_tokens(crops)
             embeddings = neck(features)
     except BROKEN_NETWORK_ERRORS as error:
         raise ModelError(f"{folder}: cannot be run on crops ({first_line(error)}); save the network again") from None
     if embeddings.shape[1] < 2 or not embeddings.isfinite().all():
         raise ModelError(f"{folder}: gives no embedding but {list(embeddings.shape)}; is it a face-ID network?")
+    if not torch.allclose(embeddings, expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max())):
+        raise ModelError(
+            f"{folder}: embeds crops by more than one last layer, as distilled networks do; export it to ONNX and name "
+            "that file in face_id_onnx"
+        )
     dim, side = embeddings.shape[1], model.patch_embed.grid_size[0]
     embedded_by: Literal["neck", "nothing"] | None = "neck"
     if model.attn_pool is not None:  # tokens are mixed by weights, so that none can go the way alone
