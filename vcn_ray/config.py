@@ -60,11 +60,11 @@ class ModelOptions(_Group):
     @property
     def own_network(self) -> str | None:
         """Where the user's own face-ID network is, whichever kind; None: the pack's is used."""
-        return self.face_id_onnx or self.face_id_vit
+        return self.face_id_vit if self.face_id_onnx is None else self.face_id_onnx
 
     def with_own_network(self, location: str) -> ModelOptions:
         """The same, with the user's own network at another place."""
-        return self.model_copy(update={"face_id_onnx" if self.face_id_onnx else "face_id_vit": location})
+        return self.model_copy(update={"face_id_vit" if self.face_id_onnx is None else "face_id_onnx": location})
 
 
 class TrackOptions(_Group):

@@ -313,6 +313,6 @@ def _with_absolute_paths(options: Options) -> Options:
     try:
         path = str(Path(network).expanduser().absolute())
     except RuntimeError as error:
-        option = "face_id_onnx" if options.models.face_id_onnx else "face_id_vit"
+        option = "face_id_vit" if options.models.face_id_onnx is None else "face_id_onnx"
         raise OptionError(f"option '{option}': {network}: {error}; write the whole path") from None
     return options.model_copy(update={"models": options.models.with_own_network(path)})
