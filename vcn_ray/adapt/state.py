@@ -41,7 +41,7 @@ def from_bytes(
         centre_then = tensors.pop("centre").to(centre.device)
         iteration, epochs_done = tensors.pop("counters").tolist()
         if centre_then.shape != centre.shape:
-            raise ValueError(f"its outputs are {len(centre_then)} long, not {len(centre)}")
+            raise ValueError(f"its centre is {list(centre_then.shape)}, not {list(centre.shape)}")
         for name, module in (("student", student), ("teacher", teacher)):
             module.load_state_dict(_below(tensors, name))
         moments: dict[int, dict[str, Tensor]] = {}

@@ -48,6 +48,7 @@ def _pickled(folder: Path) -> Path:
     ("change", "message"),
     [
         (lambda folder: folder / "nowhere", "is not there: face_id_vit takes the folder"),
+        (lambda folder: folder / ("x" * 5000), r"cannot be read \(File name too long\): face_id_vit takes"),
         (lambda folder: folder / "config.json", "is a file: face_id_vit takes the folder"),
         (_lose("config.json"), r"has no config\.json; put both files there"),
         (_lose("model.safetensors"), r"has no model\.safetensors; put both files there"),
@@ -63,6 +64,7 @@ def test_a_folder_that_lacks_something_is_told_what(folder: Path, change: Callab
     ("content", "message"),
     [
         ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ("[1]", "names no 'architecture'"),
         ('{"architecture": 3}', "names no 'architecture'"),
         ('{"model_type": "vit", "architectures": ["ViTModel"]}', "of transformers, .* export the network to ONNX"),

@@ -92,7 +92,8 @@ def test_gradients_reach_all_weights_and_inference_gives_the_same(saved: Path, f
 def _config(**changes: Any) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
-        config["model_args"] |= changes.pop("model_args", {})
+        if isinstance(changes.get("model_args"), dict):
+            config["model_args"] |= changes.pop("model_args")
         (folder / "config.json").write_text(json.dumps(config | changes))
 
     return change
@@ -106,6 +107,9 @@ def _config(**changes: Any) -> Callable[[Path], None]:
         (_config(model_args={"checkpoint_path": "/etc/passwd"}), "model_args has checkpoint_path"),
         (_config(model_args={"img_size": 224}), "images of 3 colours and 224 x 224 pixels"),
         (_config(model_args={"in_chans": 1}), "images of 1 colours"),
+        (_config(model_args={"patch_size": [16, 28]}), "into 7 x 4 patches; as many rows as columns"),
+        (_config(model_args=[1]), "model_args is no table"),
+        (_config(pretrained_cfg={"mean": [10**400] * 3}), "mean and std of pixels are not three numbers"),
         (_config(model_args={"num_heads": 7}), "cannot build vit_tiny_patch16_224 so"),
         (_config(model_args={"depth": 3}), r"other weights than config\.json says .*blocks\.2"),
         (_config(architecture="resnet18", model_args={}), "cannot build resnet18|no vision transformer"),

@@ -23,8 +23,11 @@ def vit_digest(folder: str | os.PathLike[str]) -> str:
     Raises `ModelError` where the folder lacks one of them.
     """
     path = Path(folder).expanduser()
-    if not path.is_dir():
-        found = "is a file" if path.is_file() else "is not there"
+    try:
+        is_folder, found = path.is_dir(), "is a file" if path.is_file() else "is not there"
+    except OSError as error:  # a name that is too long, a folder above it that may not be read
+        is_folder, found = False, f"cannot be read ({error.strerror})"
+    if not is_folder:
         raise ModelError(f"{path} {found}: face_id_vit takes the folder that holds {CONFIG} and {WEIGHTS}")
     for name in (CONFIG, WEIGHTS):
         if not (path / name).is_file():
@@ -51,7 +54,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelError(f"{path}: not JSON; save the network again") from None
     if isinstance(config, dict) and "model_type" in config and "architecture" not in config:
         raise ModelError(

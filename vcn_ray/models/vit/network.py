@@ -121,8 +121,10 @@ def _built(folder: Path, config: dict[str, Any]) -> Any:
     name, path = config["architecture"], folder / CONFIG
     pretrained = config.get("pretrained_cfg", config)
     arguments = config.get("model_args", {})
-    if not timm.is_model(name) or not isinstance(pretrained, dict) or not isinstance(arguments, dict):
-        raise ModelError(f"{path}: timm {timm.__version__} knows no architecture {name!r}; pip install -U timm")
+    if not isinstance(pretrained, dict) or not isinstance(arguments, dict):
+        raise ModelError(f"{path}: its pretrained_cfg or model_args is no table of names and values; save it again")
+    if not timm.is_model(name):
+        raise ModelError(f"{path}: timm {timm.__version__} knows no architecture {name[:80]!r}; pip install -U timm")
     unknown = sorted(set(arguments) - set(inspect.signature(VisionTransformer).parameters))
     if unknown:  # such as 'checkpoint_path': a configuration of a stranger's must not have timm open or fetch anything
         raise ModelError(f"{path}: model_args has {', '.join(unknown)}, which no vision transformer of timm's takes")
@@ -146,11 +148,14 @@ def _built(folder: Path, config: dict[str, Any]) -> Any:
             "face_id_onnx"
         )
     size, channels = tuple(model.patch_embed.img_size or ()), model.patch_embed.proj.in_channels
-    if size != (CROP_SIZE_PX, CROP_SIZE_PX) or channels != 3 or model.patch_embed.grid_size[0] < 2:
+    if size != (CROP_SIZE_PX, CROP_SIZE_PX) or channels != 3:
         raise ModelError(
             f"{path}: takes images of {channels} colours and {' x '.join(map(str, size))} pixels; a face-ID network "
             f"for RGB crops of {CROP_SIZE_PX} x {CROP_SIZE_PX} is needed"
         )
+    rows, columns = model.patch_embed.grid_size
+    if rows != columns or rows < 2:
+        raise ModelError(f"{path}: cuts a crop into {rows} x {columns} patches; as many rows as columns are needed")
     modules: Iterable[Any] = model.modules()
     for module in modules:
         if hasattr(module, "fused_attn"):  # whose backward pass adds up in another order each time on a GPU
@@ -173,7 +178,7 @@ def _normalisation(
         mean, std = ([value] * 3 for value in _RANGES[input_range])
     try:
         as_pixels = [[255 * float(value) for value in values] for values in (mean, std)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         as_pixels = []
     if [len(values) for values in as_pixels] != [3, 3] or min(as_pixels[1]) <= 0:
         raise ModelError(
