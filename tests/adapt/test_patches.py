@@ -30,7 +30,7 @@ class ToyTransformer(nn.Module):
         self.patches, self.attention, self.neck = nn.Conv2d(3, 8, 12, 12), nn.Linear(8, 8), nn.Linear(8, DIM)
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=0.3, generator=generator)
-        self.tokens = Tokens(0, SIDE, 8, embedded_by)
+        self.tokens = Tokens(0, SIDE, 12, embedded_by)
         self.eval()
 
     def _hidden(self, crops: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def full(options: AdaptOptions) -> AdaptOptions:
 
 
 def _loss(options: AdaptOptions) -> PatchLoss:
-    return PatchLoss(SIDE, DIM, options, seed=0, device=torch.device("cpu"))
+    return PatchLoss(SIDE, 12, DIM, options, seed=0, device=torch.device("cpu"))
 
 
 def _adaptation(crops: np.ndarray, keys: np.ndarray, tracks: np.ndarray, options: AdaptOptions) -> Adaptation:
@@ -85,6 +85,15 @@ def test_masked_patches_and_no_others_are_painted_over(crops: np.ndarray) -> Non
     assert (painted[0, :, 12:24, 12:24] == 127.5).all()
     painted[0, :, 12:24, 12:24] = views[0, :, 12:24, 12:24]
     assert torch.equal(painted, views)
+
+
+def test_what_patches_leave_over_of_the_picture_moves_none_of_them() -> None:
+    """As insightface's transformers have it: 12 patches of 9 pixels on 112."""
+    loss, masks = PatchLoss(12, 9, DIM, AdaptOptions(), 0, torch.device("cpu")), torch.zeros(1, 144, dtype=torch.bool)
+    masks[0, 143] = True
+    painted = loss.painted_over(torch.zeros(1, 3, 112, 112), masks)
+    assert (painted[..., 99:108, 99:108] == 127.5).all()
+    assert int((painted != 0).sum()) == 3 * 9 * 9
 
 
 def test_the_term_is_ibots_by_the_head_of_the_class_token(full: AdaptOptions, crops: np.ndarray) -> None:

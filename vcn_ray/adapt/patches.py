@@ -41,9 +41,11 @@ class PatchLoss:
     """The loss of masked patches, and the running mean of the teacher's patch outputs, which is apart from the class
     token's as in iBOT."""
 
-    def __init__(self, side: int, embedding_dim: int, options: AdaptOptions, seed: int, device: torch.device):
-        """side: patches a side of the picture."""
-        self._side, self._options, self._seed = side, options, seed
+    def __init__(
+        self, side: int, patch_px: int, embedding_dim: int, options: AdaptOptions, seed: int, device: torch.device
+    ):
+        """side: patches a side of the picture; patch_px: pixels a side of a patch."""
+        self._side, self._patch_px, self._options, self._seed = side, patch_px, options, seed
         self._patches = side**2
         self.centre = torch.zeros(embedding_dim, device=device)
 
@@ -54,7 +56,7 @@ class PatchLoss:
         """For a network whose patch tokens the head can take; `ModelError` says why it cannot take another's."""
         tokens = getattr(network, "tokens", None)
         if tokens is not None and tokens.embedded_by is not None:
-            return cls(tokens.side, embedding_dim, options, seed, device)
+            return cls(tokens.side, tokens.patch_px, embedding_dim, options, seed, device)
         reason = (
             "the face-ID network is no vision transformer, or its last hidden state was not found"
             if tokens is None
@@ -71,9 +73,10 @@ class PatchLoss:
 
     def painted_over(self, views: Tensor, masks: Tensor) -> Tensor:
         """(n, 3, h, w) views without the patches that (n, patches) `masks` says."""
-        squares = masks.reshape(-1, 1, self._side, self._side).to(views.dtype)
-        hidden = F.interpolate(squares, size=views.shape[2:], mode="nearest") > 0
-        return torch.where(hidden, _GREY, views)
+        squares = masks.reshape(-1, 1, self._side, self._side)
+        hidden = squares.repeat_interleave(self._patch_px, dim=2).repeat_interleave(self._patch_px, dim=3)
+        height, width = (seen - whole for seen, whole in zip(views.shape[2:], hidden.shape[2:], strict=True))
+        return torch.where(F.pad(hidden, (0, width, 0, height)), _GREY, views)
 
     def of_batch(
         self, student: Branch, teacher: Branch, wide: Tensor, keys: np.ndarray, draws: np.ndarray

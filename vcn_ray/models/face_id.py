@@ -35,7 +35,7 @@ class Tokens:
 
     prefix: int  # class token and registers, which come before the patches
     side: int  # patches a side of the picture
-    width: int  # numbers a token
+    patch_px: int  # of one; what they leave over of the picture, at its right and lower edge, is not seen
     #: Whether the last layers make an embedding of any token, or tokens are as long as embeddings themselves; None:
     #: neither, so that no head can take both.
     embedded_by: Literal["neck", "nothing"] | None
@@ -241,7 +241,7 @@ def _tokens(place: TokenPlace, layers: OnnxTransformer, neck: Neck, embedding_di
             embedded_by = "neck" if made.shape == (3, embedding_dim) else embedded_by
         except BROKEN_NETWORK_ERRORS:
             pass  # what follows looks back at the image, so that it takes as many tokens as there are crops
-    return Tokens(prefix, side, place.width, embedded_by)
+    return Tokens(prefix, side, place.patch_px, embedded_by)
 
 
 @torch.no_grad()

@@ -94,7 +94,7 @@ def test_tokens_equal_onnxruntimes(
     assert np.abs(hidden.numpy() - hidden_there).max() < 1e-4
     assert np.abs(embedding.numpy() - run_onnx(path, face_crops.numpy())).max() < 1e-4
     tokens = network.tokens
-    assert (tokens.prefix, tokens.side, tokens.width) == (1, 7, WIDTH)
+    assert (tokens.prefix, tokens.side, tokens.patch_px) == (1, 7, 16)
     expected = hidden_there[:, 1:]
     if head in ("linear", "mean"):
         expected = expected @ weights["w"] + weights["b"]

@@ -44,7 +44,7 @@ def test_embeddings_and_tokens_are_timms_own(
     assert (network(face_crops) - expected).abs().max() < 1e-4
     assert (hidden - tokens).abs().max() < 1e-4
     assert expected.abs().max() > 0.1
-    assert (network.tokens.prefix, network.tokens.side, network.tokens.width) == (prefix, 7, 64)
+    assert (network.tokens.prefix, network.tokens.side, network.tokens.patch_px) == (prefix, 7, 16)
     assert network.tokens.embedded_by == embedded_by
     if embedded_by is None:
         with pytest.raises(ValueError, match="no patch tokens"):

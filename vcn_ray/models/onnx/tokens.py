@@ -31,6 +31,7 @@ class TokenPlace:
     pooled: str | None  # of what becomes of it without weights, width numbers a crop; None: there is no such value
     tokens: int
     width: int
+    patch_px: int  # by the convolution that cuts the picture into patches
 
 
 class OnnxTransformer(OnnxModule):
@@ -81,8 +82,15 @@ def find_tokens(network: OnnxNetwork, images: Tensor) -> TokenPlace | None:
             _, tokens, width = hidden.shape
             after = _after(network, node.outputs[0], (len(images), width), values)
             pooled = next((name for name in after if _is_cut(network, name, seeing)), None)
-            return TokenPlace(node.outputs[0], pooled, tokens, width)
+            return TokenPlace(node.outputs[0], pooled, tokens, width, _patch_px(network, images.shape[3], tokens))
     return None
+
+
+def _patch_px(network: OnnxNetwork, size: int, tokens: int) -> int:
+    """Pixels a side of a patch: of 12 patches on 112 pixels 9, and the last 4 are not seen."""
+    side = grid_of(tokens)[0]
+    strides = [node.get("strides", [1])[0] for node in network.nodes if node.operator == "Conv"]
+    return next((stride for stride in strides if size // stride == side), size // side)
 
 
 def _seeing(network: OnnxNetwork) -> set[str]:

@@ -103,7 +103,7 @@ def load_vit(folder: Path, input_range: InputRange = "auto") -> FaceIdNetwork:
     embedded_by: Literal["neck", "nothing"] | None = "neck"
     if model.attn_pool is not None:  # tokens are mixed by weights, so that none can go the way alone
         embedded_by = "nothing" if hidden.shape[2] == dim else None
-    tokens = Tokens(model.num_prefix_tokens, side, hidden.shape[2], embedded_by)
+    tokens = Tokens(model.num_prefix_tokens, side, model.patch_embed.patch_size[0], embedded_by)
     return FaceIdNetwork(Trunk(layers, centred=False), neck, features.shape[1], dim, tokens).eval()
 
 
