@@ -14,7 +14,7 @@ from vcn_ray.cluster.clusterers.table import CLUSTERERS
 from vcn_ray.cluster.linkage import relabel
 from vcn_ray.cluster.links import pair_matrix
 from vcn_ray.cluster.similarity import track_means
-from vcn_ray.errors import OptionError
+from vcn_ray.errors import ModelError, OptionError
 from vcn_ray.evaluate.baselines.hac import at_fixed_threshold
 from vcn_ray.evaluate.baselines.problem import TrackFaces
 from vcn_ray.pipeline.layout import EMBEDDINGS_KEY, RESULTS
@@ -98,3 +98,9 @@ def test_face_models_that_were_given_reach_every_stage(tmp_path):
 def test_a_merging_that_does_not_exist_is_told_before_any_work():
     with pytest.raises(OptionError, match=r"'merging'.*evidence, literal"):
         VideoClusterNet(TINY_MODELS).check(tiny_options({"merging": "glue"}))
+
+
+def test_timm_is_missed_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"'face_id_vit': timm is not installed: pip install 'vcn-ray\[vit\]'"):
+        VideoClusterNet(TINY_MODELS).check(tiny_options({"face_id_vit": "network"}))

@@ -64,8 +64,11 @@ class VideoClusterNet(Stages):
     def check(self, options: Options) -> None:
         """Find the clusterer, load the face models; see `Stages`."""
         from vcn_ray.cluster.clusterers.table import find_clusterer
+        from vcn_ray.models.vit.folder import require_timm
 
         find_clusterer(options.cluster.merging)
+        if options.models.face_id_vit is not None:
+            require_timm()
         self._face_models().pack(options)
 
     def probe(self, path: str) -> VideoInfo:

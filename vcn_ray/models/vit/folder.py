@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,12 @@ from vcn_ray.models.onnx.file import sha256_of
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
+#: A torchvision from elsewhere than torch cannot be imported beside it.
+HOW_TO_INSTALL = (
+    "pip install 'vcn-ray[vit]'; where torch is from https://download.pytorch.org/whl/cpu, install torchvision from "
+    "there, too, first"
+)
+
 #: What other programs leave in the place of safetensors: pickles, which can run code.
 _PICKLES = ("pytorch_model.bin", "model.bin", "model.pth", "model.pt", "pytorch_model.pth")
 
@@ -20,7 +27,7 @@ _PICKLES = ("pytorch_model.bin", "model.bin", "model.pth", "model.pt", "pytorch_
 def vit_digest(folder: str | os.PathLike[str]) -> str:
     """SHA-256 that stands for a vision transformer: of the SHA-256 of its configuration and its weights.
 
-    Raises `ModelError` where the folder lacks one of them.
+    Raises `ModelError` where the folder lacks one of them, or the configuration is none of timm's.
     """
     path = Path(folder).expanduser()
     try:
@@ -32,8 +39,15 @@ def vit_digest(folder: str | os.PathLike[str]) -> str:
     for name in (CONFIG, WEIGHTS):
         if not (path / name).is_file():
             raise ModelError(f"{path}: {missing(name, os.listdir(path))}")
+    read_config(path)
     parts = [f"{name} {sha256_of(path / name)}" for name in (CONFIG, WEIGHTS)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def require_timm() -> None:
+    """`ModelError` where timm is not installed; that it can be imported, which takes a second, `load_vit` tells."""
+    if importlib.util.find_spec("timm") is None:
+        raise ModelError(f"option 'face_id_vit': timm is not installed: {HOW_TO_INSTALL}")
 
 
 def missing(name: str, present: list[str]) -> str:

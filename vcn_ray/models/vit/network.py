@@ -18,7 +18,7 @@ from vcn_ray.errors import ModelError, first_line
 from vcn_ray.models.alignment import CROP_SIZE_PX
 from vcn_ray.models.face_id import FaceIdNetwork, InputRange, Neck, Tokens, Trunk, two_crops
 from vcn_ray.models.onnx.node import BROKEN_NETWORK_ERRORS
-from vcn_ray.models.vit.folder import CONFIG, WEIGHTS, read_config
+from vcn_ray.models.vit.folder import CONFIG, HOW_TO_INSTALL, WEIGHTS, read_config
 
 #: Mean and standard deviation of pixels of 0..1 that stand for the values of `face_id_input`.
 _RANGES: dict[str, tuple[float, float]] = {"raw": (0.0, 1 / 255), "centred": (0.5, 0.5)}
@@ -115,8 +115,7 @@ def _built(folder: Path, config: dict[str, Any]) -> Any:
         from timm.models import VisionTransformer
     except (ImportError, RuntimeError) as error:  # torchvision of another kind than torch raises the second
         raise ModelError(
-            f"{folder}: needs timm, which cannot be imported ({first_line(error)}): pip install 'vcn-ray[vit]', with a "
-            "torchvision that fits the torch that is installed"
+            f"{folder}: needs timm, which cannot be imported ({first_line(error)}): {HOW_TO_INSTALL}"
         ) from None
     name, path = config["architecture"], folder / CONFIG
     pretrained = config.get("pretrained_cfg", config)
