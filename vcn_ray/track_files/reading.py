@@ -68,7 +68,9 @@ def text_of(url: str, content: bytes) -> str:
 
 def is_rttm(text: str) -> bool:
     """Whether a text is RTTM: turns of speakers, without boxes."""
-    return re.match(r"(\s*;;.*\n|\s*\n)*\s*(SPEAKER|SPKR-INFO)\s", text) is not None
+    lines = (line.split(maxsplit=1) for line in text.splitlines())
+    first = next((fields[0] for fields in lines if fields and not fields[0].startswith(";;")), "")
+    return first in ("SPEAKER", "SPKR-INFO")
 
 
 def is_csv_of_labels(content: bytes) -> bool:
