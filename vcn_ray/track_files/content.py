@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 
 from vcn_ray.errors import InputError
 
+#: Numbers of frames are below it: a film of a day has some five million.
+LARGEST_FRAME = 2**31
+
 #: One row per box. `video` is null where the file does not say which it is of; `track` and `shot` are names, whatever
 #: the file numbers them by; `identity` is who is seen; `score` is null where a box was not detected but filled in.
 FACES = pa.schema(
@@ -97,8 +100,9 @@ def check_boxes(source: str, boxes: np.ndarray, frames: np.ndarray, row: str, fi
         raise InputError(
             f"{source}, {row} {n + first}: the box {boxes[n].tolist()} has no area; w and h are to be above 0"
         )
-    if (frames < 0).any():
-        n = int(np.flatnonzero(frames < 0)[0])
+    beyond = (frames < 0) | (frames >= LARGEST_FRAME)
+    if beyond.any():
+        n = int(np.flatnonzero(beyond)[0])
         raise InputError(f"{source}, {row} {n + first}: there is no frame {frames[n]}; frames count from the first on")
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from vcn_ray.errors import InputError
-from vcn_ray.track_files.content import TrackFile, check_boxes, faces_table
+from vcn_ray.track_files.content import LARGEST_FRAME, TrackFile, check_boxes, faces_table
 
 _HEADS = ("video", "frame_rate", "picture", "track")
 _LINE = "after its `track NAME` a track has lines of frame x y w h, and maybe a score"
@@ -129,7 +129,7 @@ class _Reader:
             raise self._wrong(number, f"these are {len(fields)} fields")
         seen = len(fields) < 6 or fields[5] != "-"
         numbers = self._read(number, fields if seen else fields[:5])
-        if numbers[0] != round(numbers[0]):
+        if numbers[0] != round(numbers[0]) or abs(numbers[0]) >= LARGEST_FRAME:
             raise self._wrong(number, f"the frame {fields[0]} is no whole number")
         self._names.append((self._video, self.track, self._who))
         self._boxes.append(numbers[:5])
@@ -157,6 +157,7 @@ class _Reader:
             return text
         try:
             value = json.loads(text)
+            str(value).encode()  # half of a surrogate pair is no text
         except ValueError:
             raise self._wrong(number, f"{text[:60]} is no JSON text") from None
         return str(value)

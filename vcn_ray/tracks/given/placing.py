@@ -104,7 +104,9 @@ def _frames(file: TrackFile, faces: pa.Table, name: str, info: VideoInfo, fps: f
         if frame.max() >= info.frames:
             raise _beyond(file, name, info, int(frame.max()), None)
         return frame
-    if times.max() > own[-1] + 2 * half_s:
+    if (
+        times.max() > own[-1] + 1.98 * half_s
+    ):  # the last frame is seen until then: rounding aside, the next is not there
         last = int(np.argmax(times))
         raise _beyond(file, name, info, int(frame[last]), float(times[last]))
     after = np.searchsorted(own, times).clip(0, info.frames - 1)
@@ -142,7 +144,9 @@ def _boxes(file: TrackFile, faces: pa.Table, name: str, info: VideoInfo) -> np.n
 def _numbers(labels: np.ndarray, track: np.ndarray, where: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """The number of each row's track: that which the file has, where all tracks have one, else by appearance."""
     plain = [str(label) for label in labels]
-    if all(label.isascii() and label.isdigit() and int(label) < _LARGEST_NUMBER for label in plain):
+    if all(
+        label.isascii() and label.isdigit() and len(label) <= 10 and int(label) < _LARGEST_NUMBER for label in plain
+    ):
         numbers = [int(label) for label in plain]
         if len(set(numbers)) == len(numbers):  # 7 and 07 are two names
             return np.array(numbers, np.int64)[track]
