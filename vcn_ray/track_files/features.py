@@ -26,6 +26,7 @@ _NEEDS = (
     "features are a Parquet or npz file of embedding and track, a row a crop; maybe video, frame, x, y, w, h, clarity"
 )
 _LARGEST_NUMBER = 2**31
+_MOST_FRAMES = 10**8  # all are counted through in memory; a film of a day has some five million
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def read_features(url: str) -> FeatureFile:
     vectors = _vectors(url, embedding)
     count = len(vectors)
     for name, values in columns.items():
-        if len(values) != count and name in (*_TRACK, *_BOX, "video", "frame", "clarity"):
-            raise InputError(f"{url}: {name} has {len(values)} elements for {count} embeddings; give one each")
+        if name in (*_TRACK, *_BOX, "video", "frame", "clarity"):
+            _check_one_each(url, name, values, count)
     video = _texts(columns["video"]) if "video" in columns else _texts([source_name(url)] * count)
     track = _numbers(video, _texts(label))
     frame = _whole(url, "frame", columns["frame"]) if "frame" in columns else _counted(track)
@@ -117,6 +118,15 @@ def _vectors(url: str, given: Any) -> np.ndarray:
     return vectors
 
 
+def _check_one_each(url: str, name: str, values: Any, count: int) -> None:
+    shape = values.shape if isinstance(values, np.ndarray) else (len(values),)
+    if shape != (count,):
+        elements = f"{shape[0]} elements" if len(shape) == 1 else f"the shape {shape}"
+        raise InputError(f"{url}: {name} has {elements} for {count} embeddings; give one each")
+    if isinstance(values, list) and None in values:
+        raise InputError(f"{url}, row {values.index(None) + 1}: {name} is empty; give one each")
+
+
 def _texts(values: Any) -> np.ndarray:
     texts = np.empty(len(values), object)
     texts[:] = [str(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values)]
@@ -135,8 +145,8 @@ def _floats(url: str, name: str, values: Any) -> np.ndarray:
 
 def _whole(url: str, name: str, values: Any) -> np.ndarray:
     numbers = _floats(url, name, values)
-    if (numbers < 0).any() or (numbers != np.round(numbers)).any():
-        raise InputError(f"{url}: {name} is to be a whole number from 0 on for each crop")
+    if (numbers < 0).any() or (numbers >= _MOST_FRAMES).any() or (numbers != np.round(numbers)).any():
+        raise InputError(f"{url}: {name} is to be a whole number from 0 to {_MOST_FRAMES - 1} for each crop")
     return numbers.astype(np.int64)
 
 
@@ -153,7 +163,7 @@ def _numbers(video: np.ndarray, label: np.ndarray) -> np.ndarray:
     pairs = list(zip(video.tolist(), label.tolist(), strict=True))
     tracks = list(dict.fromkeys(pairs))
     plain = [name for _, name in tracks]
-    known = all(name.isascii() and name.isdigit() and int(name) < _LARGEST_NUMBER for name in plain)
+    known = all(name.isascii() and name.isdigit() and len(name) <= 10 and int(name) < _LARGEST_NUMBER for name in plain)
     own = [int(name) for name in plain] if known else []
     numbers = own if known and len(set(own)) == len(own) else range(len(tracks))
     number = dict(zip(tracks, numbers, strict=True))

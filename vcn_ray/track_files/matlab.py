@@ -14,7 +14,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from vcn_ray.errors import InputError
-from vcn_ray.track_files.content import TrackFile, check_boxes, faces_table
+from vcn_ray.track_files.content import LARGEST_FRAME, TrackFile, check_boxes, faces_table
 
 _STRUCT = "FaceTracks"
 _BOX = ("x", "y", "w", "h")
@@ -39,14 +39,23 @@ def read_matlab(source: str, content: bytes) -> TrackFile:
     names: list[str] = []
     who: list[str | None] = []
     for n, track in enumerate(tracks):
-        own = np.atleast_1d(track["frames"]).astype(np.int64)
-        box = [np.atleast_1d(track[side]).astype(np.float64) for side in _BOX]
+        try:
+            given, *box = (np.asarray(track[name], np.float64).reshape(-1) for name in ("frames", *_BOX))
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{source}: track {n + 1} of its {_STRUCT} has frames or boxes that are no numbers"
+            ) from None
+        if not ((given == np.round(given)) & (np.abs(given) < LARGEST_FRAME)).all():
+            raise InputError(f"{source}: track {n + 1} of its {_STRUCT} has frames that are no whole numbers")
+        own = given.astype(np.int64)
         if any(len(side) != len(own) for side in box):
             raise InputError(f"{source}: track {n + 1} of its {_STRUCT} has not as many boxes as frames")
         frames.append(own)
         boxes.append(np.stack(box, axis=1))
         names += [_text(track, "trackerId") or str(n + 1)] * len(own)
         who += [_text(track, "groundTruthIdentity")] * len(own)
+    if not sum(map(len, frames)):
+        raise InputError(f"{source}: its {_STRUCT} have no box")
     frame, place = np.concatenate(frames), np.concatenate(boxes)
     check_boxes(source, place, frame, "box", 1)
     columns = {name: place[:, k] for k, name in enumerate(_BOX)}

@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from vcn_ray.errors import InputError
-from vcn_ray.track_files.content import TrackFile, check_boxes, faces_table
+from vcn_ray.track_files.content import LARGEST_FRAME, TrackFile, check_boxes, faces_table
 
 _NEEDED = ("frame", "x", "y", "w", "h")
 #: What a track's column may be called.
@@ -56,12 +56,15 @@ def tracks_of_table(source: str, table: pa.Table, first_row: int) -> TrackFile:
         first_row: what the file's first row is called.
     """
     columns = set(table.column_names)
+    if len(columns) < len(table.column_names):
+        twice = next(name for name in table.column_names if table.column_names.count(name) > 1)
+        raise InputError(f"{source} has the column {twice} more than once: leave one of them out")
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
         hint = "; a table of tracks alone has no boxes: give the table of faces" if "first_frame" in columns else ""
         raise InputError(
             f"{source} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: tracks need frame, x, y, w, h "
-            f"and track; found: {', '.join(table.column_names)}{hint}"
+            f"and track, separated by commas; found: {', '.join(table.column_names)}{hint}"
         )
     track = next((name for name in _TRACK if name in columns), None)
     if track is None and not {"identity", "shot"} <= columns:
@@ -73,20 +76,21 @@ def tracks_of_table(source: str, table: pa.Table, first_row: int) -> TrackFile:
         raise InputError(f"{source} has column names but no rows: give it one row per box")
     read = {name: _numbers(source, table, name, first_row) for name in _NEEDED}
     frames = read.pop("frame")
-    if (frames != np.round(frames)).any():
-        row = int(np.flatnonzero(frames != np.round(frames))[0])
+    whole = (frames == np.round(frames)) & (np.abs(frames) < LARGEST_FRAME)
+    if not whole.all():
+        row = int(np.flatnonzero(~whole)[0])
         raise InputError(f"{source}, row {row + first_row}: the frame {frames[row]} is no whole number")
     check_boxes(source, np.stack(list(read.values()), axis=1), frames.astype(np.int64), "row", first_row)
     made: dict[str, Any] = dict(read) | {"frame": frames.astype(np.int64)}
-    made |= {name: table[name].cast(pa.string()) for name in ("video", "shot") if name in columns}
-    made |= {name: table[name].cast(pa.float64()) for name in ("score", "time_s") if name in columns}
+    made |= {name: _column(source, table, name, pa.string()) for name in ("video", "shot") if name in columns}
+    made |= {name: _finite(source, table, name, first_row) for name in ("score", "time_s") if name in columns}
     if "score" in made and made["score"].null_count == len(table):
         del made["score"]
-    identity = _identities(table)
+    identity = _identities(source, table)
     if identity is not None:
         made["identity"] = identity
     if track is not None:
-        made["track"] = table[track].cast(pa.string())
+        made["track"] = _column(source, table, track, pa.string())
     else:
         made["track"] = pc.binary_join_element_wise(made["identity"], made["shot"], " in shot ")
     if "landmarks" in columns:
@@ -96,33 +100,52 @@ def tracks_of_table(source: str, table: pa.Table, first_row: int) -> TrackFile:
 
 
 def _numbers(source: str, table: pa.Table, name: str, first_row: int) -> np.ndarray:
-    column = table[name]
-    try:
-        numbers = column.cast(pa.float64())
-    except pa.ArrowException:
-        raise InputError(f"{source}: {name} holds {column.type}, not numbers") from None
+    numbers = _column(source, table, name, pa.float64())
     if numbers.null_count:
         row = int(np.flatnonzero(numbers.is_null().to_numpy())[0])
         raise InputError(f"{source}, row {row + first_row}: {name} is empty; every box needs it")
     return numbers.to_numpy()
 
 
-def _identities(table: pa.Table) -> pa.ChunkedArray | None:
+def _finite(source: str, table: pa.Table, name: str, first_row: int) -> pa.ChunkedArray:
+    """A column of numbers that may be left out."""
+    numbers = _column(source, table, name, pa.float64())
+    bad = ~np.isfinite(pc.fill_null(numbers, 0.0).to_numpy())
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"{source}, row {row + first_row}: {name} is {numbers[row]}: write a number, or leave it empty"
+        )
+    return numbers
+
+
+def _column(source: str, table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return table[name].cast(kind)
+    except pa.ArrowException:
+        wanted = "text" if pa.types.is_string(kind) else "numbers"
+        raise InputError(f"{source}: {name} holds {table[name].type}, not {wanted}") from None
+
+
+def _identities(source: str, table: pa.Table) -> pa.ChunkedArray | None:
     """Who each box shows: `identity`, else what our own tables call the character; None where nothing tells."""
     names = table.column_names
     if "identity" in names:
-        return table["identity"].cast(pa.string())
+        return _column(source, table, "identity", pa.string())
     number = next((name for name in ("cast_id", "cluster_id") if name in names), None)
     if number is None:
-        return table["character"].cast(pa.string()) if "character" in names else None
+        return _column(source, table, "character", pa.string()) if "character" in names else None
     word = "Cast " if number == "cast_id" else "Character "
     if number == "cluster_id" and "title" in names:
-        head = pc.binary_join_element_wise(table["title"].cast(pa.string()), f": {word}", "")
+        head = pc.binary_join_element_wise(_column(source, table, "title", pa.string()), f": {word}", "")
     else:
         head = pa.scalar(word)
-    told = pc.if_else(pc.less(table[number].cast(pa.float64()), 0), pa.scalar(None, pa.float64()), table[number])
-    numbered = pc.binary_join_element_wise(head, told.cast(pa.int64()).cast(pa.string()), "")
-    return pc.coalesce(table["character"].cast(pa.string()), numbered) if "character" in names else numbered
+    given = _column(source, table, number, pa.int64())
+    told = pc.if_else(pc.less(given, 0), pa.scalar(None, pa.int64()), given)
+    numbered = pc.binary_join_element_wise(head, told.cast(pa.string()), "")
+    if "character" not in names:
+        return numbered
+    return pc.coalesce(_column(source, table, "character", pa.string()), numbered)
 
 
 def _landmarks(source: str, column: pa.ChunkedArray, first_row: int) -> list[list[float] | None]:
@@ -136,7 +159,7 @@ def _landmarks(source: str, column: pa.ChunkedArray, first_row: int) -> list[lis
             numbers = [float(one) for one in (value.split() if isinstance(value, str) else value)]
         except (TypeError, ValueError):
             numbers = []
-        if len(numbers) != 10:
+        if len(numbers) != 10 or not np.isfinite(numbers).all():
             raise InputError(
                 f"{source}, row {n + first_row}: landmarks are ten numbers (x and y of eyes, nose, mouth corners, "
                 f"image left first), not {value!r}"
