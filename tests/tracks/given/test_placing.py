@@ -114,6 +114,7 @@ def test_only_the_videos_own_tracks() -> None:
     ("file", "fps", "says"),
     [
         (_file([100]), None, "a face in frame 100, but a.mp4 has 100 frames, from 0 to 99 .*--tracks-fps"),
+        (_file([100], rate=24), None, "a face in frame 100, at 4.17 s, but"),
         (_file([60], rate=12), None, "a face in frame 60, at 5.00 s, but"),
         (_file([60]), 12, "a face in frame 60, at 5.00 s, but"),
         (_file([3, 3]), None, "the track 1 has 2 boxes in frame 3"),
