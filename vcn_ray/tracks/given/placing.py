@@ -104,9 +104,8 @@ def _frames(file: TrackFile, faces: pa.Table, name: str, info: VideoInfo, fps: f
         if frame.max() >= info.frames:
             raise _beyond(file, name, info, int(frame.max()), None)
         return frame
-    if (
-        times.max() > own[-1] + 1.98 * half_s
-    ):  # the last frame is seen until then: rounding aside, the next is not there
+    # The last frame is seen for 2 half_s; a little less, as a frame's time is rounded.
+    if times.max() > own[-1] + 1.98 * half_s:
         last = int(np.argmax(times))
         raise _beyond(file, name, info, int(frame[last]), float(times[last]))
     after = np.searchsorted(own, times).clip(0, info.frames - 1)
