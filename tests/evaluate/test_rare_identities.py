@@ -63,6 +63,8 @@ def test_identities_of_one_good_track_are_neither_right_nor_wrong(tmp_path: Path
     assert some.notes == ["2 of 3 identities have fewer than 2 good tracks: left out, with 3 tracks"]
     without_table = evaluate_run(faces, truth, min_tracks=2)  # any track counts: Ben stays
     assert without_table.identities == 2
+    with pytest.raises(InputError, match="no identity has 9 good tracks"):
+        evaluate_run(faces, truth, None, tracks, min_tracks=9)
 
 
 @pytest.mark.parametrize("named", ["a.mp4", "a", "/x/a.mp4"])

@@ -174,6 +174,7 @@ def test_from_bucket_to_bucket(s3_bucket: str) -> None:
         (["--figure", "iterations"], "iterations: it needs ground truth"),
         (["--figure", "iterations", "--ground-truth", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--figure", "sheets", "-o", "x.png"], "x.png is one file: name one figure, of one title"),
+        (["--figure", "quality", "-o", "x.pdf"], "x.pdf: figures are PNG or SVG"),
         (["-o", "gs://bucket/x"], "--out gs://bucket/x"),
     ],
 )

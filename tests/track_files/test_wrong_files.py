@@ -22,6 +22,8 @@ _HEAD = "frame,x,y,w,h,track"
         (f"{_HEAD}\n1e300,1,1,5,5,a\n", "no whole number"),
         (f"{_HEAD},landmarks\n0,1,1,5,5,a,nan 2 3 4 5 6 7 8 9 10\n", "ten numbers"),
         (_HEAD.replace(",", ";") + "\n0;1;1;5;5;a\n", "separated by commas"),
+        ("1,1,1,1,5,5,1\n2,inf,1,1,5,5,1\n", "line 2: a line is frame,id"),
+        ("1,1,1,1,5,5,1\n1e300,1,1,1,5,5,1\n", "line 2: a line is frame,id"),
         ('track 1 "\\ud800"\n0 1 1 5 5\n', "no JSON text"),
     ],
 )

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
+from vcn_ray.errors import InputError
 from vcn_ray.evaluate.ground_truth import GroundTruth, match_tracks
 from vcn_ray.evaluate.videos import video_names
 
@@ -25,6 +26,8 @@ def without_rare_identities(
         videos: file names of each title's videos.
         tracks: as `schemas.TRACKS`.
         min_tracks: the fewest tracks of an identity that stays.
+
+    Raises `InputError` where none stays.
     """
     title_of = {video: title for title, names in videos.items() for video in names}
     tracked = faces.filter(faces["track_id"].is_valid())
@@ -39,6 +42,8 @@ def without_rare_identities(
     )
     labels = [(title_of.get(video), who) for video, who in zip(truth.video, truth.identity, strict=True)]
     rare = {label for label in set(labels) if count[label] < min_tracks}
+    if len(rare) == len(set(labels)):
+        raise InputError(f"no identity has {min_tracks} good tracks in a title: give --min-tracks a lower number")
     gone = {(video, track) for video, track, who in shown if who and (title_of.get(video), who) in rare}
     rows = zip(video_names(faces), faces["track_id"].to_pylist(), strict=True)
     kept = faces.filter(pa.array([row not in gone for row in rows], pa.bool_()))

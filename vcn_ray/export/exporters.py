@@ -48,7 +48,8 @@ def export_season(season: FinishedSeason, format_name: str, out: Store, name: st
 
     Raises:
         OptionError: no such format.
-        OutputError: the place or the temporary folder cannot be written, or the season's tables not read.
+        OutputError: the place or the temporary folder cannot be written, or the season's tables not read; a format of
+            several files is to go into a folder that holds others.
     """
     exporter = exporter_of(format_name)
     with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
@@ -61,8 +62,17 @@ def export_season(season: FinishedSeason, format_name: str, out: Store, name: st
                 "free some space there, or name another folder in the environment variable TMPDIR"
             ) from error
         if made.is_dir():
-            for file in sorted(path for path in made.rglob("*") if path.is_file()):
-                out.write_file(f"{name}/{file.relative_to(made).as_posix()}", file)
+            files = {f"{name}/{path.relative_to(made).as_posix()}": path for path in sorted(made.rglob("*"))}
+            files = {key: path for key, path in files.items() if path.is_file()}
+            others = sorted(set(out.keys(f"{name}/")) - set(files))
+            if others:
+                other = others[0].removeprefix(f"{name}/")
+                raise OutputError(
+                    f"{out.where(name)} holds {other!r}, which is not of this export and would be read with it; "
+                    "name another folder with -o, or delete this one first"
+                )
+            for key, path in files.items():
+                out.write_file(key, path)
         else:
             out.write_file(name, made)
     return out.where(name)

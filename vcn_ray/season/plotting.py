@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import difflib
 import html
+import mimetypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,4 +214,7 @@ def _suffix_of_file(path: str | None) -> Kind | None:
     ending = "" if path is None else Path(path).suffix.lower().removeprefix(".")
     if path is None or path.endswith("/") or Path(path).is_dir():
         return None
-    return next((kind for kind in KINDS if kind == ending), None)
+    kind = next((kind for kind in KINDS if kind == ending), None)
+    if kind is None and mimetypes.guess_type(path)[0] is not None:
+        raise OptionError(f"{path}: figures are PNG or SVG; end the name in .png or .svg, or name a folder")
+    return kind

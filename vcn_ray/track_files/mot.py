@@ -21,6 +21,9 @@ from vcn_ray.errors import InputError
 from vcn_ray.track_files.content import TrackFile, check_boxes, faces_table
 
 GT_KEY, LABELS_KEY, INFO_KEY = "gt/gt.txt", "gt/labels.txt", "seqinfo.ini"
+#: Frames and ids are below this.
+_LARGEST_NUMBER = 2**31
+
 _COLUMNS = ("frame", "id", "x", "y", "w", "h", "conf", "class", "visibility")
 
 
@@ -53,7 +56,8 @@ def read_mot(
             rows[at, : len(fields)] = [float(one) for one in fields]
         except ValueError:
             fields = []
-        if len(fields) < 6 or (rows[at, :2] != np.round(rows[at, :2])).any():
+        whole = (rows[at, :2] == np.round(rows[at, :2])) & (np.abs(rows[at, :2]) < _LARGEST_NUMBER)
+        if len(fields) < 6 or not whole.all():
             raise InputError(f"{source}, line {n}: a line is frame,id,x,y,w,h,conf,-1,-1,-1, not {line.strip()[:60]!r}")
     rows[:, 6] = np.where(np.isnan(rows[:, 6]), 1, rows[:, 6])
     numbers = np.array([n for n, _ in lines])

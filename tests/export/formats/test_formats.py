@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from vcn_ray import load
 from vcn_ray.cli.commands import app
+from vcn_ray.errors import OutputError
 from vcn_ray.export.formats.by_video import file_name_of
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
@@ -43,6 +44,13 @@ def test_tracks_with_who_they_show(season: SeasonResult, tmp_path: Path, format_
         ("b.mp4", f"{first + 3}"): NAME,
         ("a.mp4", f"{first + 4}"): "Cast 2",
     }
+
+
+def test_a_folder_of_other_tracks_is_not_exported_into(season: SeasonResult, tmp_path: Path) -> None:
+    for _ in range(2):  # what is of this export is replaced
+        season.export("mot", tmp_path / "boxes")
+    with pytest.raises(OutputError, match=r"holds '.*/gt/gt.txt', which is not of this export"):
+        season.export("mot", tmp_path / "boxes", title="s01e01")
 
 
 def test_turns(season: SeasonResult, tmp_path: Path) -> None:
