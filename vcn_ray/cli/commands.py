@@ -266,7 +266,8 @@ def export(
             "--out",
             "-o",
             metavar="PATH",
-            help="File to write, or s3://BUCKET/KEY; replaced if it is there.  [default: DIR's name, in this folder]",
+            help="File to write, or s3://BUCKET/KEY, replaced if it is there; for mot and paper a folder that holds "
+            "nothing else.  [default: DIR's name, in this folder]",
         ),
     ] = None,
     s3_endpoint: S3Endpoint = None,

@@ -25,7 +25,7 @@ def plot(
     title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
     ground_truth: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Labelled faces: for iterations, and beside the result in tsne and sheets."),
+        typer.Option(metavar="FILE", help="Labelled faces: for iterations, and beside the result in tsne and sheets."),
     ] = None,
     out: Annotated[
         str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Container
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -73,7 +74,7 @@ class Lens:
         return self.landmarks or LandmarkFinder(self._pack.detector(LandmarkFinder.MIN_SCORE))
 
 
-class ShotFaces:
+class ShotFaces(ABC):
     """The faces of one shot, judged and sampled as its frames pass; where they come from is a subclass's own."""
 
     def __init__(self, info: VideoInfo, lens: Lens, options: TrackOptions, stats: dict[str, float], blended_until: int):
@@ -86,13 +87,13 @@ class ShotFaces:
         self._blended_until = blended_until
         self._blended_from: int | None = None
 
+    @abstractmethod
     def see(self, number: int, frame: Any) -> None:
         """Take in a frame of the shot; frames come in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def faces(self) -> list[Face]:
         """All faces in order of frames."""
-        raise NotImplementedError
 
     def crops(self) -> dict[int, list[Crop]]:
         """The crops of each track."""
