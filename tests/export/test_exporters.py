@@ -11,7 +11,7 @@ from support.small_season import ODD_NAME, write_season, write_small_season
 from vcn_ray import load
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import time_code, write_appearances
-from vcn_ray.export.exporters import EXPORTERS, export_season
+from vcn_ray.export.exporters import EXPORTERS, Format, export_season
 from vcn_ray.export.finished_season import FinishedSeason, part_of
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
@@ -114,8 +114,8 @@ def test_a_format_of_several_files_is_a_folder(
             (path / title).mkdir(parents=True)
             (path / title / "list.txt").write_text(title)
 
-    monkeypatch.setitem(EXPORTERS, "lists", write)
-    assert export_season(season, "lists", Store(tmp_path), "all") == str(tmp_path / "all")
+    monkeypatch.setitem(EXPORTERS, "lists", Format(write, "lists", "lists"))
+    assert export_season(season, "lists", Store(tmp_path), "all").where == str(tmp_path / "all")
     assert Store(tmp_path).keys("all/") == ["all/=E1/list.txt", "all/E2/list.txt"]
 
 
@@ -125,7 +125,22 @@ def test_a_full_temporary_folder_is_named(
     def full(season: FinishedSeason, path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setitem(EXPORTERS, "full", full)
+    monkeypatch.setitem(EXPORTERS, "full", Format(full, "full", "full"))
     with pytest.raises(OutputError, match=r"cannot write full into .*: No space left on device; .* TMPDIR"):
         export_season(season, "full", Store(tmp_path), "a.full")
     assert Store(tmp_path).keys("a.full") == []
+
+
+def test_an_option_of_another_format_is_told_with_those_that_take_it(
+    season: FinishedSeason, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(season: FinishedSeason, path: Path, handles_frames: int = 0) -> list[str]:
+        path.write_text(str(handles_frames))
+        return ["mind the gap"]
+
+    monkeypatch.setitem(EXPORTERS, "cut", Format(write, "a cut", "txt", ["handles_frames"]))
+    exported = export_season(season, "cut", Store(tmp_path), "a.txt", {"handles_frames": 7})
+    assert exported.remarks == ("mind the gap",)
+    assert Path(exported).read_text() == "7"
+    with pytest.raises(OptionError, match=r"csv takes no handles_frames; .* one of .*cut"):
+        export_season(season, "csv", Store(tmp_path), "a.csv", {"handles_frames": 7})

@@ -63,7 +63,7 @@ def found(film: Path, tmp_path_factory: pytest.TempPathFactory) -> SeasonResult:
 
 @pytest.mark.parametrize("format_name", ["paper", "mot", "season"])
 def test_a_round_trip_loses_nothing(film: Path, found: SeasonResult, tmp_path: Path, format_name: str) -> None:
-    given = found.out if format_name == "season" else found.export(format_name, tmp_path / "given")
+    given = found.out if format_name == "season" else found.export(format_name, tmp_path / "given").where
     assert not _run([film], tmp_path / "out", tracks=[given]).failed
     again = load(tmp_path / "out")
     assert len(found.tracks) == 5

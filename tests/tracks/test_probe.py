@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import wave
+from fractions import Fraction
 
 import av
 import cv2
@@ -148,3 +149,25 @@ def test_cover_pictures_are_not_the_video(clip, tmp_path):
                 container.mux(packet)
     info = probe_video(path)
     assert (info.width_px, info.frames) == (192, 60)
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec", "timecode"),
+    [
+        ("mov", "libx264", "09:59:58;04"),
+        ("mp4", "libx264", "10:00:00:00"),
+        ("mkv", "libx264", "10:00:00:00"),
+        ("mxf", "mpeg2video", "10:00:00:00"),
+        ("mp4", "libx264", ""),
+    ],
+)
+def test_the_start_time_code_is_the_files_own(ending, codec, timecode, tmp_path):
+    path = tmp_path / f"clip.{ending}"
+    with av.open(str(path), "w") as container:
+        rate = Fraction(30000, 1001) if ";" in timecode else Fraction(25)
+        stream = container.add_stream(codec, rate=rate, width=128, height=128, pix_fmt="yuv420p")
+        if timecode:
+            container.metadata["timecode"] = stream.metadata["timecode"] = timecode
+        frames = [av.VideoFrame.from_ndarray(np.full((128, 128, 3), n, np.uint8)) for n in range(5)]
+        container.mux([packet for frame in [*frames, None] for packet in stream.encode(frame)])
+    assert probe_video(path).start_timecode == timecode

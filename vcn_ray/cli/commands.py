@@ -12,6 +12,7 @@ import typer
 
 from vcn_ray.cli.curation_commands import add_curation_commands, name_by_gallery
 from vcn_ray.cli.errors import exit_code, explained
+from vcn_ray.cli.export_command import export
 from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
 from vcn_ray.cli.plot_command import plot
 from vcn_ray.cli.printing import (
@@ -29,7 +30,6 @@ from vcn_ray.cli.printing import (
 from vcn_ray.cli.request import (
     Request,
     executor_name,
-    file_or_folder,
     folder,
     given_options,
     read_config,
@@ -244,49 +244,6 @@ def evaluate(
 
 
 @app.command()
-def export(
-    directory: Directory,
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="FORMAT",
-            help="csv: who is on screen when; rttm: the same as diarisation has it; mot: boxes as the MOT challenge "
-            "has them; paper: lists of tracks, frame and box.",
-        ),
-    ],
-    title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
-    character: Annotated[
-        str | None,
-        typer.Option(metavar="WHO", help="This character alone: a name, a number of the season's cast, or Unknown."),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="PATH",
-            help="File to write, or s3://BUCKET/KEY, replaced if it is there; for mot and paper a folder that holds "
-            "nothing else.  [default: DIR's name, in this folder]",
-        ),
-    ] = None,
-    s3_endpoint: S3Endpoint = None,
-) -> None:
-    """Write results in a format that other programs read."""
-    with explained():
-        import vcn_ray
-        from vcn_ray.export.exporters import export_season, exporter_of, place_and_name
-        from vcn_ray.export.finished_season import part_of
-
-        use_s3_endpoint(s3_endpoint)
-        exporter_of(to)  # a wrong one is told before anything is read
-        season = vcn_ray.load(folder("DIR", directory))
-        place, name = place_and_name(file_or_folder("--out", out or "."), f"{Path(season.out).resolve().name}.{to}")
-        part = part_of(season, title, character, season.video_facts)
-        say(f"wrote {export_season(part, to, place, name)}")
-
-
-@app.command()
 def status(
     directory: Directory,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON, one object each time.")] = False,
@@ -346,6 +303,7 @@ def models(
 
 
 add_curation_commands(app)
+app.command()(export)
 app.command()(review)
 app.command()(plot)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import write_appearances
@@ -15,53 +17,87 @@ from vcn_ray.export.formats.rttm import write_turns
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
 
-#: Writes a season to a file of this path, or, where a format is several files, into a folder that it makes there.
-Exporter = Callable[[FinishedSeason, Path], None]
+#: Writes a season to a file of this path, or, where a format is several files, into a folder that it makes there; gives
+#: sentences of what the user should know of it. Options that the format takes come by name.
+Writer = Callable[..., Iterable[str] | None]
 
-#: By format, which is also how a file's name ends.
-EXPORTERS: dict[str, Exporter] = {
-    "csv": write_appearances,
-    "mot": write_mot,
-    "paper": write_paper_lists,
-    "rttm": write_turns,
+
+@dataclass(frozen=True)
+class Format:
+    """A format: what writes it, what to tell of it, how its file's name ends, and which options it takes."""
+
+    write: Writer
+    shows: str
+    ending: str
+    options: Collection[str] = ()
+
+
+class Exported(NamedTuple):
+    """What an export wrote: path or URL, and sentences that the user should know."""
+
+    where: str
+    remarks: tuple[str, ...] = ()
+
+    def __fspath__(self) -> str:
+        return self.where
+
+
+#: By name.
+EXPORTERS: dict[str, Format] = {
+    "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
+    "mot": Format(write_mot, "boxes as the MOT challenge has them; a folder", "mot"),
+    "paper": Format(write_paper_lists, "lists of tracks, frame and box; a folder", "paper"),
+    "rttm": Format(write_turns, "who is on screen when, as diarisation has it", "rttm"),
 }
 
 
-def exporter_of(format_name: str) -> Exporter:
-    """The exporter of a format; `OptionError` with the formats that there are where there is none of this name."""
+def check_export(format_name: str, options: Collection[str] = ()) -> Format:
+    """The format of a name; `OptionError` where there is none, or where it does not take one of the options."""
     if format_name not in EXPORTERS:
         raise OptionError(f"no format is called {format_name!r}; there are: {', '.join(EXPORTERS)}")
+    for option in options:
+        if option not in EXPORTERS[format_name].options:
+            takers = [name for name, other in EXPORTERS.items() if option in other.options]
+            raise OptionError(f"{format_name} takes no {option}; leave it out, or export one of {', '.join(takers)}")
     return EXPORTERS[format_name]
 
 
-def export_season(season: FinishedSeason, format_name: str, out: Store, name: str) -> str:
+def default_name(of: str, format_name: str) -> str:
+    """An export's name where none is given: as the results, with the format where its ending does not tell."""
+    ending = EXPORTERS[format_name].ending
+    return f"{of}.{ending}" if ending == format_name else f"{of}-{format_name}.{ending}"
+
+
+def export_season(
+    season: FinishedSeason, format_name: str, out: Store, name: str, options: Mapping[str, Any] | None = None
+) -> Exported:
     """Write a season in a format; it is made in this machine's temporary folder and put into its place whole.
 
     Args:
         season: or a part of one.
         format_name: see `EXPORTERS`.
         out: where the file goes; the folder is made if missing.
-        name: of the file, replaced where it is there.
-
-    Returns:
-        Path or URL of what was written.
+        name: of the file, replaced where it is there; several files go into a folder of this name without the ending.
+        options: that the format takes, by name.
 
     Raises:
-        OptionError: no such format.
+        OptionError: no such format or option.
         OutputError: the place or the temporary folder cannot be written, or the season's tables not read; a format of
             several files is to go into a folder that holds others.
     """
-    exporter = exporter_of(format_name)
+    exporter = check_export(format_name, options or {})
     with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
         made = Path(folder, "export")
         try:
-            exporter(season, made)
+            remarks = tuple(exporter.write(season, made, **(options or {})) or ())
         except OSError as error:
             raise OutputError(
                 f"cannot write {format_name} into {tempfile.gettempdir()}: {error.strerror or error}; "
                 "free some space there, or name another folder in the environment variable TMPDIR"
             ) from error
         if made.is_dir():
+            if exporter.ending != format_name:
+                name = name.removesuffix(f".{exporter.ending}")
             files = {f"{name}/{path.relative_to(made).as_posix()}": path for path in sorted(made.rglob("*"))}
             files = {key: path for key, path in files.items() if path.is_file()}
             others = sorted(set(out.keys(f"{name}/")) - set(files))
@@ -75,7 +111,7 @@ def export_season(season: FinishedSeason, format_name: str, out: Store, name: st
                 out.write_file(key, path)
         else:
             out.write_file(name, made)
-    return out.where(name)
+    return Exported(out.where(name), remarks)
 
 
 def place_and_name(path: str, default_name: str) -> tuple[Store, str]:

@@ -25,7 +25,10 @@ class _View(Protocol):
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What an export tells of a video beside its tracks; None where the title's working data is gone."""
+    """What an export tells of a video beside its tracks; None where it is not known: its title's working data is gone.
+
+    `start_timecode` is that of the first frame, "10:00:00;00" where drop-frame, "" where the file has none.
+    """
 
     title: str
     video: str
@@ -33,6 +36,8 @@ class VideoFacts:
     fps: float | None = None
     width_px: int | None = None
     height_px: int | None = None
+    path: str | None = None  # file or URL that it was read from
+    start_timecode: str | None = None
 
 
 class SeasonViews(Protocol):

@@ -68,6 +68,7 @@ class VideoState:
     shard_memory_bytes: int
     shards: list[ShardTask] = field(default_factory=list)
     given: GivenVideo | None = None  # its tracks, where they are given
+    start_timecode: str | None = None  # of its first frame, as `VideoInfo` has it
 
     @property
     def frames(self) -> int:
@@ -154,6 +155,7 @@ class TitleState:
                     fingerprint=info.fingerprint,
                     duration_s=float(info.duration_s),
                     frames_in_file=info.frames,
+                    start_timecode=info.start_timecode,
                     warnings=(*info.warnings, *(own.warnings if own is not None else ())),
                     first_frame=first_frame,
                     end_frame=end_frame,

@@ -29,6 +29,7 @@ def title_record(state: TitleState) -> dict[str, Any]:
                 "end_frame": video.end_frame,
                 "duration_s": video.duration_s,
                 "warnings": list(video.warnings),
+                **({} if video.start_timecode is None else {"start_timecode": video.start_timecode}),
                 **({"tracks": {"given": video.given.url, "digest": video.given.digest}} if video.given else {}),
             }
             for video in state.videos

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,19 @@ import pyarrow as pa
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.presence import PresenceEvaluation, evaluate_presence
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
-from vcn_ray.export.exporters import export_season, exporter_of, place_and_name
+from vcn_ray.export.exporters import Exported, check_export, default_name, export_season, place_and_name
 from vcn_ray.export.finished_season import VideoFacts, part_of
 from vcn_ray.export.formats.by_video import tracks_by_video
 from vcn_ray.export.formats.rttm import turns_of
 from vcn_ray.export.notebook import MOST_ROWS, card
 from vcn_ray.export.render import several
-from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
 from vcn_ray.schemas import ITERATION_CLUSTERS
 from vcn_ray.season.result_cast import Character, SeasonTables
 from vcn_ray.season.result_curation import SeasonCuration
 from vcn_ray.season.result_tables import ResultStore, Rows
 from vcn_ray.season.result_titles import Iteration, TitleResult, Titles, iterations_of
 from vcn_ray.season.result_tracks import Track
+from vcn_ray.season.video_facts import videos_of
 from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
@@ -77,23 +78,35 @@ class SeasonResult(SeasonTables, SeasonCuration):
         *,
         title: str | None = None,
         character: str | int | None = None,
-    ) -> str:
-        """Write it in a format that other programs read; path or URL of what was written.
+        start_timecode: str | None = None,
+        **options: Any,
+    ) -> Exported:
+        """Write it in a format that other programs read.
 
         Args:
             to: the format, see `export.exporters.EXPORTERS`.
             path: file to write, replaced if it is there; or a folder, for one named as the results are; or a URL.
             title: this title alone.
             character: this one alone: a name, a number of the cast, or Unknown.
+            start_timecode: of each video's first frame, in place of what the file says.
+            options: that the format takes, such as `handles_frames` of a stringout.
+
+        Returns:
+            Path or URL of what was written, and what there is to know of it.
 
         Raises:
-            OptionError: no such format, title or character.
+            OptionError: no such format, title, character or option.
             OutputError: the place cannot be written.
         """
-        exporter_of(to)  # a wrong one is told before anything is read
-        place, name = place_and_name(os.fspath(path), f"{Store(self.out).name}.{to}")
+        check_export(to, options)  # a wrong one is told before anything is read
+        place, name = place_and_name(os.fspath(path), default_name(Store(self.out).name, to))
         whom = None if character is None else str(character)
-        return export_season(part_of(self, title, whom, self.video_facts), to, place, name)
+
+        def videos() -> list[VideoFacts]:
+            known = self.video_facts()
+            return [replace(facts, start_timecode=start_timecode) for facts in known] if start_timecode else known
+
+        return export_season(part_of(self, title, whom, videos), to, place, name, options)
 
     def plot(
         self,
@@ -152,17 +165,9 @@ class SeasonResult(SeasonTables, SeasonCuration):
         return self.store.titles_table(self._done, "iteration_clusters", ITERATION_CLUSTERS).read()
 
     def video_facts(self) -> list[VideoFacts]:
-        """Length, rate and size of the videos of all finished titles, as far as their working data is still there."""
-        found = []
-        for title, slug in self._done.items():
-            store = Store(self.out).child("titles", slug)
-            facts = {}
-            if store.exists(f"work/{FACTS_KEY}"):
-                facts = {video["name"]: video for video in store.read_json(f"work/{FACTS_KEY}")["videos"]}
-            for name in facts or [video["video"] for video in store.read_json("title.json")["videos"]]:
-                known = {key: facts[name][key] for key in ("frames", "fps", "width_px", "height_px")} if facts else {}
-                found.append(VideoFacts(title, name, **known))
-        return found
+        """What is known of the videos of all finished titles, in order; see `season.video_facts`."""
+        titles = Store(self.out).child("titles")
+        return [facts for title, slug in self._done.items() for facts in videos_of(title, titles.child(slug))]
 
     @property
     def _done(self) -> dict[str, str]:

@@ -46,6 +46,19 @@ def footage_stream(container: Any, path: str | os.PathLike[str]) -> VideoStream:
     raise InputError(f"{path} has {kinds}; give a file with moving pictures")
 
 
+def timecode_tag(container: Any, stream: VideoStream) -> str:
+    """Time code of the first frame as the file tells it, "" where it does not.
+
+    QuickTime and MP4 have it in a track of its own (tmcd), MXF and Matroska in a tag of the stream or of the file.
+    """
+    others = [one for one in container.streams if one.index != stream.index]
+    for metadata in (stream.metadata, *(other.metadata for other in others), container.metadata):
+        for key, value in metadata.items():
+            if key.lower() == "timecode" and value.strip():
+                return str(value.strip())
+    return ""
+
+
 def decode_packets(container: Any, stream: VideoStream, on_bytes: Callable[[int], None] | None = None) -> Iterator[Any]:
     """Frames of a stream from where the container stands, in display order; a damaged packet loses only itself.
 

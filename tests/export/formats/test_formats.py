@@ -32,7 +32,7 @@ def _who(faces: pa.Table) -> dict[tuple[str, str], str | None]:
 
 @pytest.mark.parametrize(("format_name", "first"), [("paper", 0), ("mot", 1)])
 def test_tracks_with_who_they_show(season: SeasonResult, tmp_path: Path, format_name: str, first: int) -> None:
-    read = read_track_file(season.export(format_name, tmp_path / "boxes"))
+    read = read_track_file(season.export(format_name, tmp_path / "boxes").where)
     assert len(read.faces) == len(season.faces)
     assert _who(read.faces) == {
         ("s01e01.mp4", f"{first}"): "Cast 0",
@@ -54,7 +54,7 @@ def test_a_folder_of_other_tracks_is_not_exported_into(season: SeasonResult, tmp
 
 
 def test_turns(season: SeasonResult, tmp_path: Path) -> None:
-    path = season.export("rttm", tmp_path / "all.rttm")
+    path = season.export("rttm", tmp_path / "all.rttm").where
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     assert all(len(line.split()) == 10 for line in lines)
     turns = [(turn.video, turn.who, turn.start_s) for turn in read_rttm(path, "\n".join(lines))]
