@@ -18,7 +18,7 @@ from vcn_ray.monitoring.console import Bars, Lines
 from vcn_ray.monitoring.monitor import Monitor, duration
 
 if TYPE_CHECKING:
-    from vcn_ray.config import OptionInfo
+    from vcn_ray.config.options import OptionInfo
     from vcn_ray.curation.applying import Applied
     from vcn_ray.curation.forgetting import Forgotten
     from vcn_ray.evaluate.presence import PresenceEvaluation
