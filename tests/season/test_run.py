@@ -133,7 +133,26 @@ def test_patch_tokens_that_cannot_be_trained_are_refused_before_any_work(
     stages = CountingStages(tmp_path / "calls")
     with pytest.raises(VcnError, match=f"option 'patch_loss': {message}"):
         _run(season, tmp_path / "out", stages, patch_loss=1, **options)
-    assert not stages.called()
+    assert {call.split()[0] for call in stages.called()} <= {"probe"}
+
+
+def test_a_title_whose_own_options_cannot_be_trained_fails_alone(season: Path, tmp_path: Path) -> None:
+    stages = CountingStages(tmp_path / "calls")
+    outcome = run_season(
+        find_season([season]),
+        Store(tmp_path / "out"),
+        make_options({"device": "cpu"}),
+        executor=LocalExecutor(),
+        stages=stages,
+        title_options={"a": make_options({"device": "cpu", "depth": "full", "patch_loss": 1})},
+    )
+    failed, *others = outcome.titles
+    assert failed.id == "a"
+    assert failed.error is not None
+    assert failed.error.startswith("option 'patch_loss': the face-ID network is no vision transformer")
+    assert others
+    assert all(title.error is None for title in others)
+    assert not any(call.startswith("extract a") for call in stages.called())
 
 
 def test_record_tells_where_sums_were_made(season: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class Info:
     name: str
     values: tuple[int, ...]
     warnings: tuple[str, ...] = ()
+    start_timecode: str | None = None
 
     @property
     def frames(self) -> int:

@@ -87,8 +87,6 @@ def run_season(
                 title: publish(_with_absolute_paths(given), out, published)
                 for title, given in (title_options or {}).items()
             }
-            for given in (for_all, *own.values()):
-                check_patch_loss(given, device)
             tasks = Tasks(stages, {title.id: own.get(title.id, for_all) for title in season.titles})
             context = RunContext(tasks, for_all.run, told, run_id, device)
             states = _title_states(season, out, part or TimeRange(), context)
@@ -137,7 +135,7 @@ class SeasonRun:
         lock: Lock,
     ):
         self._season, self._states, self._executor, self._lock = season, states, executor, lock
-        self._monitor, self._stages = context.monitor, context.tasks.stages
+        self._monitor, self._stages, self._device = context.monitor, context.tasks.stages, context.device
         self._gave_up = threading.Event()
         folders = {title: state.results for title, state in states.items()}
         self._ledger = Ledger(season, folders, context.monitor, self._gave_up)
@@ -245,6 +243,7 @@ class SeasonRun:
 
     def _problem(self, options: Options) -> VcnError | None:
         try:
+            check_patch_loss(options, self._device)
             self._stages.check(options)
         except VcnError as error:
             return error
