@@ -24,6 +24,11 @@ _HEAD = "frame,x,y,w,h,track"
         (_HEAD.replace(",", ";") + "\n0;1;1;5;5;a\n", "separated by commas"),
         ("1,1,1,1,5,5,1\n2,inf,1,1,5,5,1\n", "line 2: a line is frame,id"),
         ("1,1,1,1,5,5,1\n1e300,1,1,1,5,5,1\n", "line 2: a line is frame,id"),
+        (f"{_HEAD}\n0,1e300,1,5,5,a\n", "row 2: the box .* lies in no picture"),
+        (f"{_HEAD},score\n0,1,1,5,5,a,1\n1,1,1,5,5,a,87\n", "row 3: the score 87 is not from 0 to 1"),
+        ("# by hand\n1,1,1,1,5,5,1\n2,1,1,1,0,5,1\n", "line 3: the box .* has no area"),
+        ("track 1\n\n0 1 1 5 5\n1 1 1 0 5\n", "line 4: the box .* has no area"),
+        ("track 1\n0 1 1 5 5 7\n", "line 2: the score 7 is not from 0 to 1"),
         ('track 1 "\\ud800"\n0 1 1 5 5\n', "no JSON text"),
     ],
 )
@@ -38,6 +43,28 @@ def test_blank_lines_at_the_beginning_take_no_time(tmp_path):
     path = tmp_path / "boxes.csv"
     path.write_text("\n" * 200 + f"{_HEAD}\n0,1,1,5,5,a\n", encoding="utf-8")
     assert read_track_file(str(path)).faces.num_rows == 1
+
+
+def test_whoever_is_called_nothing_is_nobody(tmp_path):
+    path = tmp_path / "boxes.parquet"
+    rows = {name: [float(n + 1)] * 2 for n, name in enumerate("xywh")}
+    pq.write_table(pa.table({"frame": [0, 1], "track": ["a", "a"], "identity": ["", "Anna"]} | rows), path)
+    assert read_track_file(str(path)).faces["identity"].to_pylist() == [None, "Anna"]
+
+
+@pytest.mark.parametrize("rate", ["inf", "nan", "0", "many"])
+def test_a_sequence_of_no_rate_is_refused(tmp_path, rate):
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "gt" / "gt.txt").write_text("1,1,1,1,5,5,1\n")
+    (tmp_path / "seqinfo.ini").write_text(f"[Sequence]\nframeRate={rate}\n")
+    with pytest.raises(InputError, match=f"framerate of its seqinfo.ini is '{rate}'"):
+        read_track_file(str(tmp_path))
+
+
+def test_large_embeddings_are_directions_as_any(tmp_path):
+    path = tmp_path / "features.npz"
+    np.savez(path, embedding=np.eye(2, dtype=np.float32) * np.float32(3e38), track=[0, 1], clarity=[1.0, 1.0])
+    assert read_features(str(path)).embeddings.tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 @pytest.mark.parametrize("wrong", [{"score": ["x"]}, {"video": [[1]]}, {"track": [b"\xff"]}])

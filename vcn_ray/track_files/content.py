@@ -16,6 +16,8 @@ from vcn_ray.errors import InputError
 
 #: Numbers of frames are below it: a film of a day has some five million.
 LARGEST_FRAME = 2**31
+#: Sides and corners of boxes are below it, in pixels: what is beyond is no picture.
+_LARGEST_PX = 2.0**24
 
 #: One row per box. `video` is null where the file does not say which it is of; `track` and `shot` are names, whatever
 #: the file numbers them by; `identity` is who is seen; `score` is null where a box was not detected but filled in.
@@ -84,26 +86,25 @@ def _typed(values: Any, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
 
 
-def check_boxes(source: str, boxes: np.ndarray, frames: np.ndarray, row: str, first: int) -> None:
-    """`InputError` for the first box without area or with a frame below 0.
+def check_boxes(source: str, boxes: np.ndarray, frames: np.ndarray, row: str, numbers: np.ndarray) -> None:
+    """`InputError` for the first box without area, beyond any picture, or with a frame below 0.
 
     Args:
         source: the file.
         boxes: (n, 4) x, y, w, h.
         frames: (n,) int.
         row: what a row is called in the message, "row" or "line".
-        first: number of the first.
+        numbers: (n,) number of each.
     """
-    bad = ~(np.isfinite(boxes).all(axis=1) & (boxes[:, 2] > 0) & (boxes[:, 3] > 0))
-    if bad.any():
-        n = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"{source}, {row} {n + first}: the box {boxes[n].tolist()} has no area; w and h are to be above 0"
-        )
+    numbered, sized = (np.abs(boxes) < _LARGEST_PX).all(axis=1), (boxes[:, 2:] > 0).all(axis=1)
+    if not (numbered & sized).all():
+        n = int(np.flatnonzero(~(numbered & sized))[0])
+        what = "has no area; w and h are to be above 0" if numbered[n] else "lies in no picture; boxes are in pixels"
+        raise InputError(f"{source}, {row} {numbers[n]}: the box {boxes[n].tolist()} {what}")
     beyond = (frames < 0) | (frames >= LARGEST_FRAME)
     if beyond.any():
         n = int(np.flatnonzero(beyond)[0])
-        raise InputError(f"{source}, {row} {n + first}: there is no frame {frames[n]}; frames count from the first on")
+        raise InputError(f"{source}, {row} {numbers[n]}: there is no frame {frames[n]}; frames count from the first on")
 
 
 def file_name(video: str) -> str:

@@ -70,7 +70,7 @@ def read_features(url: str) -> FeatureFile:
     boxes = (
         _boxes(url, columns) if given else np.stack([3.0 * track % 2**20, 0 * track, 0 * track + 2, 0 * track + 2], 1)
     )
-    length = np.linalg.norm(vectors, axis=1)
+    length = np.linalg.norm(vectors.astype(np.float64), axis=1)  # of large numbers, float32 has no squares
     clarity = _floats(url, "clarity", columns["clarity"]) if "clarity" in columns else length
     if (length == 0).any() or not (clarity > 0).all():
         row = int(np.flatnonzero((length == 0) | ~(clarity > 0))[0])

@@ -57,7 +57,7 @@ def read_matlab(source: str, content: bytes) -> TrackFile:
     if not sum(map(len, frames)):
         raise InputError(f"{source}: its {_STRUCT} have no box")
     frame, place = np.concatenate(frames), np.concatenate(boxes)
-    check_boxes(source, place, frame, "box", 1)
+    check_boxes(source, place, frame, "box", np.arange(1, len(frame) + 1))
     columns = {name: place[:, k] for k, name in enumerate(_BOX)}
     return TrackFile(source, faces_table({"frame": frame, **columns, "track": names, "identity": who}))
 

@@ -9,6 +9,7 @@ sequence was made. Pixels are taken as they are, as most writers do.
 from __future__ import annotations
 
 import configparser
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -71,7 +72,7 @@ def read_mot(
     if rows[:, 1].min() < 0:
         n = numbers[int(rows[:, 1].argmin())]
         raise InputError(f"{source}, line {n}: this box is of no track (id {rows[:, 1].min():g}); leave it out")
-    check_boxes(source, rows[:, 2:6], rows[:, 0].astype(np.int64) - 1, "box", 1)
+    check_boxes(source, rows[:, 2:6], rows[:, 0].astype(np.int64) - 1, "line", numbers)
     score = np.where((rows[:, 6] > 0) & (rows[:, 6] <= 1), rows[:, 6], 1.0)
     unseen = rows[:, 8] == 0
     tracks = [str(int(one)) for one in rows[:, 1]]
@@ -156,6 +157,6 @@ def _number(source: str, info: Mapping[str, str], name: str) -> float | None:
         value = float(info[name])
     except ValueError:
         value = 0.0
-    if not value > 0:
+    if not 0 < value < math.inf:
         raise InputError(f"{source}: {name} of its {INFO_KEY} is {info[name]!r}; write a number above 0")
     return value

@@ -60,7 +60,7 @@ def text_of(url: str, content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{url}: it is not UTF-8 text; tracks are given as {KINDS}") from None
+        raise InputError(f"{url}: it is not UTF-8 text (save it as that); tracks are given as {KINDS}") from None
     if "\0" in text:
         raise InputError(f"{url}: it is binary; tracks are given as {KINDS}")
     return text

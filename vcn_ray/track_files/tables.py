@@ -80,12 +80,15 @@ def tracks_of_table(source: str, table: pa.Table, first_row: int) -> TrackFile:
     if not whole.all():
         row = int(np.flatnonzero(~whole)[0])
         raise InputError(f"{source}, row {row + first_row}: the frame {frames[row]} is no whole number")
-    check_boxes(source, np.stack(list(read.values()), axis=1), frames.astype(np.int64), "row", first_row)
+    rows = np.arange(first_row, first_row + len(frames))
+    check_boxes(source, np.stack(list(read.values()), axis=1), frames.astype(np.int64), "row", rows)
     made: dict[str, Any] = dict(read) | {"frame": frames.astype(np.int64)}
     made |= {name: _column(source, table, name, pa.string()) for name in ("video", "shot") if name in columns}
     made |= {name: _finite(source, table, name, first_row) for name in ("score", "time_s") if name in columns}
-    if "score" in made and made["score"].null_count == len(table):
-        del made["score"]
+    if "score" in made:
+        _check_scores(source, made["score"], first_row)
+        if made["score"].null_count == len(table):
+            del made["score"]
     identity = _identities(source, table)
     if identity is not None:
         made["identity"] = identity
@@ -119,6 +122,17 @@ def _finite(source: str, table: pa.Table, name: str, first_row: int) -> pa.Chunk
     return numbers
 
 
+def _check_scores(source: str, scores: pa.ChunkedArray, first_row: int) -> None:
+    known = pc.fill_null(scores, 1.0).to_numpy()
+    bad = (known < 0) | (known > 1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"{source}, row {row + first_row}: the score {known[row]:g} is not from 0 to 1; bring it there, or leave "
+            "the column out"
+        )
+
+
 def _column(source: str, table: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
     try:
         return table[name].cast(kind)
@@ -131,7 +145,8 @@ def _identities(source: str, table: pa.Table) -> pa.ChunkedArray | None:
     """Who each box shows: `identity`, else what our own tables call the character; None where nothing tells."""
     names = table.column_names
     if "identity" in names:
-        return _column(source, table, "identity", pa.string())
+        identity = _column(source, table, "identity", pa.string())
+        return pc.if_else(pc.equal(identity, ""), pa.scalar(None, pa.string()), identity)
     number = next((name for name in ("cast_id", "cluster_id") if name in names), None)
     if number is None:
         return _column(source, table, "character", pa.string()) if "character" in names else None

@@ -100,6 +100,7 @@ class _Reader:
         self._rates: dict[str | None, float] = {}
         self._sizes: dict[str | None, tuple[float, float]] = {}
         self._names: list[tuple[str | None, str, str | None]] = []  # video, track, identity
+        self._lines: list[int] = []
         self._boxes: list[list[float]] = []
         self._scores: list[float | None] = []
 
@@ -132,6 +133,9 @@ class _Reader:
         if numbers[0] != round(numbers[0]) or abs(numbers[0]) >= LARGEST_FRAME:
             raise self._wrong(number, f"the frame {fields[0]} is no whole number")
         self._names.append((self._video, self.track, self._who))
+        if len(numbers) > 5 and not 0 <= numbers[5] <= 1:
+            raise self._wrong(number, f"the score {fields[5]} is not from 0 to 1")
+        self._lines.append(number)
         self._boxes.append(numbers[:5])
         self._scores.append((numbers[5] if len(numbers) > 5 else 1.0) if seen else None)
 
@@ -141,7 +145,7 @@ class _Reader:
             raise InputError(f"{self._source}: it has no box; {_LINE}")
         boxes = np.array(self._boxes)
         frames = boxes[:, 0].astype(np.int64)
-        check_boxes(self._source, boxes[:, 1:], frames, "box", 1)
+        check_boxes(self._source, boxes[:, 1:], frames, "line", np.array(self._lines))
         videos, tracks, identities = zip(*self._names, strict=True)
         columns = {name: boxes[:, 1 + n] for n, name in enumerate("xywh")}
         faces = faces_table(
