@@ -24,6 +24,8 @@ from vcn_ray.storage import objectstore
 from vcn_ray.storage.lock import Rhythm, only_run_in
 from vcn_ray.storage.store import Store
 
+pytestmark = pytest.mark.slow  # it waits for heartbeats
+
 FAST = Rhythm(beat_s=0.2, stale_s=2.5)
 DEAD = {"run": "dead", "user": "ann", "host": "elsewhere", "pid": 7, "started": "2026-01-01T00:00:00+00:00"}
 

@@ -95,6 +95,7 @@ def _assert_same(a: TitleTracks, b: TitleTracks) -> None:
         assert getattr(a, name).equals(getattr(b, name)), f"{name} differ"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coding", ["open", "variable", "turned"])
 def test_windows_and_order_change_nothing(coding, film, videos, pack, tmp_path):
     path = _codings(videos, tmp_path, film)[coding]
@@ -139,6 +140,7 @@ def test_landmarks_found_anew_change_crops_and_nothing_else(film, videos, pack, 
     assert sum(a != b for a, b in pairs) > 0.8 * refined.crops.num_rows
 
 
+@pytest.mark.slow
 def test_a_second_look_does_not_depend_on_windows(film, videos, pack, tmp_path):
     path = videos.write(tmp_path / "film.mp4", film[20:110], options={"g": "9"})
     settings = {"detect_max_side_px": 240, "detect_every_frames": 4, "detector": "pack+centerface"}
@@ -193,6 +195,7 @@ def test_progress_adds_up_to_the_frames(film, videos, pack, tmp_path):
     assert packets < sum(result.stats["bytes_read"] for result in results) < path.stat().st_size * len(shards)
 
 
+@pytest.mark.slow
 def test_long_takes_are_joined_again(portraits, videos, pack, tmp_path):
     take = _shot(portraits[2], 260, 11, drift=0.15)
     path = videos.write(tmp_path / "take.mp4", take, options={"g": "24"})

@@ -48,6 +48,7 @@ def test_both_ways_to_look_for_candidates_give_one_result(titles, known):
     assert _member(match_cast(titles, calibration, "blocks")) == _member(match_cast(titles, calibration, "faiss"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(seasons(), st.sampled_from([0.01, 0.3, 0.9, 0.999]))
 def test_it_is_average_linkage_over_all_pairs_of_tracks(titles, share):
