@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support import tiny_title
 from support.tiny_title import TINY_MODELS, TRACKS, tiny_options, tiny_work
+from support.tiny_vit import make_vit, save_vit
 
 from vcn_ray.cluster.clusterers.table import CLUSTERERS
 from vcn_ray.cluster.linkage import relabel
@@ -98,6 +99,15 @@ def test_face_models_that_were_given_reach_every_stage(tmp_path):
 def test_a_merging_that_does_not_exist_is_told_before_any_work():
     with pytest.raises(OptionError, match=r"'merging'.*evidence, literal"):
         VideoClusterNet(TINY_MODELS).check(tiny_options({"merging": "glue"}))
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"depth": 3}, "other weights"), ({"img_size": 224}, "224 x 224")])
+def test_a_network_of_ones_own_is_opened_before_any_work(tmp_path, wrong, message):
+    folder = save_vit(make_vit(), tmp_path / "network")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_args": config["model_args"] | wrong}))
+    with pytest.raises(ModelError, match=message):
+        VideoClusterNet().check(tiny_options({"face_id_vit": str(folder)}))
 
 
 def test_timm_is_missed_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:

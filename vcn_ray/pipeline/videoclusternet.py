@@ -62,14 +62,16 @@ class VideoClusterNet(Stages):
         return TitleWork(store, options, self._face_models())
 
     def check(self, options: Options) -> None:
-        """Find the clusterer, load the face models; see `Stages`."""
+        """Find the clusterer, load the face models, the user's own network with its weights; see `Stages`."""
         from vcn_ray.cluster.clusterers.table import find_clusterer
         from vcn_ray.models.vit.folder import require_timm
 
         find_clusterer(options.cluster.merging)
         if options.models.face_id_vit is not None:
             require_timm()
-        self._face_models().pack(options)
+        pack = self._face_models().pack(options)
+        if options.models.own_network is not None:  # what nobody has tried is not to fail after hours of extraction
+            pack.face_id()
 
     def probe(self, path: str) -> VideoInfo:
         """Read the file's packets and its first frames; see `Stages`."""
