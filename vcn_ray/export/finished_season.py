@@ -27,7 +27,8 @@ class _View(Protocol):
 class VideoFacts:
     """What an export tells of a video beside its tracks; None where it is not known: its title's working data is gone.
 
-    `start_timecode` is that of the first frame, "10:00:00;00" where drop-frame, "" where the file has none.
+    `start_timecode` is that of the first frame, "10:00:00;00" where drop-frame, "" where the file has none;
+    `timecode_given`: not the file says so, but whoever exports.
     """
 
     title: str
@@ -38,6 +39,7 @@ class VideoFacts:
     height_px: int | None = None
     path: str | None = None  # file or URL that it was read from
     start_timecode: str | None = None
+    timecode_given: bool = False
 
 
 class SeasonViews(Protocol):

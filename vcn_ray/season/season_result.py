@@ -104,7 +104,9 @@ class SeasonResult(SeasonTables, SeasonCuration):
 
         def videos() -> list[VideoFacts]:
             known = self.video_facts()
-            return [replace(facts, start_timecode=start_timecode) for facts in known] if start_timecode else known
+            if start_timecode is None:
+                return known
+            return [replace(facts, start_timecode=start_timecode, timecode_given=True) for facts in known]
 
         return export_season(part_of(self, title, whom, videos), to, place, name, options)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from vcn_ray.errors import OptionError
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason, VideoFacts, character_names
 
 _LONGEST_NAME = 100
+_NAMES_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,41 @@ def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
         own = own.sort_by([("frame", "ascending"), ("track_id", "ascending")])
         who = [None if name == UNKNOWN else name for name in _names(own)]
         yield VideoTracks(known.get((title, video), VideoFacts(title, video)), file_name_of(video), own, who)
+
+
+def write_per_video(
+    season: FinishedSeason, path: Path, ending: str, write_one: Callable[[VideoTracks, Path], Iterable[str] | None]
+) -> list[str]:
+    """Write a file a video: the file `path` where one has tracks, else a folder of this name with ``VIDEO.ending``.
+
+    Args:
+        season: or a part of one.
+        path: of the file or folder to make.
+        ending: of the files' names, without a dot.
+        write_one: writes a video to a path; gives sentences about it, which go on after its name.
+
+    Returns:
+        Each sentence once, after the names of the videos that it is about.
+
+    Raises:
+        OptionError: no video has tracks; or see `tracks_by_video`.
+    """
+    videos = list(tracks_by_video(season))
+    if not videos:
+        raise OptionError("there are no tracks to export: no face was found in any video")
+    if len(videos) > 1:
+        path.mkdir()
+    about: dict[str, list[str]] = {}
+    for video in videos:
+        own = path / f"{video.file_name}.{ending}" if len(videos) > 1 else path
+        for sentence in write_one(video, own) or ():
+            about.setdefault(sentence, []).append(video.facts.video)
+    return [f"{_listed(names)}: {sentence}" for sentence, names in about.items()]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMES_TOLD
+    return ", ".join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def file_name_of(video: str) -> str:

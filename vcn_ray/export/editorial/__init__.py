@@ -1,0 +1,1 @@
+"""What editing programs read: time codes, markers and timelines, a video each."""
