@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import write_appearances
+from vcn_ray.export.editorial.marker_fcpxml import write_fcpxml_markers
+from vcn_ray.export.editorial.marker_lists import write_avid_log, write_avid_markers, write_resolve_markers
+from vcn_ray.export.editorial.marker_timelines import write_fcp7_markers, write_otio_markers
 from vcn_ray.export.finished_season import FinishedSeason
 from vcn_ray.export.formats.mot import write_mot
 from vcn_ray.export.formats.paper import write_paper_lists
@@ -45,6 +48,12 @@ class Exported(NamedTuple):
 #: By name.
 EXPORTERS: dict[str, Format] = {
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
+    "markers-ale": Format(write_avid_log, "Avid Log Exchange: a clip an appearance of each character", "ale"),
+    "markers-avid": Format(write_avid_markers, "Avid Media Composer's markers as text", "txt"),
+    "markers-fcp7": Format(write_fcp7_markers, "Final Cut Pro 7 XML, for Premiere: a sequence with markers", "xml"),
+    "markers-fcpxml": Format(write_fcpxml_markers, "Final Cut Pro: a project with markers and keywords", "fcpxml"),
+    "markers-otio": Format(write_otio_markers, "OpenTimelineIO: a timeline with markers", "otio"),
+    "markers-resolve": Format(write_resolve_markers, "DaVinci Resolve's marker EDL", "edl"),
     "mot": Format(write_mot, "boxes as the MOT challenge has them; a folder", "mot"),
     "paper": Format(write_paper_lists, "lists of tracks, frame and box; a folder", "paper"),
     "rttm": Format(write_turns, "who is on screen when, as diarisation has it", "rttm"),
