@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.timecodes import counted, shown
 
 from vcn_ray.errors import OptionError
 from vcn_ray.export.editorial.timecode import DROP_RATES, RATES, Clock, count_of
@@ -33,22 +34,6 @@ def _steady(rate: Fraction, length: int, base: int, **facts: object) -> VideoTra
     return _video(np.round(np.arange(length) / float(rate) * base) / base, **facts)
 
 
-def _shown(count: int, rate: Fraction, drop: bool) -> str:
-    """A time code by counting minutes: the first two (or four) numbers of each are not used, but of each tenth."""
-    whole = round(rate)
-    if drop:
-        skipped = whole // 15
-        tens, rest = divmod(count, 600 * whole - 9 * skipped)
-        minute = 10 * tens
-        if rest >= 60 * whole:
-            more, rest = divmod(rest - 60 * whole, 60 * whole - skipped)
-            minute, rest = minute + 1 + more, rest + skipped
-    else:
-        minute, rest = divmod(count, 60 * whole)
-    hours, minute = divmod(minute, 60)
-    return f"{hours % 24:02}:{minute:02}:{rest // whole:02}{';' if drop else ':'}{rest % whole:02}"
-
-
 CLOCKS = [*((rate, False) for rate in RATES), *((rate, True) for rate in DROP_RATES)]
 
 
@@ -58,8 +43,9 @@ def test_time_codes_are_those_of_the_standard(clock: tuple[Fraction, bool], star
     day = 24 * 6 * (600 * round(rate) - (9 * (round(rate) // 15) if drop else 0))
     start %= day
     code = Clock(rate, drop, start).timecode(frame)
-    assert code == _shown((start + frame) % day, rate, drop)
+    assert code == shown((start + frame) % day, rate, drop)
     assert count_of(code, rate) == ((start + frame) % day, drop)
+    assert counted(code, rate) == (start + frame) % day
 
 
 def test_drop_frame_keeps_up_with_the_clock_on_the_wall() -> None:
