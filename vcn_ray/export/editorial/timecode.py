@@ -148,7 +148,7 @@ def _start(video: VideoTracks, rate: Fraction) -> tuple[int, bool, list[str]]:
 def _source_rate(video: VideoTracks, prefers_drop: bool) -> tuple[Fraction | None, float]:
     """The constant rate at which a video's frames come, None where there is none; and the rate as measured."""
     frame, time_s = (video.faces[name].to_numpy() for name in ("frame", "time_s"))
-    fps, frames = video.facts.fps, video.facts.frames or int(frame.max(initial=0))
+    fps, frames = video.facts.fps, video.facts.frames or int(frame.max(initial=0)) + 1
     if fps is None:  # what the faces' own times say
         frames = int(np.ptp(frame)) or int(frame.max(initial=0))
         span_s = float(np.ptp(time_s)) or float(time_s.max(initial=0))
