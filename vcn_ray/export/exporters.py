@@ -13,6 +13,10 @@ from vcn_ray.export.appearances import write_appearances
 from vcn_ray.export.editorial.marker_fcpxml import write_fcpxml_markers
 from vcn_ray.export.editorial.marker_lists import write_avid_log, write_avid_markers, write_resolve_markers
 from vcn_ray.export.editorial.marker_timelines import write_fcp7_markers, write_otio_markers
+from vcn_ray.export.editorial.stringout_aaf import write_aaf_stringouts
+from vcn_ray.export.editorial.stringout_edl import write_edl_stringouts
+from vcn_ray.export.editorial.stringout_fcpxml import write_fcpxml_stringouts
+from vcn_ray.export.editorial.stringout_timelines import write_fcp7_stringouts, write_otio_stringouts
 from vcn_ray.export.finished_season import FinishedSeason
 from vcn_ray.export.formats.mot import write_mot
 from vcn_ray.export.formats.paper import write_paper_lists
@@ -45,6 +49,8 @@ class Exported(NamedTuple):
         return self.where
 
 
+_HANDLES = ("handles_frames",)
+
 #: By name.
 EXPORTERS: dict[str, Format] = {
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
@@ -57,6 +63,15 @@ EXPORTERS: dict[str, Format] = {
     "mot": Format(write_mot, "boxes as the MOT challenge has them; a folder", "mot"),
     "paper": Format(write_paper_lists, "lists of tracks, frame and box; a folder", "paper"),
     "rttm": Format(write_turns, "who is on screen when, as diarisation has it", "rttm"),
+    "stringout-aaf": Format(write_aaf_stringouts, "AAF, for Media Composer: all shots of a character", "aaf", _HANDLES),
+    "stringout-edl": Format(write_edl_stringouts, "CMX3600 EDL: all shots of a character", "edl", _HANDLES),
+    "stringout-fcp7": Format(
+        write_fcp7_stringouts, "Final Cut Pro 7 XML, for Premiere: all shots of a character", "xml", _HANDLES
+    ),
+    "stringout-fcpxml": Format(
+        write_fcpxml_stringouts, "Final Cut Pro: projects of all shots of a character", "fcpxml", _HANDLES
+    ),
+    "stringout-otio": Format(write_otio_stringouts, "OpenTimelineIO: all shots of a character", "otio", _HANDLES),
 }
 
 

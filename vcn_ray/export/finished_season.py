@@ -28,7 +28,8 @@ class VideoFacts:
     """What an export tells of a video beside its tracks; None where it is not known: its title's working data is gone.
 
     `start_timecode` is that of the first frame, "10:00:00;00" where drop-frame, "" where the file has none;
-    `timecode_given`: not the file says so, but whoever exports.
+    `timecode_given`: not the file says so, but whoever exports. `audio_channels` are those of all its sound, 0 where it
+    is silent.
     """
 
     title: str
@@ -40,6 +41,7 @@ class VideoFacts:
     path: str | None = None  # file or URL that it was read from
     start_timecode: str | None = None
     timecode_given: bool = False
+    audio_channels: int | None = None
 
 
 class SeasonViews(Protocol):

@@ -69,6 +69,7 @@ class VideoState:
     shards: list[ShardTask] = field(default_factory=list)
     given: GivenVideo | None = None  # its tracks, where they are given
     start_timecode: str | None = None  # of its first frame, as `VideoInfo` has it
+    audio_channels: int | None = None  # as `VideoInfo` has them
 
     @property
     def frames(self) -> int:
@@ -156,6 +157,7 @@ class TitleState:
                     duration_s=float(info.duration_s),
                     frames_in_file=info.frames,
                     start_timecode=info.start_timecode,
+                    audio_channels=info.audio_channels,
                     warnings=(*info.warnings, *(own.warnings if own is not None else ())),
                     first_frame=first_frame,
                     end_frame=end_frame,

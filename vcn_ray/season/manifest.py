@@ -30,6 +30,7 @@ def title_record(state: TitleState) -> dict[str, Any]:
                 "duration_s": video.duration_s,
                 "warnings": list(video.warnings),
                 **({} if video.start_timecode is None else {"start_timecode": video.start_timecode}),
+                **({} if video.audio_channels is None else {"audio_channels": video.audio_channels}),
                 **({"tracks": {"given": video.given.url, "digest": video.given.digest}} if video.given else {}),
             }
             for video in state.videos

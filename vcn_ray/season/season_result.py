@@ -14,7 +14,6 @@ import pyarrow as pa
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.presence import PresenceEvaluation, evaluate_presence
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
-from vcn_ray.export.exporters import Exported, check_export, default_name, export_season, place_and_name
 from vcn_ray.export.finished_season import VideoFacts, part_of
 from vcn_ray.export.formats.by_video import tracks_by_video
 from vcn_ray.export.formats.rttm import turns_of
@@ -30,6 +29,7 @@ from vcn_ray.season.video_facts import videos_of
 from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
+    from vcn_ray.export.exporters import Exported
     from vcn_ray.season.plotting import Plots
 
 
@@ -98,8 +98,10 @@ class SeasonResult(SeasonTables, SeasonCuration):
             OptionError: no such format, title, character or option.
             OutputError: the place cannot be written.
         """
-        check_export(to, options)  # a wrong one is told before anything is read
-        place, name = place_and_name(os.fspath(path), default_name(Store(self.out).name, to))
+        from vcn_ray.export import exporters  # with the libraries of all formats: loading a season does not need them
+
+        exporters.check_export(to, options)  # a wrong one is told before anything is read
+        place, name = exporters.place_and_name(os.fspath(path), exporters.default_name(Store(self.out).name, to))
         whom = None if character is None else str(character)
 
         def videos() -> list[VideoFacts]:
@@ -108,7 +110,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
                 return known
             return [replace(facts, start_timecode=start_timecode, timecode_given=True) for facts in known]
 
-        return export_season(part_of(self, title, whom, videos), to, place, name, options)
+        return exporters.export_season(part_of(self, title, whom, videos), to, place, name, options)
 
     def plot(
         self,

@@ -1,4 +1,4 @@
-"""What a finished season knows of its videos beside their tracks: place, length, rate, time code."""
+"""What a finished season knows of its videos beside their tracks: place, length, rate, time code, sound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vcn_ray.errors import VcnError
 from vcn_ray.export.finished_season import VideoFacts
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
 from vcn_ray.storage.store import Store
-from vcn_ray.tracks.container import footage_stream, open_container, timecode_tag
+from vcn_ray.tracks.container import footage_stream, open_container, sound_channels, timecode_tag
 from vcn_ray.tracks.probe import video_fingerprint
 
 
@@ -28,19 +28,23 @@ def videos_of(title: str, results: Store) -> list[VideoFacts]:
     for name in page or records:
         known = {key: page[name][key] for key in ("frames", "fps", "width_px", "height_px")} if page else {}
         record = records.get(name, {})
-        found.append(VideoFacts(title, name, **known, path=record.get("path"), start_timecode=_start_timecode(record)))
+        code, channels = _of_the_file(record)
+        found.append(
+            VideoFacts(title, name, **known, path=record.get("path"), start_timecode=code, audio_channels=channels)
+        )
     return found
 
 
-def _start_timecode(record: Mapping[str, Any]) -> str | None:
-    """Of the first frame; asked of the file where a run of an earlier version did not, None where that has gone."""
-    path, known = record.get("path"), record.get("start_timecode")
-    if known is not None or not path:
+def _of_the_file(record: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """Start time code and channels of sound; asked of the file where a run of an earlier version did not, None where
+    that has gone."""
+    path, known = record.get("path"), (record.get("start_timecode"), record.get("audio_channels"))
+    if None not in known or not path:
         return known
     try:
         if video_fingerprint(path) != record.get("fingerprint"):
-            return None
+            return known
         with open_container(path) as container:
-            return timecode_tag(container, footage_stream(container, path))
+            return timecode_tag(container, footage_stream(container, path)), sound_channels(container)
     except (VcnError, OSError):
-        return None
+        return known

@@ -59,6 +59,11 @@ def timecode_tag(container: Any, stream: VideoStream) -> str:
     return ""
 
 
+def sound_channels(container: Any) -> int:
+    """Channels of all of a file's sound together, 0 where it has none."""
+    return sum(stream.codec_context.channels for stream in container.streams.audio)
+
+
 def decode_packets(container: Any, stream: VideoStream, on_bytes: Callable[[int], None] | None = None) -> Iterator[Any]:
     """Frames of a stream from where the container stands, in display order; a damaged packet loses only itself.
 

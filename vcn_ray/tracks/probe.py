@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from vcn_ray.errors import InputError
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.sources import open_source, source_name, stat_source
-from vcn_ray.tracks.container import decode_packets, footage_stream, open_container, timecode_tag
+from vcn_ray.tracks.container import decode_packets, footage_stream, open_container, sound_channels, timecode_tag
 from vcn_ray.tracks.video_info import VideoInfo
 
 _CHECKED_FRAMES = 48
@@ -49,6 +49,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         time_base = stream.time_base or Fraction(1, 1000)
         stream_index = stream.index
         start_timecode = timecode_tag(container, stream)
+        audio_channels = sound_channels(container)
     if not complete:
         warnings.append(f"{source_name(path)} is damaged: a part of it could not be read and is left out")
     sample = list(itertools.islice(_decoded(path, version, stream_index), _CHECKED_FRAMES))
@@ -90,6 +91,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         warnings=tuple(warnings),
         version=version,
         start_timecode=start_timecode,
+        audio_channels=audio_channels,
         pts=pts,
         key_pts=key_pts,
     )

@@ -38,6 +38,7 @@ class VideoInfo:
     warnings: tuple[str, ...] = ()
     version: str = ""  #: of an object in a store: once it has another one, it is not read any more
     start_timecode: str | None = None  #: of the first frame, "10:00:00;00" where drop-frame; "": none; None: not read
+    audio_channels: int | None = None  #: of all its sound together; 0: silent; None: not read
     pts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     key_pts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
 

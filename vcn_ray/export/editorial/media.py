@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,12 +10,16 @@ from vcn_ray.export.editorial.timecode import Clock
 from vcn_ray.export.finished_season import VideoFacts
 from vcn_ray.export.formats.by_video import VideoTracks
 
+_NO_TEXT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
 
 def media_url(facts: VideoFacts) -> str:
     """A video's address, of a file as ``file:///...`` with percent signs; its name alone where no path is known."""
     if facts.path is None:
         return quote(facts.video)
-    return facts.path if "://" in facts.path else Path(facts.path).absolute().as_uri()
+    if "://" in facts.path:  # as it is, but for what no line and no XML can hold
+        return _NO_TEXT.sub(lambda match: quote(match[0], errors="surrogatepass"), facts.path)
+    return Path(facts.path).absolute().as_uri()
 
 
 def length_of(video: VideoTracks, clock: Clock) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,11 @@ def write_per_video(
         own = path / f"{video.file_name}.{ending}" if len(videos) > 1 else path
         for sentence in write_one(video, own) or ():
             about.setdefault(sentence, []).append(video.facts.video)
+    return told_of_videos(about)
+
+
+def told_of_videos(about: Mapping[str, list[str]]) -> list[str]:
+    """Each sentence once, after the names of the videos that it is about."""
     return [f"{_listed(names)}: {sentence}" for sentence, names in about.items()]
 
 

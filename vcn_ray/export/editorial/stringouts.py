@@ -1,0 +1,185 @@
+"""Stringouts: a timeline a character of all shots that it is seen in, one behind the other, whatever the format.
+
+A shot is a clip, from the first to the last frame in which the character is seen there. All clips of a timeline have
+one rate: EDL and AAF know no other, and what is brought from one rate to another is no longer right to the frame. So
+where videos have different rates, or some have drop-frame time codes, a character has a timeline for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vcn_ray.errors import OptionError
+from vcn_ray.export.editorial.appearances import one_line
+from vcn_ray.export.editorial.media import length_of, media_url
+from vcn_ray.export.editorial.timecode import Clock, count_of
+from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
+from vcn_ray.export.formats.by_video import VideoTracks, file_name_of, told_of_videos, tracks_by_video
+
+#: Tracks of a character with no more between them in a shot are one clip: the face was turned away or not found.
+LOST_AT_MOST_S = 1.0
+#: What timelines carry of a file's sound: of more channels, the mix is the editor's.
+MOST_CHANNELS = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video file, as a timeline refers to it."""
+
+    name: str
+    url: str | None  # None: not known, it is found by its name
+    clock: Clock
+    frames: int  # of its clock
+    channels: int  # of sound
+    size_px: tuple[int, int] | None = None  # width, height
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames `first` to `end`, exclusive, of a source; they count from 0, on the source's clock."""
+
+    source: Source
+    first: int
+    end: int
+
+    @property
+    def frames(self) -> int:
+        """How long it is."""
+        return self.end - self.first
+
+
+@dataclass(frozen=True)
+class Stringout:
+    """A timeline of clips one behind the other, from 01:00:00:00."""
+
+    name: str
+    clips: tuple[Clip, ...]
+
+    @property
+    def clock(self) -> Clock:
+        """The timeline's own: frame 0 is the first clip's first."""
+        rate, drop = self.clips[0].source.clock.rate, self.clips[0].source.clock.drop
+        start, _ = count_of("01:00:00;00" if drop else "01:00:00:00", rate)
+        return Clock(rate, drop, start)
+
+    @property
+    def sources(self) -> list[Source]:
+        """The videos in it, in order."""
+        return list(dict.fromkeys(clip.source for clip in self.clips))
+
+    @property
+    def channels(self) -> int:
+        """Tracks of sound that its clips need."""
+        return max(clip.source.channels for clip in self.clips)
+
+    def placed(self) -> Iterator[tuple[int, Clip]]:
+        """Each clip, after the frame of the timeline at which it begins."""
+        at = 0
+        for clip in self.clips:
+            yield at, clip
+            at += clip.frames
+
+
+def find_stringouts(season: FinishedSeason, handles_frames: int) -> tuple[list[Stringout], list[str]]:
+    """The stringouts of a season's characters, the most seen first, and what to know of its videos.
+
+    Args:
+        season: or a part of one; tracks of nobody known are left out, unless it has no other.
+        handles_frames: more at both ends of each clip, as far as the file goes; clips that would then show a frame
+            twice are one.
+
+    Raises:
+        OptionError: there are no tracks; a video's given start time code cannot be; or see `tracks_by_video`.
+    """
+    videos = list(tracks_by_video(season))
+    if not videos:
+        raise OptionError("there are no tracks to export: no face was found in any video")
+    nobody_known = not any(name is not None for video in videos for name in video.who)
+    found: dict[str, dict[tuple[Fraction, bool], list[Clip]]] = {}
+    about: dict[str, list[str]] = {}
+    for video in videos:
+        source, remarks = _source(video)
+        for remark in remarks:
+            about.setdefault(remark, []).append(video.facts.video)
+        for name, spans in _seen(video, source.clock).items():
+            if name is not None or nobody_known:
+                clips = [Clip(source, *span) for span in with_handles(spans, handles_frames, source.frames)]
+                of_rates = found.setdefault(name or UNKNOWN, {})
+                of_rates.setdefault((source.clock.rate, source.clock.drop), []).extend(clips)
+    stringouts = [
+        Stringout(one_line(name) + (_rate_text(*rate) if len(of_rates) > 1 else ""), tuple(clips))
+        for name, of_rates in found.items()
+        for rate, clips in of_rates.items()
+    ]
+    stringouts.sort(key=lambda one: -sum(clip.frames / one.clock.rate for clip in one.clips))
+    return stringouts, told_of_videos(about)
+
+
+def with_handles(spans: Iterable[tuple[int, int]], handles: int, frames: int) -> list[tuple[int, int]]:
+    """Spans of frames (first, end), longer at both ends within a file of so many frames, in order; those that would
+    then overlap are one."""
+    joined: list[tuple[int, int]] = []
+    for first, end in sorted(spans):
+        first, end = max(0, first - handles), min(frames, end + handles)
+        if joined and first < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((first, end))
+    return joined
+
+
+def write_each(
+    stringouts: Sequence[Stringout], path: Path, ending: str, write_one: Callable[[Stringout, Path], None]
+) -> None:
+    """Write a file a stringout: the file `path` for one, else a folder of this name with ``CHARACTER.ending``."""
+    if len(stringouts) == 1:
+        write_one(stringouts[0], path)
+        return
+    path.mkdir()
+    for stringout in stringouts:
+        write_one(stringout, path / f"{file_name_of(stringout.name)}.{ending}")
+
+
+def _source(video: VideoTracks) -> tuple[Source, list[str]]:
+    """A video as timelines refer to it, and what to know of it."""
+    facts, clock = video.facts, Clock.of(video)
+    remarks = list(clock.remarks)
+    if facts.frames is None:
+        remarks.append("how long it is is not known: handles end where the last face is")
+    if facts.path is None:
+        remarks.append("where its file is is not known: relink it by its name")
+    if facts.audio_channels is None:
+        remarks.append(
+            "whether it has sound is not known, as the file has gone or changed: clips are of its picture alone"
+        )
+    url = None if facts.path is None else media_url(facts)
+    channels = min(facts.audio_channels or 0, MOST_CHANNELS)
+    return Source(one_line(facts.video), url, clock, length_of(video, clock), channels, video.size), remarks
+
+
+def _seen(video: VideoTracks, clock: Clock) -> dict[str | None, list[tuple[int, int]]]:
+    """Where each character is seen: (first, end) in frames of the clock, one for each time in a shot."""
+    columns = (video.faces[name].to_pylist() for name in ("track_id", "shot", "time_s", "frame"))
+    tracks: dict[tuple[str | None, int, int], tuple[int, int]] = {}
+    for who, track, shot, time_s, frame in zip(video.who, *columns, strict=True):
+        first, end = clock.frame(time_s, frame), clock.end(time_s, frame)
+        known = tracks.get((who, shot, track), (first, end))
+        tracks[who, shot, track] = min(known[0], first), max(known[1], end)
+    shots: dict[tuple[str | None, int], list[tuple[int, int]]] = {}
+    for (who, shot, _), span in sorted(tracks.items(), key=lambda item: item[1]):
+        joined = shots.setdefault((who, shot), [])
+        if joined and span[0] - joined[-1][1] <= LOST_AT_MOST_S * clock.rate:
+            joined[-1] = joined[-1][0], max(joined[-1][1], span[1])
+        else:
+            joined.append(span)
+    seen: dict[str | None, list[tuple[int, int]]] = {}
+    for (who, _), spans in shots.items():
+        seen.setdefault(who, []).extend(spans)
+    return seen
+
+
+def _rate_text(rate: Fraction, drop: bool) -> str:
+    return f" ({float(rate):.5g} fps{', drop-frame' if drop else ''})"
