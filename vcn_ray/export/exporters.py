@@ -18,9 +18,12 @@ from vcn_ray.export.editorial.stringout_edl import write_edl_stringouts
 from vcn_ray.export.editorial.stringout_fcpxml import write_fcpxml_stringouts
 from vcn_ray.export.editorial.stringout_timelines import write_fcp7_stringouts, write_otio_stringouts
 from vcn_ray.export.finished_season import FinishedSeason
+from vcn_ray.export.formats.coco import write_coco
+from vcn_ray.export.formats.label_studio import write_label_studio
 from vcn_ray.export.formats.mot import write_mot
 from vcn_ray.export.formats.paper import write_paper_lists
 from vcn_ray.export.formats.rttm import write_turns
+from vcn_ray.export.formats.webvtt import write_webvtt
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
 
@@ -53,7 +56,9 @@ _HANDLES = ("handles_frames",)
 
 #: By name.
 EXPORTERS: dict[str, Format] = {
+    "coco": Format(write_coco, "boxes as COCO with videos and tracks has them, to train on", "json"),
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
+    "label-studio": Format(write_label_studio, "tracks to correct in Label Studio; a folder", "label-studio"),
     "markers-ale": Format(write_avid_log, "Avid Log Exchange: a clip an appearance of each character", "ale"),
     "markers-avid": Format(write_avid_markers, "Avid Media Composer's markers as text", "txt"),
     "markers-fcp7": Format(write_fcp7_markers, "Final Cut Pro 7 XML, for Premiere: a sequence with markers", "xml"),
@@ -72,6 +77,7 @@ EXPORTERS: dict[str, Format] = {
         write_fcpxml_stringouts, "Final Cut Pro: projects of all shots of a character", "fcpxml", _HANDLES
     ),
     "stringout-otio": Format(write_otio_stringouts, "OpenTimelineIO: all shots of a character", "otio", _HANDLES),
+    "webvtt": Format(write_webvtt, "who is on screen, as captions of a player", "vtt"),
 }
 
 
