@@ -19,6 +19,7 @@ from vcn_ray.export.editorial.stringout_fcpxml import write_fcpxml_stringouts
 from vcn_ray.export.editorial.stringout_timelines import write_fcp7_stringouts, write_otio_stringouts
 from vcn_ray.export.finished_season import FinishedSeason
 from vcn_ray.export.formats.coco import write_coco
+from vcn_ray.export.formats.indexer_json import write_indexer_json
 from vcn_ray.export.formats.label_studio import write_label_studio
 from vcn_ray.export.formats.mot import write_mot
 from vcn_ray.export.formats.paper import write_paper_lists
@@ -58,6 +59,7 @@ _HANDLES = ("handles_frames",)
 EXPORTERS: dict[str, Format] = {
     "coco": Format(write_coco, "boxes as COCO with videos and tracks has them, to train on", "json"),
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
+    "indexer-json": Format(write_indexer_json, "people as a cloud video indexer tells them, with pictures", "json"),
     "label-studio": Format(write_label_studio, "tracks to correct in Label Studio; a folder", "label-studio"),
     "markers-ale": Format(write_avid_log, "Avid Log Exchange: a clip an appearance of each character", "ale"),
     "markers-avid": Format(write_avid_markers, "Avid Media Composer's markers as text", "txt"),

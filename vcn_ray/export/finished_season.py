@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcn_ray.errors import OptionError
+from vcn_ray.schemas import CROPS
 
 UNKNOWN = "Unknown"
 
@@ -42,6 +43,7 @@ class VideoFacts:
     start_timecode: str | None = None
     timecode_given: bool = False
     audio_channels: int | None = None
+    duration_s: float | None = None
 
 
 class SeasonViews(Protocol):
@@ -79,12 +81,21 @@ class FinishedSeason(Protocol):
     def videos(self) -> list[VideoFacts]:
         """The videos, in order."""
 
+    def crops(self, title: str) -> pa.Table:
+        """The pictures of a title's tracks (`schemas.CROPS`), of any part all of them; without rows where none are."""
+
+
+def no_crops(title: str) -> pa.Table:
+    """Of a season without pictures."""
+    return CROPS.empty_table()
+
 
 def part_of(
     season: SeasonViews,
     title: str | None = None,
     character: str | None = None,
     videos: Callable[[], list[VideoFacts]] = list,
+    crops: Callable[[str], pa.Table] = no_crops,
 ) -> FinishedSeason:
     """The rows of a season that are of one title, of one character, or both.
 
@@ -93,14 +104,15 @@ def part_of(
         title: None: all.
         character: as `character_names` gives it, or its number in the season's cast; None: all.
         videos: tells of the videos of all titles, where a format asks; without it nothing is known of them.
+        crops: reads a title's pictures, where a format asks.
 
     Raises:
         OptionError: no track is of that title or character; the message has the nearest, or those that there are.
     """
-    of_title = _Part(season, title, None, videos)
+    of_title = _Part(season, title, None, videos, crops)
     if title is not None and not of_title.tracks.num_rows:
         raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks.to_arrow()['title'])}")
-    part = _Part(season, title, character, videos)
+    part = _Part(season, title, character, videos, crops)
     if character is not None and not part.tracks.num_rows:
         where = "" if title is None else f" of title {title!r}"
         known = _nearest(character, character_names(of_title.tracks))
@@ -124,6 +136,7 @@ class _Part:
     title: str | None = None
     character: str | None = None
     tell_videos: Callable[[], list[VideoFacts]] = list
+    read_crops: Callable[[str], pa.Table] = no_crops
 
     @cached_property
     def faces(self) -> pa.Table:
@@ -140,6 +153,9 @@ class _Part:
     @cached_property
     def videos(self) -> list[VideoFacts]:
         return [facts for facts in self.tell_videos() if self.title is None or facts.title == self.title]
+
+    def crops(self, title: str) -> pa.Table:
+        return self.read_crops(title)
 
     def _rows(self, table: pa.Table) -> pa.Table:
         if self.title is not None:

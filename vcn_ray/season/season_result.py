@@ -14,7 +14,7 @@ import pyarrow as pa
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.presence import PresenceEvaluation, evaluate_presence
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
-from vcn_ray.export.finished_season import VideoFacts, part_of
+from vcn_ray.export.finished_season import VideoFacts, no_crops, part_of
 from vcn_ray.export.formats.by_video import tracks_by_video
 from vcn_ray.export.formats.rttm import turns_of
 from vcn_ray.export.notebook import MOST_ROWS, card
@@ -110,7 +110,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
                 return known
             return [replace(facts, start_timecode=start_timecode, timecode_given=True) for facts in known]
 
-        return exporters.export_season(part_of(self, title, whom, videos), to, place, name, options)
+        return exporters.export_season(part_of(self, title, whom, videos, self._crops), to, place, name, options)
 
     def plot(
         self,
@@ -172,6 +172,11 @@ class SeasonResult(SeasonTables, SeasonCuration):
         """What is known of the videos of all finished titles, in order; see `season.video_facts`."""
         titles = Store(self.out).child("titles")
         return [facts for title, slug in self._done.items() for facts in videos_of(title, titles.child(slug))]
+
+    def _crops(self, title: str) -> pa.Table:
+        """The pictures of a title (`schemas.CROPS`); without rows where they are gone."""
+        store = Store(self.out).child("titles", self._done[title])
+        return store.read_table("crops.parquet") if store.exists("crops.parquet") else no_crops(title)
 
     @property
     def _done(self) -> dict[str, str]:

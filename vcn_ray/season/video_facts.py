@@ -26,8 +26,9 @@ def videos_of(title: str, results: Store) -> list[VideoFacts]:
     records = {video["video"]: video for video in results.read_json("title.json")["videos"]}
     found = []
     for name in page or records:
-        known = {key: page[name][key] for key in ("frames", "fps", "width_px", "height_px")} if page else {}
         record = records.get(name, {})
+        known = {key: page[name][key] for key in ("frames", "fps", "width_px", "height_px")} if page else {}
+        known["duration_s"] = (page[name] if page else record).get("duration_s")
         code, channels = _of_the_file(record)
         found.append(
             VideoFacts(title, name, **known, path=record.get("path"), start_timecode=code, audio_channels=channels)

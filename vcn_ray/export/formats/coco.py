@@ -11,12 +11,8 @@ import numpy as np
 
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
 from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
-from vcn_ray.export.formats.labels import known_size
+from vcn_ray.export.formats.labels import known_size, numbered_names
 from vcn_ray.version import __version__
-
-# Ids count from 1, 0 is the background to many. So the same number means the same member of the cast in all exports
-# of a season, of one title or another.
-_UNKNOWN_ID, _FIRST_CAST_ID = 1, 2
 
 
 def write_coco(season: FinishedSeason, path: Path) -> None:
@@ -30,7 +26,7 @@ def write_coco(season: FinishedSeason, path: Path) -> None:
     Raises `OptionError` where a video's width and height are not known.
     """
     videos = list(tracks_by_video(season))
-    categories = _categories(videos)
+    categories = numbered_names(videos)
     frames = [np.unique(video.faces["frame"].to_numpy()) for video in videos]
     first_image = np.cumsum([1, *map(len, frames)])  # of each video
     with open(path, "w", encoding="utf-8") as file:
@@ -38,7 +34,7 @@ def write_coco(season: FinishedSeason, path: Path) -> None:
         file.write(',\n"licenses": []')
         _write(file, "categories", ({"id": n, "name": who, "supercategory": "face"} for who, n in categories.items()))
         _write(file, "videos", (_video(n, video) for n, video in enumerate(videos, 1)))
-        numbered: dict[tuple[int, int], int] = {}
+        numbered = _numbered(videos)
         tracks = (track for n, video in enumerate(videos, 1) for track in _tracks(n, video, categories, numbered))
         _write(file, "tracks", tracks)
         images = (
@@ -49,17 +45,6 @@ def write_coco(season: FinishedSeason, path: Path) -> None:
         _write(file, "images", images)
         _write(file, "annotations", _annotations(videos, frames, first_image, categories, numbered))
         file.write("}\n")
-
-
-def _categories(videos: list[VideoTracks]) -> dict[str, int]:
-    """Number of each name; of a name that two members of the cast have, the lower of theirs."""
-    numbers: dict[str, int] = {}
-    for video in videos:
-        for who, cast_id in zip(video.who, video.faces["cast_id"].to_pylist(), strict=True):
-            name = who or UNKNOWN
-            number = _UNKNOWN_ID if cast_id is None else _FIRST_CAST_ID + cast_id
-            numbers[name] = min(number, numbers.get(name, number))
-    return dict(sorted(numbers.items(), key=lambda item: item[1]))
 
 
 def _write(file: TextIO, key: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -76,15 +61,19 @@ def _video(number: int, video: VideoTracks) -> dict[str, Any]:
     return facts | {"fps": video.facts.fps, "frames": video.facts.frames, "folder": video.file_name}
 
 
+def _numbered(videos: list[VideoTracks]) -> dict[tuple[int, int], int]:
+    """A number for each track, by the number of its video and its own, which is unique in a title alone."""
+    keys = ((n, track) for n, video in enumerate(videos, 1) for track in np.unique(video.faces["track_id"]).tolist())
+    return {key: number for number, key in enumerate(keys, 1)}
+
+
 def _tracks(
-    video_number: int, video: VideoTracks, categories: Mapping[str, int], numbered: dict[tuple[int, int], int]
+    video_number: int, video: VideoTracks, categories: Mapping[str, int], numbered: Mapping[tuple[int, int], int]
 ) -> Iterator[dict[str, Any]]:
-    """The tracks of a video, numbered on from those of the videos before: ours are unique in a title."""
     who = dict(zip(video.faces["track_id"].to_pylist(), video.who, strict=True))
     for track_id in sorted(who):
-        numbered[video_number, track_id] = number = len(numbered) + 1
-        category = categories[who[track_id] or UNKNOWN]
-        yield {"id": number, "video_id": video_number, "category_id": category, "track_id": track_id}
+        numbers = {"id": numbered[video_number, track_id], "video_id": video_number}
+        yield numbers | {"category_id": categories[who[track_id] or UNKNOWN], "track_id": track_id}
 
 
 def _images(video_number: int, video: VideoTracks, frames: np.ndarray, first: int) -> Iterator[dict[str, Any]]:

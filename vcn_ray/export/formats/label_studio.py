@@ -14,7 +14,7 @@ import numpy as np
 
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
 from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
-from vcn_ray.export.formats.labels import known_rate, known_size
+from vcn_ray.export.formats.labels import known_rate, known_size, numbered_names
 from vcn_ray.export.formats.presence import one_line
 from vcn_ray.version import __version__
 
@@ -33,9 +33,8 @@ def write_label_studio(season: FinishedSeason, path: Path) -> None:
     """
     path.mkdir()
     videos = list(tracks_by_video(season))
-    names = dict.fromkeys(_label(who) for video in videos for who in video.who)
-    names.pop(UNKNOWN, None)
-    (path / "config.xml").write_text(_config([*sorted(names), UNKNOWN]), encoding="utf-8")
+    names = dict.fromkeys(_label(name) for name in numbered_names(videos) if name != UNKNOWN)
+    (path / "config.xml").write_text(_config([*names, UNKNOWN]), encoding="utf-8")
     with open(path / "tasks.json", "w", encoding="utf-8") as file:
         json.dump([_task(season, video) for video in videos], file, ensure_ascii=False)
         file.write("\n")
@@ -43,7 +42,7 @@ def write_label_studio(season: FinishedSeason, path: Path) -> None:
 
 def _config(names: Iterable[str]) -> str:
     """https://labelstud.io/templates/video_object_detector: the labels, and a frame rate that each task tells."""
-    labels = [f"    <Label value={quoteattr(name)} background={quoteattr(_colour(n))}/>" for n, name in enumerate(names)]
+    labels = [f'    <Label value={quoteattr(name)} background="{_colour(n)}"/>' for n, name in enumerate(names)]
     return "\n".join(
         [
             "<View>",

@@ -60,6 +60,13 @@ def frame_duration_s(video: VideoTracks) -> float:
     return float((time_s[-1] - time_s[0]) / (frame[-1] - frame[0]))
 
 
+def duration_s(video: VideoTracks) -> float:
+    """How long a video is, in seconds; to the end of its last face where it is not known."""
+    if video.facts.duration_s is not None:
+        return video.facts.duration_s
+    return float(video.faces["time_s"].to_numpy().max(initial=0.0)) + frame_duration_s(video)
+
+
 def one_line(text: str) -> str:
     """A name or title in one line, without what XML, WebVTT and the like cannot hold."""
     return " ".join(_CONTROL.sub(" ", text).split())
