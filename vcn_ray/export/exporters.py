@@ -19,11 +19,13 @@ from vcn_ray.export.editorial.stringout_fcpxml import write_fcpxml_stringouts
 from vcn_ray.export.editorial.stringout_timelines import write_fcp7_stringouts, write_otio_stringouts
 from vcn_ray.export.finished_season import FinishedSeason
 from vcn_ray.export.formats.coco import write_coco
+from vcn_ray.export.formats.ebucore import write_ebucore
 from vcn_ray.export.formats.indexer_json import write_indexer_json
 from vcn_ray.export.formats.label_studio import write_label_studio
 from vcn_ray.export.formats.mot import write_mot
 from vcn_ray.export.formats.paper import write_paper_lists
 from vcn_ray.export.formats.rttm import write_turns
+from vcn_ray.export.formats.thumbnails import write_thumbnails
 from vcn_ray.export.formats.webvtt import write_webvtt
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
@@ -59,6 +61,7 @@ _HANDLES = ("handles_frames",)
 EXPORTERS: dict[str, Format] = {
     "coco": Format(write_coco, "boxes as COCO with videos and tracks has them, to train on", "json"),
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
+    "ebucore": Format(write_ebucore, "who is in a video and when, for archives", "xml"),
     "indexer-json": Format(write_indexer_json, "people as a cloud video indexer tells them, with pictures", "json"),
     "label-studio": Format(write_label_studio, "tracks to correct in Label Studio; a folder", "label-studio"),
     "markers-ale": Format(write_avid_log, "Avid Log Exchange: a clip an appearance of each character", "ale"),
@@ -80,6 +83,9 @@ EXPORTERS: dict[str, Format] = {
     ),
     "stringout-otio": Format(write_otio_stringouts, "OpenTimelineIO: all shots of a character", "otio", _HANDLES),
     "webvtt": Format(write_webvtt, "who is on screen, as captions of a player", "vtt"),
+    "webvtt-thumbnails": Format(
+        write_thumbnails, "pictures of the film for a player's scrub bar; a folder", "webvtt-thumbnails"
+    ),
 }
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcn_ray.errors import OptionError
+from vcn_ray.errors import InputError, OptionError
 from vcn_ray.schemas import CROPS
 
 UNKNOWN = "Unknown"
+
+#: Pictures as displayed, with rising times: seconds after a video's first frame, and (h, w, 3) uint8 BGR of one size.
+Stills = Iterator[tuple[float, np.ndarray]]
 
 
 class _View(Protocol):
@@ -84,10 +88,18 @@ class FinishedSeason(Protocol):
     def crops(self, title: str) -> pa.Table:
         """The pictures of a title's tracks (`schemas.CROPS`), of any part all of them; without rows where none are."""
 
+    def stills(self, video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
+        """Pictures of a video itself, some `every_s` seconds; `InputError` where it is not there any more."""
+
 
 def no_crops(title: str) -> pa.Table:
     """Of a season without pictures."""
     return CROPS.empty_table()
+
+
+def no_stills(video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
+    """Of a season without videos: `InputError`."""
+    raise InputError(f"{video.video}: where it lies is not known")
 
 
 def part_of(
@@ -96,6 +108,7 @@ def part_of(
     character: str | None = None,
     videos: Callable[[], list[VideoFacts]] = list,
     crops: Callable[[str], pa.Table] = no_crops,
+    stills: Callable[[VideoFacts, float, int], Stills] = no_stills,
 ) -> FinishedSeason:
     """The rows of a season that are of one title, of one character, or both.
 
@@ -105,14 +118,15 @@ def part_of(
         character: as `character_names` gives it, or its number in the season's cast; None: all.
         videos: tells of the videos of all titles, where a format asks; without it nothing is known of them.
         crops: reads a title's pictures, where a format asks.
+        stills: decodes pictures of a video, where a format asks.
 
     Raises:
         OptionError: no track is of that title or character; the message has the nearest, or those that there are.
     """
-    of_title = _Part(season, title, None, videos, crops)
+    of_title = _Part(season, title, None, videos, crops, stills)
     if title is not None and not of_title.tracks.num_rows:
         raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks.to_arrow()['title'])}")
-    part = _Part(season, title, character, videos, crops)
+    part = _Part(season, title, character, videos, crops, stills)
     if character is not None and not part.tracks.num_rows:
         where = "" if title is None else f" of title {title!r}"
         known = _nearest(character, character_names(of_title.tracks))
@@ -137,6 +151,7 @@ class _Part:
     character: str | None = None
     tell_videos: Callable[[], list[VideoFacts]] = list
     read_crops: Callable[[str], pa.Table] = no_crops
+    decode_stills: Callable[[VideoFacts, float, int], Stills] = no_stills
 
     @cached_property
     def faces(self) -> pa.Table:
@@ -156,6 +171,9 @@ class _Part:
 
     def crops(self, title: str) -> pa.Table:
         return self.read_crops(title)
+
+    def stills(self, video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
+        return self.decode_stills(video, every_s, max_side_px)
 
     def _rows(self, table: pa.Table) -> pa.Table:
         if self.title is not None:

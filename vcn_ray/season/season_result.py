@@ -14,7 +14,7 @@ import pyarrow as pa
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.presence import PresenceEvaluation, evaluate_presence
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
-from vcn_ray.export.finished_season import VideoFacts, no_crops, part_of
+from vcn_ray.export.finished_season import Stills, VideoFacts, no_crops, no_stills, part_of
 from vcn_ray.export.formats.by_video import tracks_by_video
 from vcn_ray.export.formats.rttm import turns_of
 from vcn_ray.export.notebook import MOST_ROWS, card
@@ -110,7 +110,8 @@ class SeasonResult(SeasonTables, SeasonCuration):
                 return known
             return [replace(facts, start_timecode=start_timecode, timecode_given=True) for facts in known]
 
-        return exporters.export_season(part_of(self, title, whom, videos, self._crops), to, place, name, options)
+        part = part_of(self, title, whom, videos, self._crops, _stills)
+        return exporters.export_season(part, to, place, name, options)
 
     def plot(
         self,
@@ -204,6 +205,15 @@ class SeasonResult(SeasonTables, SeasonCuration):
             rows=rows,
             left_out=len(self.titles) - len(shown),
         )
+
+
+def _stills(video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
+    """Pictures of a video, from where it was when it was run."""
+    if not video.path:
+        return no_stills(video, every_s, max_side_px)
+    from vcn_ray.tracks.stills import stills_of  # imports what decodes, which few exports need
+
+    return stills_of(video.path, every_s, max_side_px, video.frames)
 
 
 def load_season(out: str | Path) -> SeasonResult:
