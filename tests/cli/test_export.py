@@ -63,7 +63,7 @@ def test_from_bucket_to_bucket(tmp_path: Path, s3_bucket: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--to", "xlsx"], 2, "no format is called 'xlsx'; there are: csv"),
+        (["--to", "xlsx"], 2, "no format is called 'xlsx'; there are: coco, csv"),
         (["--to", "csv", "--title", "E3"], 2, "no track is of a title 'E3'; there are: =E1, E2"),
         (["--to", "csv", "--character", "Anna"], 2, "no track is of a character 'Anna'; did you mean '@nna'"),
         (["--to", "csv", "-o", "s3://bucket"], 2, "write s3://BUCKET/KEY"),

@@ -10,8 +10,8 @@ from vcn_ray.export.finished_season import FinishedSeason, character_names
 from vcn_ray.export.tables import to_csv
 
 _COLUMNS = ["title", "video", "name", "first_time_s", "last_time_s"]
-# By this mark Excel knows that a CSV is UTF-8; else it takes it for the encoding of its country.
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: By this mark Excel knows that a CSV is UTF-8; else it takes it for the encoding of its country.
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def write_appearances(season: FinishedSeason, path: Path) -> None:
@@ -36,7 +36,7 @@ def write_appearances(season: FinishedSeason, path: Path) -> None:
             "seconds": pa.array([(end - begin) / 1000 for begin, end in zip(first, last, strict=True)], pa.float64()),
         }
     )
-    path.write_bytes(_BYTE_ORDER_MARK + to_csv(table))
+    path.write_bytes(BYTE_ORDER_MARK + to_csv(table))
 
 
 def time_code(milliseconds: int) -> str:

@@ -18,6 +18,7 @@ from vcn_ray.export.editorial.stringout_edl import write_edl_stringouts
 from vcn_ray.export.editorial.stringout_fcpxml import write_fcpxml_stringouts
 from vcn_ray.export.editorial.stringout_timelines import write_fcp7_stringouts, write_otio_stringouts
 from vcn_ray.export.finished_season import FinishedSeason
+from vcn_ray.export.formats.cast_sheet import write_cast_sheet
 from vcn_ray.export.formats.coco import write_coco
 from vcn_ray.export.formats.ebucore import write_ebucore
 from vcn_ray.export.formats.indexer_json import write_indexer_json
@@ -61,6 +62,7 @@ _HANDLES = ("handles_frames",)
 EXPORTERS: dict[str, Format] = {
     "coco": Format(write_coco, "boxes as COCO with videos and tracks has them, to train on", "json"),
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
+    "csv-cast": Format(write_cast_sheet, "the cast and its seconds in each title, for spreadsheets", "csv"),
     "ebucore": Format(write_ebucore, "who is in a video and when, for archives", "xml"),
     "indexer-json": Format(write_indexer_json, "people as a cloud video indexer tells them, with pictures", "json"),
     "label-studio": Format(write_label_studio, "tracks to correct in Label Studio; a folder", "label-studio"),

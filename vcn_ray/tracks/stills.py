@@ -13,6 +13,8 @@ from vcn_ray.tracks.decode import Picture, read_frames
 from vcn_ray.tracks.probe import probe_video
 from vcn_ray.tracks.video_info import VideoInfo
 
+_TICK_S = 1e-6  # times are sums and products, which may miss a frame's by a digit
+
 
 def stills_of(
     path: str | os.PathLike[str], every_s: float, max_side_px: int, frames: int | None = None
@@ -70,6 +72,6 @@ def _in_one_go(info: VideoInfo, due_s: np.ndarray) -> Iterator[tuple[float, obje
     nth = 0
     for number, frame in read_frames(info, threads=os.cpu_count() or 1):
         time_s = info.time_s(number)
-        if nth < len(due_s) and time_s >= due_s[nth]:
-            nth = int(np.searchsorted(due_s, time_s, side="right"))
+        if nth < len(due_s) and time_s >= due_s[nth] - _TICK_S:
+            nth = int(np.searchsorted(due_s, time_s + _TICK_S, side="right"))
             yield time_s, frame

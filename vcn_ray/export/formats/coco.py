@@ -10,8 +10,9 @@ from typing import Any, TextIO
 import numpy as np
 
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
+from vcn_ray.export.formats.by_video import VideoTracks
 from vcn_ray.export.formats.labels import known_size, numbered_names
+from vcn_ray.export.formats.presence import videos_with_tracks
 from vcn_ray.version import __version__
 
 
@@ -25,7 +26,7 @@ def write_coco(season: FinishedSeason, path: Path) -> None:
 
     Raises `OptionError` where a video's width and height are not known.
     """
-    videos = list(tracks_by_video(season))
+    videos = videos_with_tracks(season)
     categories = numbered_names(videos)
     frames = [np.unique(video.faces["frame"].to_numpy()) for video in videos]
     first_image = np.cumsum([1, *map(len, frames)])  # of each video

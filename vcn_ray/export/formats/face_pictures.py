@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcn_ray.export.formats.by_video import VideoTracks
 from vcn_ray.export.formats.presence import Presence
@@ -30,8 +31,7 @@ class FacePictures:
     def __init__(self, crops: Callable[[str], pa.Table]):
         """Take what reads a title's pictures (`schemas.CROPS`)."""
         self._read = crops
-        self._title: str | None = None
-        self._crops, self._index = pa.table({}), None
+        self._title: tuple[str, pa.Table, CropIndex] | None = None
 
     def spread(self, video: VideoTracks, presences: list[Presence], count: int) -> list[FacePicture]:
         """Up to `count` pictures of somebody, of as many presences, spread over time; fewer where crops are gone.
@@ -41,28 +41,32 @@ class FacePictures:
             presences: the person's, by time.
             count: how many at most.
         """
-        index = self._of(video.facts.title)
-        best = {place: max(one.track_ids, key=index.worth) for place, one in enumerate(presences)}
+        crops, index = self._of(video.facts.title)
+        best = {
+            place: max(one.track_ids, key=lambda id_: (index.has(id_), index.worth(id_)))
+            for place, one in enumerate(presences)
+        }
         best = {place: track for place, track in best.items() if index.has(track)}
         worth = np.array([index.worth(track) for track in best.values()])
-        return [
-            self._picture(video, presences[place], best[place], index)
-            for place in pick_spread(list(best), worth, count)
-        ]
+        found = []
+        for place in pick_spread(list(best), worth, count):
+            track_id, row = best[place], index.best(best[place])
+            if row is not None:
+                frame, jpeg = crops["frame"][row].as_py(), crops["jpeg"][row].as_py()
+                time_s = _time_s(video, track_id, frame)
+                picture = data_uri(jpeg, SAMPLE)
+                found.append(FacePicture(presences[place], track_id, frame, time_s, index.worth(track_id), picture))
+        return found
 
-    def _of(self, title: str) -> CropIndex:
-        if self._index is None or self._title != title:
-            self._crops, self._title = self._read(title), title
-            self._index = CropIndex(self._crops)
-        return self._index
+    def _of(self, title: str) -> tuple[pa.Table, CropIndex]:
+        if self._title is None or self._title[0] != title:
+            crops = self._read(title)
+            self._title = title, crops, CropIndex(crops)
+        return self._title[1:]
 
-    def _picture(self, video: VideoTracks, one: Presence, track_id: int, index: CropIndex) -> FacePicture:
-        row = index.best(track_id)
-        assert row is not None, "has() said so"  # noqa: S101
-        frame = int(self._crops["frame"][row].as_py())
-        faces = video.faces
-        at = (faces["track_id"].to_numpy() == track_id) & (faces["frame"].to_numpy() == frame)
-        times_s = faces["time_s"].to_numpy()[at]
-        time_s = float(times_s[0]) if len(times_s) else one.start_s
-        uri = data_uri(self._crops["jpeg"][row].as_py(), SAMPLE)
-        return FacePicture(one, track_id, frame, time_s, index.worth(track_id), uri)
+
+def _time_s(video: VideoTracks, track_id: int, frame: int) -> float:
+    """When a track's frame is; or the track begins, should the frame not be in it."""
+    faces = video.faces.filter(pc.equal(video.faces["track_id"], track_id))
+    row = pc.index(faces["frame"], frame).as_py()
+    return float(faces["time_s"][max(row, 0)].as_py())

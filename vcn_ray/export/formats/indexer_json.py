@@ -15,11 +15,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vcn_ray.errors import OptionError
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
+from vcn_ray.export.formats.by_video import VideoTracks
 from vcn_ray.export.formats.face_pictures import FacePictures
-from vcn_ray.export.formats.presence import NOBODY, Presence, duration_s, frame_duration_s, presences_of
+from vcn_ray.export.formats.presence import (
+    NOBODY,
+    Presence,
+    duration_s,
+    frame_duration_s,
+    presences_of,
+    videos_with_tracks,
+)
 
 _THUMBNAILS = 6  # of a person in a video
 
@@ -58,15 +64,13 @@ def write_indexer_json(season: FinishedSeason, path: Path) -> list[str]:
     rows = season.tracks.select(["title", "track_id", "confidence", "faces"]).to_pylist()
     confidences = {(row["title"], row["track_id"]): (row["confidence"], row["faces"] or 1) for row in rows}
     pictures, videos, seen, offset_s = FacePictures(season.crops), [], list[_Seen](), 0.0
-    for video in tracks_by_video(season):
+    for video in videos_with_tracks(season):
         place = _Place(_digest(video.facts.title, video.facts.video), offset_s)
         people = _people(video, place, pictures, confidences)
         seen += people
         length_s = duration_s(video)
         videos.append(_video(video, place, [person.face for person in people], length_s))
         offset_s += length_s
-    if not videos:
-        raise OptionError("there are no tracks to export: no face was found in any video")
     titles = list(dict.fromkeys(row["title"] for row in rows))
     name = titles[0] if len(titles) == 1 else f"{titles[0]} and {len(titles) - 1} more"
     head = {"id": _digest(*titles), "name": name, "privacyMode": "Private"}

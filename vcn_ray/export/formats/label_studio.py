@@ -13,9 +13,9 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
+from vcn_ray.export.formats.by_video import VideoTracks
 from vcn_ray.export.formats.labels import known_rate, known_size, numbered_names
-from vcn_ray.export.formats.presence import one_line
+from vcn_ray.export.formats.presence import one_line, videos_with_tracks
 from vcn_ray.version import __version__
 
 _GOLDEN_ANGLE = 137.508 / 360  # hues that are far apart, however many there are
@@ -32,7 +32,7 @@ def write_label_studio(season: FinishedSeason, path: Path) -> None:
     Raises `OptionError` where a video's size, rate and length are not known.
     """
     path.mkdir()
-    videos = list(tracks_by_video(season))
+    videos = videos_with_tracks(season)
     names = dict.fromkeys(_label(name) for name in numbered_names(videos) if name != UNKNOWN)
     (path / "config.xml").write_text(_config([*names, UNKNOWN]), encoding="utf-8")
     with open(path / "tasks.json", "w", encoding="utf-8") as file:

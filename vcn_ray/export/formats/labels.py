@@ -14,13 +14,14 @@ _UNKNOWN_NUMBER, _FIRST_CAST_NUMBER = 1, 2
 
 
 def numbered_names(videos: Iterable[VideoTracks]) -> dict[str, int]:
-    """Number of each name, in order; of a name that two members of the cast have, the lower of theirs."""
-    numbers: dict[str, int] = {}
+    """A number for each name, in order: the member's of the cast, so far as nobody else has it."""
+    members: dict[str, int] = {}
     for video in videos:
         for who, cast_id in zip(video.who, video.faces["cast_id"].to_pylist(), strict=True):
-            name = who or UNKNOWN
-            number = _UNKNOWN_NUMBER if cast_id is None else _FIRST_CAST_NUMBER + cast_id
-            numbers[name] = min(number, numbers.get(name, number))
+            members.setdefault(who or UNKNOWN, _UNKNOWN_NUMBER if cast_id is None else _FIRST_CAST_NUMBER + cast_id)
+    numbers: dict[str, int] = {}
+    for name, number in sorted(members.items(), key=lambda item: (item[1], item[0] != UNKNOWN)):
+        numbers[name] = number if number not in numbers.values() else max(*members.values(), *numbers.values()) + 1
     return dict(sorted(numbers.items(), key=lambda item: item[1]))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from vcn_ray.errors import InputError
 from vcn_ray.export.appearances import time_code
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
-from vcn_ray.export.formats.presence import duration_s
+from vcn_ray.export.formats.by_video import VideoTracks
+from vcn_ray.export.formats.presence import duration_s, videos_with_tracks
 
 _SIDE_PX = 160  # the longer one
 _MOST_S, _LEAST_S, _ENOUGH = 10.0, 1.0, 100  # between two; closer in a short video, until there are enough
@@ -31,7 +31,7 @@ def write_thumbnails(season: FinishedSeason, path: Path) -> None:
     Raises `InputError` where a video is not where it was when it was run.
     """
     path.mkdir()
-    for video in tracks_by_video(season):
+    for video in videos_with_tracks(season):
         _write(season, video, path)
 
 

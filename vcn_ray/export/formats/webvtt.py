@@ -78,17 +78,19 @@ def _readable(cues: list[Cue]) -> list[Cue]:
 
     So a name comes or goes a little early or late, and nobody who was seen is left out.
     """
-    cues, kept = list(cues), list[Cue]()
+    cues, kept, was_ms = list(cues), list[Cue](), 0  # was: the end of the last that is kept, before it was put off
     for n, cue in enumerate(cues):
         if cue.end_ms - cue.start_ms < _SHORTEST_MS:
             after = cues[n + 1] if n + 1 < len(cues) else None
             if after and after.start_ms == cue.end_ms and set(cue.names) <= set(after.names):
                 cues[n + 1] = after._replace(start_ms=cue.start_ms)
                 continue
-            if kept and kept[-1].end_ms == cue.start_ms and set(cue.names) <= set(kept[-1].names):
+            follows = kept and kept[-1].end_ms == cue.start_ms and cue.end_ms - was_ms < _SHORTEST_MS
+            if follows and set(cue.names) <= set(kept[-1].names):
                 kept[-1] = kept[-1]._replace(end_ms=cue.end_ms)
                 continue
         kept.append(cue)
+        was_ms = cue.end_ms
     return _joined(kept)
 
 
