@@ -17,7 +17,7 @@ _JOIN_S = 0.5  # who is away for less stays: a name that blinks is not read
 _SHORTEST_MS = 500  # see `_readable`
 _LONGEST_BLINK_MS = 200  # so long a cue stays until the next, where a track ended a frame or two before the cut
 # The top left corner: subtitles are at the bottom.
-_SETTINGS = "line:0 position:0% align:start"
+_SETTINGS = "line:0 position:1% align:start"
 
 
 class Cue(NamedTuple):
