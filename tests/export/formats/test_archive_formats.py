@@ -5,18 +5,23 @@ import csv
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pytest
 from support.finished_season import NAME, ODD, PLAIN, shade
 from support.small_season import write_season
 
 from vcn_ray import load
 from vcn_ray.errors import OptionError
+from vcn_ray.export.finished_season import VideoFacts
+from vcn_ray.export.formats.ebucore import write_ebucore
 from vcn_ray.export.formats.indexer_json import time_text
 from vcn_ray.inputs.titles import slug
+from vcn_ray.schemas import SEASON_FACES
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
 
@@ -93,6 +98,19 @@ def test_ebucore_tells_each_appearance_as_a_part(known_season: SeasonResult, tmp
         for part in core.findall(f"{_EBU}part")
     ]
     assert parts == [("Cast 2", "00:00:00.000", "PT1.040S"), (NAME, "00:00:01.000", "PT3.040S")]
+
+
+def test_ebucore_of_a_broadcast_rate_and_beyond_a_day(tmp_path: Path) -> None:
+    facts = VideoFacts("T", "v.mxf", fps=30_000 / 1001, width_px=1, height_px=1, duration_s=90_001.0)
+    place = {"title": "T", "video": "v.mxf", "frame": 2_697_303, "time_s": 2_697_303 * 1001 / 30_000}
+    face = place | {"track_id": 0, "cast_id": 0, "character": "A\x07\n <b>"}
+    season = SimpleNamespace(faces=pa.Table.from_pylist([face], SEASON_FACES), videos=[facts])
+    write_ebucore(season, tmp_path / "a.xml")
+    core = ET.parse(tmp_path / "a.xml").getroot()[0]  # noqa: S314
+    rate = core.find(f"{_EBU}format/{_EBU}videoFormat/{_EBU}frameRate")
+    assert (rate.text, rate.attrib) == ("30", {"factorNumerator": "1000", "factorDenominator": "1001"})
+    assert core.findtext(f"{_EBU}part/{_EBU}partStartTime/{_EBU}offsetNormalPlayTime") == "PT90000.010S"
+    assert core.findtext(f"{_EBU}contributor/{_EBU}contactDetails/{_EBU}name") == "A <b>"
 
 
 def test_the_cast_and_its_seconds_in_each_title(known_season: SeasonResult, tmp_path: Path) -> None:

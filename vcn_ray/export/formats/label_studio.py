@@ -49,7 +49,7 @@ def _config(names: Iterable[str]) -> str:
             '  <Labels name="videoLabels" toName="video" allowEmpty="false">',
             *labels,
             "  </Labels>",
-            '  <Video name="video" value="$video" frameRate="$fps"/>',
+            '  <Video name="video" value="$video" framerate="$fps"/>',
             '  <VideoRectangle name="box" toName="video"/>',
             "</View>\n",
         ]
