@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vcn_ray.errors import InputError
+from vcn_ray.storage.store import Store
 from vcn_ray.tracks.stills import stills_of
 
 
@@ -21,6 +22,13 @@ def test_stills_are_upright_and_small(videos, tmp_path) -> None:
     ((time_s, picture),) = stills_of(path, 10.0, 96)
     assert time_s == 0.0
     assert picture.shape == (54, 96, 3)
+
+
+def test_stills_of_an_object(videos, tmp_path, s3_bucket) -> None:
+    path = videos.write(tmp_path / "a.mp4", [videos.stamped(n) for n in range(30)], fps=25, options={"g": "10"})
+    Store(s3_bucket).write_file("a.mp4", path)
+    found = list(stills_of(f"{s3_bucket}/a.mp4", 0.4, 192))
+    assert [videos.read_stamp(picture) for _, picture in found] == [0, 10, 20]
 
 
 def test_another_film_is_refused(videos, tmp_path) -> None:
