@@ -18,6 +18,7 @@ from support.small_season import write_season
 from vcn_ray import load
 from vcn_ray.errors import OptionError
 from vcn_ray.export.finished_season import VideoFacts
+from vcn_ray.export.formats.cast_sheet import write_cast_sheet
 from vcn_ray.export.formats.ebucore import write_ebucore
 from vcn_ray.export.formats.indexer_json import time_text
 from vcn_ray.inputs.titles import slug
@@ -123,6 +124,22 @@ def test_the_cast_and_its_seconds_in_each_title(known_season: SeasonResult, tmp_
     assert rows[1] == ["Cast 0", "1", "2", "6.08", "0.1689", PLAIN, "s01e01.mp4", "00:00:00.000", "6.08", ""]
     assert [row[0] for row in rows[1:]] == ["Cast 0", "Cast 2", NAME, "Cast 1"]
     assert [float(row[3]) for row in rows[1:]] == pytest.approx([6.08, 3.08, 3.08, 2.04])
+
+
+def test_neither_a_name_nor_a_title_of_the_cast_is_a_formula(tmp_path: Path) -> None:
+    face = {
+        "title": "=1+1",
+        "video": "v.mp4",
+        "frame": 0,
+        "time_s": 0.0,
+        "track_id": 0,
+        "cast_id": 0,
+        "character": "@x",
+    }
+    season = SimpleNamespace(faces=pa.Table.from_pylist([face], SEASON_FACES), videos=[])
+    write_cast_sheet(season, tmp_path / "a.csv")
+    head, row = csv.reader(io.StringIO((tmp_path / "a.csv").read_bytes().decode("utf-8-sig"), newline=""))
+    assert (head[-1], row[0], row[5]) == ("'=1+1", "'@x", "'=1+1")
 
 
 @pytest.mark.parametrize(
