@@ -36,7 +36,7 @@ def write_label_studio(season: FinishedSeason, path: Path) -> None:
     names = dict.fromkeys(_label(name) for name in numbered_names(videos) if name != UNKNOWN)
     (path / "config.xml").write_text(_config([*names, UNKNOWN]), encoding="utf-8")
     with open(path / "tasks.json", "w", encoding="utf-8") as file:
-        json.dump([_task(season, video) for video in videos], file, ensure_ascii=False)
+        json.dump([_task(video) for video in videos], file, ensure_ascii=False)
         file.write("\n")
 
 
@@ -61,7 +61,7 @@ def _colour(number: int) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
 
 
-def _task(season: FinishedSeason, video: VideoTracks) -> dict[str, Any]:
+def _task(video: VideoTracks) -> dict[str, Any]:
     """A video and its tracks (https://labelstud.io/guide/predictions, ``videorectangle``)."""
     fps, _ = known_rate(video)
     facts = video.facts
