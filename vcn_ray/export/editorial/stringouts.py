@@ -92,8 +92,11 @@ def find_stringouts(season: FinishedSeason, handles_frames: int) -> tuple[list[S
             twice are one.
 
     Raises:
-        OptionError: there are no tracks; a video's given start time code cannot be; or see `tracks_by_video`.
+        OptionError: handles are less than none; there are no tracks; a video's given start time code cannot be; or see
+            `tracks_by_video`.
     """
+    if handles_frames < 0:
+        raise OptionError(f"handles_frames is {handles_frames}; give 0 or more frames")
     videos = list(tracks_by_video(season))
     if not videos:
         raise OptionError("there are no tracks to export: no face was found in any video")
@@ -110,7 +113,7 @@ def find_stringouts(season: FinishedSeason, handles_frames: int) -> tuple[list[S
                 of_rates = found.setdefault(name or UNKNOWN, {})
                 of_rates.setdefault((source.clock.rate, source.clock.drop), []).extend(clips)
     stringouts = [
-        Stringout(one_line(name) + (_rate_text(*rate) if len(of_rates) > 1 else ""), tuple(clips))
+        Stringout(name + (_rate_text(*rate) if len(of_rates) > 1 else ""), tuple(clips))
         for name, of_rates in found.items()
         for rate, clips in of_rates.items()
     ]
@@ -139,8 +142,13 @@ def write_each(
         write_one(stringouts[0], path)
         return
     path.mkdir()
-    for stringout in stringouts:
-        write_one(stringout, path / f"{file_name_of(stringout.name)}.{ending}")
+    taken: set[str] = set()
+    for number, stringout in enumerate(stringouts):
+        own = file_name_of(stringout.name)
+        if own in taken:  # somebody is called as another's second list
+            own = file_name_of(f"{stringout.name} #{number}")
+        taken.add(own)
+        write_one(stringout, path / f"{own}.{ending}")
 
 
 def _source(video: VideoTracks) -> tuple[Source, list[str]]:
@@ -152,9 +160,7 @@ def _source(video: VideoTracks) -> tuple[Source, list[str]]:
     if facts.path is None:
         remarks.append("where its file is is not known: relink it by its name")
     if facts.audio_channels is None:
-        remarks.append(
-            "whether it has sound is not known, as the file has gone or changed: clips are of its picture alone"
-        )
+        remarks.append("whether it has sound is not known, as the file has gone or changed: only its picture is there")
     url = None if facts.path is None else media_url(facts)
     channels = min(facts.audio_channels or 0, MOST_CHANNELS)
     return Source(one_line(facts.video), url, clock, length_of(video, clock), channels, video.size), remarks
@@ -163,8 +169,10 @@ def _source(video: VideoTracks) -> tuple[Source, list[str]]:
 def _seen(video: VideoTracks, clock: Clock) -> dict[str | None, list[tuple[int, int]]]:
     """Where each character is seen: (first, end) in frames of the clock, one for each time in a shot."""
     columns = (video.faces[name].to_pylist() for name in ("track_id", "shot", "time_s", "frame"))
+    names = {name: None if name is None else one_line(name) for name in set(video.who)}
     tracks: dict[tuple[str | None, int, int], tuple[int, int]] = {}
-    for who, track, shot, time_s, frame in zip(video.who, *columns, strict=True):
+    for name, track, shot, time_s, frame in zip(video.who, *columns, strict=True):
+        who = names[name]
         first, end = clock.frame(time_s, frame), clock.end(time_s, frame)
         known = tracks.get((who, shot, track), (first, end))
         tracks[who, shot, track] = min(known[0], first), max(known[1], end)
