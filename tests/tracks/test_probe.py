@@ -171,3 +171,19 @@ def test_the_start_time_code_is_the_files_own(ending, codec, timecode, tmp_path)
         frames = [av.VideoFrame.from_ndarray(np.full((128, 128, 3), n, np.uint8)) for n in range(5)]
         container.mux([packet for frame in [*frames, None] for packet in stream.encode(frame)])
     assert probe_video(path).start_timecode == timecode
+
+
+@pytest.mark.parametrize("layouts", [[], ["stereo"], ["mono", "mono", "5.1"]])
+def test_the_channels_of_all_sound_are_counted(layouts, tmp_path):
+    path = tmp_path / "clip.mov"
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("libx264", rate=25, width=128, height=128, pix_fmt="yuv420p")
+        sounds = [container.add_stream("pcm_s16le", rate=48000, layout=layout) for layout in layouts]
+        frames = [av.VideoFrame.from_ndarray(np.full((128, 128, 3), n, np.uint8)) for n in range(5)]
+        container.mux([packet for frame in [*frames, None] for packet in pictures.encode(frame)])
+        for sound, layout in zip(sounds, layouts, strict=True):
+            silence = np.zeros((1, 4800 * av.AudioLayout(layout).nb_channels), np.int16)
+            heard = av.AudioFrame.from_ndarray(silence, format="s16", layout=layout)
+            heard.sample_rate = 48000
+            container.mux([packet for frame in [heard, None] for packet in sound.encode(frame)])
+    assert probe_video(path).audio_channels == sum(av.AudioLayout(layout).nb_channels for layout in layouts)

@@ -223,7 +223,7 @@ def test_names_break_nothing(format_name: str, tmp_path: Path) -> None:
     start = 10 * HOUR
     assert read == {
         ON_ONE_LINE: [(f"{ON_ONE_LINE}.mov", start + 5, start + 10, HOUR, HOUR + 5, 2)],
-        "A B": [("../x.mov", start, start + 10, HOUR, HOUR + 10, 2)],
+        "A B": [("x.mov", start, start + 10, HOUR, HOUR + 10, 2)],
     }
 
 

@@ -71,7 +71,5 @@ def _edl(stringout: Stringout, reels: dict[Source, str]) -> str:
         codes = [source.clock.timecode(clip.first), source.clock.timecode(clip.end)]
         codes += [record.timecode(at), record.timecode(at + clip.frames)]
         event = f"{number:03d}  {reels[source]:8} {_CHANNELS[source.channels]:5} C        {' '.join(codes)}"
-        lines += [event, f"* FROM CLIP NAME: {source.name}"]
-        if source.url is not None:
-            lines.append(f"* SOURCE FILE: {source.url}")
+        lines += [event, f"* FROM CLIP NAME: {source.name}", f"* SOURCE FILE: {source.name}"]
     return "\r\n".join(lines) + "\r\n"

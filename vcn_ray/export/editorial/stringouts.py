@@ -18,6 +18,7 @@ from vcn_ray.export.editorial.media import length_of, media_url
 from vcn_ray.export.editorial.timecode import Clock, count_of
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
 from vcn_ray.export.formats.by_video import VideoTracks, file_name_of, told_of_videos, tracks_by_video
+from vcn_ray.storage.sources import source_name
 
 #: Tracks of a character with no more between them in a shot are one clip: the face was turned away or not found.
 LOST_AT_MOST_S = 1.0
@@ -29,7 +30,7 @@ MOST_CHANNELS = 2
 class Source:
     """A video file, as a timeline refers to it."""
 
-    name: str
+    name: str  # of the file, by which it is relinked
     url: str | None  # None: not known, it is found by its name
     clock: Clock
     frames: int  # of its clock
@@ -163,7 +164,8 @@ def _source(video: VideoTracks) -> tuple[Source, list[str]]:
         remarks.append("whether it has sound is not known, as the file has gone or changed: only its picture is there")
     url = None if facts.path is None else media_url(facts)
     channels = min(facts.audio_channels or 0, MOST_CHANNELS)
-    return Source(one_line(facts.video), url, clock, length_of(video, clock), channels, video.size), remarks
+    name = one_line(facts.video if facts.path is None else source_name(facts.path))
+    return Source(name, url, clock, length_of(video, clock), channels, video.size), remarks
 
 
 def _seen(video: VideoTracks, clock: Clock) -> dict[str | None, list[tuple[int, int]]]:
