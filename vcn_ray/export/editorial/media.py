@@ -10,7 +10,7 @@ from vcn_ray.export.editorial.timecode import Clock
 from vcn_ray.export.finished_season import VideoFacts
 from vcn_ray.export.formats.by_video import VideoTracks
 
-_NO_TEXT = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 def media_url(facts: VideoFacts) -> str:
