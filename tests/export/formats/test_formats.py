@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from vcn_ray import load
 from vcn_ray.cli.commands import app
 from vcn_ray.errors import OutputError
-from vcn_ray.export.formats.by_video import file_name_of
+from vcn_ray.export.formats.by_video import file_names_of
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
 from vcn_ray.track_files.reading import read_track_file
@@ -91,9 +92,23 @@ def test_videos_of_one_name_are_exported_a_title_at_a_time(season: SeasonResult,
 
 
 def test_names_of_videos_are_plain_as_files() -> None:
-    odd = ["../x", "A.mp4", "a b", "Überraschung é 日本.mp4", ".", "-" * 300, "=1+1"]
-    plain = [file_name_of(name) for name in odd]
-    assert len({name.lower() for name in plain}) == len(odd)
-    assert all(name == name.encode("ascii").decode() and len(name) < 130 and "/" not in name for name in plain)
-    assert file_name_of("s01e01.mp4") == "s01e01.mp4"
-    assert file_name_of("a.mp4") != file_name_of("A.mp4")
+    odd = [
+        "../x",
+        "a.mp4",
+        "A.mp4",
+        "a b",
+        'Überraschung é 日本 "<b>".mp4',
+        ".",
+        "-" * 300,
+        "日" * 99,
+        "=1+1",
+        "nul.mp4",
+        "\udcff",
+    ]
+    plain = file_names_of(odd)
+    assert len({name.casefold() for name in plain}) == len(odd)
+    assert not any(set(name) & set('/\\"<>:|?*\n') or name.startswith(("-", ".")) for name in plain)
+    assert max(len(f"{name}.fcpxml".encode()) for name in plain) < 150
+    assert file_names_of(["S01E01.mov", "Zoë (2)", "日本"]) == ["S01E01.mov", "Zoë (2)", "日本"]
+    assert plain[:2] == ["x", "a.mp4"]
+    assert re.fullmatch("A.mp4--[0-9a-f]{12}", plain[2])

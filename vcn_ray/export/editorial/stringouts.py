@@ -17,7 +17,7 @@ from vcn_ray.export.editorial.appearances import one_line
 from vcn_ray.export.editorial.media import length_of, media_url
 from vcn_ray.export.editorial.timecode import Clock, count_of
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, file_name_of, told_of_videos, tracks_by_video
+from vcn_ray.export.formats.by_video import VideoTracks, file_names_of, told_of_videos, tracks_by_video
 from vcn_ray.storage.sources import source_name
 
 #: Tracks of a character with no more between them in a shot are one clip: the face was turned away or not found.
@@ -143,12 +143,7 @@ def write_each(
         write_one(stringouts[0], path)
         return
     path.mkdir()
-    taken: set[str] = set()
-    for number, stringout in enumerate(stringouts):
-        own = file_name_of(stringout.name)
-        if own in taken:  # somebody is called as another's second list
-            own = file_name_of(f"{stringout.name} #{number}")
-        taken.add(own)
+    for stringout, own in zip(stringouts, file_names_of([one.name for one in stringouts]), strict=True):
         write_one(stringout, path / f"{own}.{ending}")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import pyarrow.compute as pc
 from vcn_ray.errors import OptionError
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason, VideoFacts, character_names
 
-_LONGEST_NAME = 100
+_LONGEST_NAME_BYTES = 120
+# Devices of Windows, which are no names of files.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NAMES_TOLD = 3
 
 
@@ -59,11 +62,12 @@ def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
     if twice is not None:
         raise OptionError(f"{count[twice]} titles have a video {twice}: export one title at a time, with --title")
     order = {pair: n for n, pair in enumerate(known)}
-    for title, video in sorted(seen, key=lambda pair: order.get(pair, len(order))):
+    placed = sorted(seen, key=lambda pair: order.get(pair, len(order)))
+    for (title, video), file_name in zip(placed, file_names_of([video for _, video in placed]), strict=True):
         own = faces.filter(pc.and_(pc.equal(faces["title"], title), pc.equal(faces["video"], video)))
         own = own.sort_by([("frame", "ascending"), ("track_id", "ascending")])
         who = [None if name == UNKNOWN else name for name in _names(own)]
-        yield VideoTracks(known.get((title, video), VideoFacts(title, video)), file_name_of(video), own, who)
+        yield VideoTracks(known.get((title, video), VideoFacts(title, video)), file_name, own, who)
 
 
 def write_per_video(
@@ -106,12 +110,23 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
-def file_name_of(video: str) -> str:
-    """A video's name as a plain file name; different for different videos, also where file names ignore case."""
-    if re.fullmatch(r"[a-z0-9_-][a-z0-9._-]*", video) and len(video) <= _LONGEST_NAME:
-        return video
-    readable = re.sub("[^A-Za-z0-9_-]+", "-", video).strip("-")[:_LONGEST_NAME]
-    return f"{readable}--{hashlib.sha256(video.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+def file_names_of(names: Sequence[str]) -> list[str]:
+    """Names of videos or people as plain file names, in any script, without an ending.
+
+    A digest follows where one cannot stay as it is: it would be as another's where file names ignore case, is long, or
+    is left with no letter.
+    """
+    taken: set[str] = set()
+    plain = []
+    for name in names:
+        one = re.sub(r"[^\w .()+-]+", "-", unicodedata.normalize("NFC", name)).strip(" .-")
+        long = len(one.encode()) > _LONGEST_NAME_BYTES
+        if long or not re.search(r"\w", one) or one.casefold() in taken or _RESERVED.fullmatch(one):
+            digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+            one = f"{one.encode()[:_LONGEST_NAME_BYTES].decode(errors='ignore')}--{digest}".lstrip("-")
+        taken.add(one.casefold())
+        plain.append(one)
+    return plain
 
 
 def _names(faces: pa.Table) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -61,7 +62,7 @@ def _sheets(stills: Iterator[tuple[float, np.ndarray]], path: Path, name: str) -
         row, column = divmod(len(sheet), _COLUMNS)
         height, width = picture.shape[:2]
         sheet.append(picture)
-        yield time_s, f"{name}-{written + 1}.jpg#xywh={column * width},{row * height},{width},{height}"
+        yield time_s, f"{quote(name)}-{written + 1}.jpg#xywh={column * width},{row * height},{width},{height}"
         if len(sheet) == _COLUMNS * _ROWS:
             written += 1
             _write_sheet(sheet, path / f"{name}-{written}.jpg")
