@@ -21,7 +21,7 @@ FLOORS = [
     {"tracks", "demo"},
     {"pipeline"},
     {"execution"},
-    {"curation", "plots"},
+    {"curation", "overlay", "plots"},
     {"season"},
     {"__init__"},
     {"cli", "review", "__main__", "jobs"},

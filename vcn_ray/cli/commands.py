@@ -14,6 +14,7 @@ from vcn_ray.cli.curation_commands import add_curation_commands, name_by_gallery
 from vcn_ray.cli.errors import exit_code, explained
 from vcn_ray.cli.export_command import export
 from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
+from vcn_ray.cli.overlay_command import overlay
 from vcn_ray.cli.plot_command import plot
 from vcn_ray.cli.printing import (
     complain,
@@ -304,6 +305,7 @@ def models(
 
 add_curation_commands(app)
 app.command()(export)
+app.command()(overlay)
 app.command()(review)
 app.command()(plot)
 

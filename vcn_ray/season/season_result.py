@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from vcn_ray.config import make_options
 from vcn_ray.errors import InputError, OutputError
 from vcn_ray.evaluate.presence import PresenceEvaluation, evaluate_presence
 from vcn_ray.evaluate.report import Evaluation, evaluate_run
@@ -30,6 +31,8 @@ from vcn_ray.storage.store import Store
 
 if TYPE_CHECKING:
     from vcn_ray.export.exporters import Exported
+    from vcn_ray.monitoring.monitor import Monitor
+    from vcn_ray.overlay.season_videos import VideosMade
     from vcn_ray.season.plotting import Plots
 
 
@@ -112,6 +115,65 @@ class SeasonResult(SeasonTables, SeasonCuration):
 
         part = part_of(self, title, whom, videos, self._crops, _stills)
         return exporters.export_season(part, to, place, name, options)
+
+    def overlay(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        video: str | None = None,
+        blur: str | int | Iterable[str | int] = (),
+        blur_all_but: str | int | Iterable[str | int] = (),
+        supercut: str | int | None = None,
+        executor: str | None = None,
+        run: Mapping[str, Any] | None = None,
+        monitor: Monitor | None = None,
+        **wanted: Any,
+    ) -> VideosMade:
+        """Make videos of it, as ``vcn-ray overlay``: boxes and names drawn in, faces hidden, or one character alone.
+
+            season.overlay("s01e01.mp4", title="s01e01")
+            season.overlay("press/", blur_all_but=["Anna", "Ben"])
+            season.overlay("anna/", supercut="Anna")
+
+        Args:
+            path: file, for one video; folder, or URL of either.
+            title: this one alone.
+            video: this one alone, by its file name.
+            blur: hide these, and whoever may be one of them; see docs/overlay.md for what is not promised.
+            blur_all_but: hide all but these.
+            supercut: this character's shots alone, one after the other.
+            executor: "local" or "ray"; None: this process for one video, else Ray.
+            run: options of the Ray that works, such as ``{"address": "auto"}``.
+            monitor: is told of progress; None: nobody is.
+            wanted: more of `overlay.season_videos.OverlayRequest`: boxes, keep_unknown, least, crf, preset.
+
+        Returns:
+            With `written`, paths or URLs, and `failed`, those that could not be made, each with its `error`.
+
+        Raises:
+            OptionError: no such title, video or character; several videos would go into one file.
+            InputError: there is no video to show.
+        """
+        from vcn_ray.overlay.season_videos import OverlayRequest, overlay_season  # imports matplotlib, cv2
+
+        request = OverlayRequest(
+            blur=_texts(blur),
+            blur_all_but=_texts(blur_all_but),
+            supercut=None if supercut is None else str(supercut),
+            **wanted,
+        )
+        options = make_options(dict(run or {})).run
+        return overlay_season(
+            self,
+            os.fspath(path),
+            request,
+            title=title,
+            video=video,
+            executor=executor,
+            options=options,
+            monitor=monitor,
+        )
 
     def plot(
         self,
@@ -214,6 +276,10 @@ def _stills(video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
     from vcn_ray.tracks.stills import stills_of  # imports what decodes, which few exports need
 
     return stills_of(video.path, every_s, max_side_px, video.frames)
+
+
+def _texts(whom: str | int | Iterable[str | int]) -> tuple[str, ...]:
+    return (str(whom),) if isinstance(whom, str | int) else tuple(map(str, whom))
 
 
 def load_season(out: str | Path) -> SeasonResult:

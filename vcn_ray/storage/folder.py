@@ -63,6 +63,12 @@ class Folder:
         with self._replacing(key) as file, open(source, "rb") as content:
             shutil.copyfileobj(content, file)
 
+    @contextmanager
+    def new_file(self, key: str) -> Iterator[str]:
+        """Path of a temporary file in the same folder, renamed at the end of the block."""
+        with self._temporary(key) as temporary:
+            yield str(temporary)
+
     def delete(self, key: str) -> None:
         """Remove one object, if there is one."""
         with _explained(self.where(key), "delete"):
@@ -76,15 +82,19 @@ class Folder:
 
     @contextmanager
     def _replacing(self, key: str) -> Iterator[BinaryIO]:
+        with self._temporary(key) as temporary, open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _temporary(self, key: str) -> Iterator[Path]:
         target = Path(self.where(key))
         with _explained(str(target), "write"):
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.parent / f".tmp-{uuid.uuid4().hex}"
             try:
-                with open(temporary, "wb") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
+                yield temporary
                 os.replace(temporary, target)
             finally:
                 temporary.unlink(missing_ok=True)

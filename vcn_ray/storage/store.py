@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, BinaryIO, Protocol, cast
@@ -44,6 +45,7 @@ class _Place(Protocol):
     def open(self, key: str) -> AbstractContextManager[BinaryIO]: ...
     def write_bytes(self, key: str, content: bytes) -> None: ...
     def write_file(self, key: str, source: str) -> None: ...
+    def new_file(self, key: str) -> AbstractContextManager[str]: ...
     def delete(self, key: str) -> None: ...
     def delete_below(self, key: str) -> None: ...
 
@@ -110,6 +112,10 @@ class Store:
     def write_file(self, key: str, source: str | os.PathLike[str]) -> None:
         """Put the content of a local file whole, without holding it in memory."""
         self._place.write_file(key, os.fspath(source))
+
+    def new_file(self, key: str) -> AbstractContextManager[str]:
+        """Path of a local file to write in the block, put whole at its end; nothing is left where the block raises."""
+        return self._place.new_file(key)
 
     def delete(self, key: str) -> None:
         """Remove an object, and everything below a folder of that name; nothing happens where there is none."""
@@ -236,6 +242,13 @@ class _Bucket:
     def write_file(self, key: str, source: str) -> None:
         with objectstore.explained(self.where(key), "write"):
             objectstore.write_file(self._at(key), source)
+
+    @contextmanager
+    def new_file(self, key: str) -> Iterator[str]:
+        with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
+            path = os.path.join(folder, "new")
+            yield path
+            self.write_file(key, path)
 
     def delete(self, key: str) -> None:
         with objectstore.explained(self.where(key), "delete"):

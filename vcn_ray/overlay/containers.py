@@ -1,0 +1,82 @@
+"""Which kinds of file a video may become, and what of the source each can hold."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import av
+from av.stream import Disposition
+
+from vcn_ray.errors import OptionError
+
+#: FFmpeg's name of each kind of file, by the ending.
+KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+def kind_of(name: str) -> str:
+    """FFmpeg's name of the kind of file that a name's ending tells; `OptionError` where it is none that is written."""
+    ending = os.path.splitext(name)[1].lower()
+    if ending not in KINDS:
+        raise OptionError(f"{name}: videos are written as {', '.join(KINDS)}; let the name end in one of these")
+    return KINDS[ending]
+
+
+def best_ending(path: str, sounds: Sequence[str]) -> str:
+    """Ending of a file for a video of these audio codecs: as its own where that is one of `KINDS`, else what fits."""
+    own = os.path.splitext(path)[1].lower()
+    candidates = [own] if own in KINDS else []
+    for ending in (*candidates, ".mp4", ".mkv"):
+        if set(sounds) <= held_by(KINDS[ending]):
+            return ending
+    return ".mkv"
+
+
+def check_holds(name: str, sounds: Sequence[str], path: str) -> None:
+    """`OptionError` where a file of this name's kind cannot hold the audio of the source as it is."""
+    kind = kind_of(name)
+    wrong = next((codec for codec in sounds if codec not in held_by(kind)), None)
+    if wrong is not None:
+        fitting = [ending for ending, other in KINDS.items() if ending != ".m4v" and set(sounds) <= held_by(other)]
+        remedy = f"let it end in {' or '.join(fitting)}" if fitting else "convert the source's audio first"
+        raise OptionError(f"{name}: such a file cannot hold the {wrong} audio of {path}; {remedy}")
+
+
+@cache
+def held_by(kind: str) -> frozenset[str]:
+    """Codecs, by FFmpeg's name, that a kind of file can hold."""
+    with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
+        # The list is an open file's; nothing is written to it.
+        names = av.open(str(Path(folder, "x")), "w", format=kind).supported_codecs
+    return frozenset(names) | {_canonical(name) for name in names}
+
+
+def side_streams(container: Any) -> tuple[list[Any], list[Any]]:
+    """Audio and subtitle streams of a file; cover pictures are neither."""
+    sound = [stream for stream in container.streams.audio if not stream.disposition & _STILL]
+    return sound, list(container.streams.subtitles)
+
+
+def sound_codecs(container: Any) -> list[str]:
+    """Names of the codecs of its audio streams, as `held_by` has them."""
+    return [codec_name(stream) for stream in side_streams(container)[0]]
+
+
+def codec_name(stream: Any) -> str:
+    """The codec's name, whichever decoder is used."""
+    return str(stream.codec_context.codec.canonical_name)
+
+
+def _canonical(name: str) -> str:
+    """FFmpeg calls some decoders otherwise than their codec: dca, and dts."""
+    for mode in ("r", "w"):
+        with suppress(av.codec.codec.UnknownCodecError):
+            return str(av.Codec(name, mode).canonical_name)
+    return name

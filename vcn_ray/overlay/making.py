@@ -1,0 +1,214 @@
+"""One video made: decoded, drawn on, encoded, and put into its place whole."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from vcn_ray.config import ModelOptions
+from vcn_ray.errors import InputError, OptionError, VcnError
+from vcn_ray.inputs.titles import slug
+from vcn_ray.models.loading import INSTALLED, FaceModels
+from vcn_ray.overlay.containers import KINDS, best_ending, check_holds, kind_of, sound_codecs
+from vcn_ray.overlay.drawing import BoxDrawer
+from vcn_ray.overlay.hiding import Hider
+from vcn_ray.overlay.labels import missing_letters
+from vcn_ray.overlay.picture_format import PictureFormat
+from vcn_ray.overlay.pipeline import looked_at, read_ahead
+from vcn_ray.overlay.planes import Canvas
+from vcn_ray.overlay.task import VideoMade, VideoTask
+from vcn_ray.overlay.tracks_in_frames import Shots, VideoTracks, read_tracks
+from vcn_ray.overlay.writing import FilmWriter
+from vcn_ray.storage.store import Store
+from vcn_ray.tracks.container import open_container
+from vcn_ray.tracks.decode import read_frames
+from vcn_ray.tracks.probe import probe_video, video_fingerprint
+from vcn_ray.tracks.video_info import VideoInfo
+
+#: Tells that so many frames of so many are done.
+Tell = Callable[[int, int], None]
+
+_TELL_EVERY_S = 0.5
+#: Between two appearances of one shot: a shorter absence stays in, so that the picture does not jump.
+_LEFT_IN_S = 1.0
+
+
+def make_video(task: VideoTask, tell: Tell, threads: int, models: FaceModels = INSTALLED) -> VideoMade:
+    """Make a video; never raises for what is wrong with it, so that the others of a season go on.
+
+    Args:
+        task: what is to be made of which video.
+        tell: hears how far it is.
+        threads: of the decoder, the detector and the encoder each.
+        models: what the name of the detector's pack stands for.
+    """
+    started = time.monotonic()
+    try:
+        made = _make(task, tell, threads, models)
+    except VcnError as error:
+        return VideoMade(task.label, error=str(error))
+    except Exception as error:  # as of a run: one video's fault stays with it
+        text = f"{task.label}: unexpected {type(error).__name__}: {error}"
+        return VideoMade(task.label, error=text, trace=traceback.format_exc())
+    return replace(made, seconds=time.monotonic() - started)
+
+
+def film_info(task: VideoTask) -> VideoInfo:
+    """What is known of the task's video; `InputError` where it is gone or another one lies there."""
+    found = None
+    with suppress(VcnError, OSError):
+        found = video_fingerprint(task.path)
+    if found is None:
+        raise InputError(
+            f"{task.path} is not there any more, or cannot be read: put it back there, or run `vcn-ray run` with its "
+            "new place into the same folder, which keeps what is done"
+        )
+    if found != task.fingerprint:
+        raise InputError(
+            f"{task.path} is another film than the one that was run: put that back there, or run `vcn-ray run` again"
+        )
+    work, key = Store(task.title).child("work"), f"probe/{slug(task.video)}.json"
+    if work.exists(key):
+        return replace(VideoInfo.from_json(work.read_json(key)), path=task.path, version="")
+    return probe_video(task.path)
+
+
+def supercut_parts(tracks: VideoTracks, only: frozenset[int], fps: float) -> list[tuple[int, int]]:
+    """First frame, and the one after the last, of each appearance of these clusters, in order.
+
+    Tracks that overlap are one appearance, and those of a shot with less than a second between them.
+    """
+    places = np.flatnonzero(np.isin(tracks.cluster, list(only)))
+    extents = sorted((*tracks.extent(int(place)), int(tracks.shot[place])) for place in places)
+    parts: list[tuple[int, int, int]] = []
+    for first, last, shot in extents:
+        near = parts and (first <= parts[-1][1] or (shot == parts[-1][2] and first - parts[-1][1] < _LEFT_IN_S * fps))
+        if near:
+            parts[-1] = (parts[-1][0], max(parts[-1][1], last + 1), shot)
+        else:
+            parts.append((first, last + 1, shot))
+    return [(first, end) for first, end, _ in parts]
+
+
+def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> VideoMade:
+    results, place = Store(task.title), Store(task.place)
+    info = film_info(task)
+    with open_container(info.path, info.version) as container:
+        sounds = sound_codecs(container)
+    name = task.name
+    if os.path.splitext(name)[1].lower() not in KINDS:
+        name += best_ending(info.path, sounds)
+    kind = kind_of(name)
+    if _is_film(place.where(name), task.path):
+        raise OptionError(f"{task.path} is the film itself, which is never written over: name another file with -o")
+    tracks = read_tracks(results, task.video)
+    parts = [task.part] if task.part is not None else None
+    if task.only is not None:
+        parts = supercut_parts(tracks, task.only, info.fps)
+        if not parts:
+            raise InputError(f"{task.label}: nobody of whom a supercut was asked is seen in it")
+    if parts is None:
+        check_holds(name, sounds, info.path)
+    remarks = []
+    drawer = hider = None
+    if task.boxes:
+        drawer = BoxDrawer(tracks, task.names, task.colours, info)
+        missing = missing_letters(list(task.names.values()))
+        if missing:
+            remarks.append(
+                f"no font of this machine has {missing}, drawn as boxes: install one that has, such as Noto Sans CJK"
+            )
+    if task.hiding is not None:
+        pack = models.load(ModelOptions(pack=task.hiding.look.pack))
+        open_detector = partial(pack.detector, kind=task.hiding.look.detector)
+        hider = Hider(tracks, task.hiding, _shots(results, task.video), info, open_detector)
+    with place.new_file(name) as path:
+        frames, found = _write(path, kind, task, info, parts, drawer, hider, tell, threads, remarks)
+    return VideoMade(
+        task.label, place.where(name), frames=frames, hidden_faces=found, remarks=tuple(dict.fromkeys(remarks))
+    )
+
+
+def _is_film(where: str, path: str) -> bool:
+    """Whether a place is that of the film itself, under whichever name."""
+    return where == path or (os.path.exists(where) and os.path.exists(path) and os.path.samefile(where, path))
+
+
+def _write(
+    path: str,
+    kind: str,
+    task: VideoTask,
+    info: VideoInfo,
+    parts: list[tuple[int, int]] | None,
+    drawer: BoxDrawer | None,
+    hider: Hider | None,
+    tell: Tell,
+    threads: int,
+    remarks: list[str],
+) -> tuple[int, int]:
+    """Write the file; gives its frames, and how many faces were hidden in them that are of no track."""
+    total = info.frames if parts is None else sum(end - first for first, end in parts)
+    frames = read_ahead(_frames(info, parts, threads))
+    looked = looked_at(frames, hider and hider.look, hider.reach if hider else 0, threads)
+    done, faces, told = 0, 0, time.monotonic()
+    writer: FilmWriter | None = None
+    picture: PictureFormat | None = None
+    tell(0, total)
+    try:
+        for number, decoded, looks in looked:
+            if writer is None or picture is None:
+                picture = PictureFormat(decoded, info)
+                writer = FilmWriter(
+                    path, kind, info, picture, parts, task.start_timecode, task.crf, task.preset, threads
+                )
+                remarks += writer.remarks
+            frame = picture.convert(decoded)
+            if hider is not None:
+                canvas = Canvas(frame)
+                for box in hider.boxes(number, looks):
+                    canvas.fill(box)
+                faces += sum(len(found) for at, found in looks if at == number)
+            if drawer is not None:
+                drawer.draw(number, frame)
+            writer.add(number, frame)
+            done += 1
+            if time.monotonic() - told > _TELL_EVERY_S:
+                told = time.monotonic()
+                tell(done, total)
+        if writer is None:
+            raise InputError(f"{info.path}: none of its frames can be decoded; check that it plays")
+        writer.finish()
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
+    finally:
+        looked.close()
+    tell(total, total)
+    return done, faces
+
+
+def _frames(info: VideoInfo, parts: list[tuple[int, int]] | None, threads: int) -> Iterator[tuple[int, Any]]:
+    for first, end in [(0, info.frames)] if parts is None else parts:
+        for number, frame in read_frames(info, first, threads):
+            if number >= end:
+                break
+            yield number, frame
+
+
+def _shots(results: Store, video: str) -> Shots:
+    """Where the shots of a video begin; not known where the title's working data is gone."""
+    work = results.child("work")
+    if not work.exists("tracks/shots.parquet"):
+        return Shots(np.zeros(0, np.int64))
+    table = work.read_table("tracks/shots.parquet", ["video", "first_frame"])
+    return Shots(np.sort(table.filter(pc.equal(table["video"], video))["first_frame"].to_numpy()))

@@ -1,0 +1,335 @@
+"""Videos of a finished season, with boxes, with hidden faces, or of one character: what ``vcn-ray overlay`` does."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ValidationError
+
+from vcn_ray.config import Options, RunOptions, make_options
+from vcn_ray.errors import InputError, OptionError, OutputError
+from vcn_ray.execution.factory import MAPPERS
+from vcn_ray.export.exporters import place_and_name
+from vcn_ray.export.finished_season import UNKNOWN, SeasonViews, VideoFacts, character_names, part_of
+from vcn_ray.export.formats.by_video import file_name_of
+from vcn_ray.export.render import several
+from vcn_ray.inputs.discovery import VIDEO_SUFFIXES
+from vcn_ray.monitoring.monitor import Monitor, NullMonitor
+from vcn_ray.overlay.containers import KINDS, kind_of
+from vcn_ray.overlay.labels import COLOURS
+from vcn_ray.overlay.making import make_video
+from vcn_ray.overlay.task import Hiding, Look, VideoMade, VideoTask
+from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
+from vcn_ray.storage.objectstore import is_object_url
+from vcn_ray.storage.store import Store
+
+#: Of x264 and x265, fast and large first.
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+_STAGE = "video"
+
+
+class FinishedTitle(Protocol):
+    """A title as `season.result_titles.TitleResult` has it."""
+
+    id: str
+    slug: str
+    error: str | None
+
+
+class FinishedRun(SeasonViews, Protocol):
+    """What is made videos of: a `season.season_result.SeasonResult`."""
+
+    out: str
+
+    @property
+    def titles(self) -> Iterable[FinishedTitle]:
+        """All titles, in order."""
+
+    def video_facts(self) -> list[VideoFacts]:
+        """What is known of the videos of finished titles."""
+
+
+@dataclass(frozen=True)
+class OverlayRequest:
+    """What is wanted of each video. Who somebody is: a name, 'Cast 3', a number of the cast, or Unknown.
+
+    `blur` hides these characters and everybody who may be one of them; `blur_all_but` everybody but these.
+    `keep_unknown`: Unknown tracks stay to be seen all the same. A track that is less than `least` probable to be of the
+    character who may be seen is hidden. `boxes`: draw boxes and names; None: where nothing else is asked for.
+    """
+
+    blur: Sequence[str] = ()
+    blur_all_but: Sequence[str] = ()
+    supercut: str | None = None
+    keep_unknown: bool = False
+    least: float = 0.9
+    boxes: bool | None = None
+    crf: int = 18
+    preset: str = "veryfast"
+
+    @property
+    def word(self) -> str:
+        """What is made, for a file's name."""
+        return "supercut" if self.supercut is not None else "hidden" if self.hides else "overlay"
+
+    @property
+    def hides(self) -> bool:
+        """Whether anybody is hidden."""
+        return bool(self.blur or self.blur_all_but)
+
+    @property
+    def promise(self) -> str:
+        """What hiding does and does not mean, in a sentence or two."""
+        unknown = "shown" if self.keep_unknown or UNKNOWN in self.blur_all_but else "hidden"
+        return (
+            f"Unknown faces are {unknown}, and faces that no track took are hidden. What no detector takes for a face "
+            "(from behind, far away), voices and clothes are as they were: look the videos through before they go out."
+        )
+
+    def check(self) -> None:
+        """`OptionError` where parts of it contradict one another."""
+        if self.blur and self.blur_all_but:
+            raise OptionError("--blur hides these, --blur-all-but all others: give one of them")
+        if self.keep_unknown and not self.hides:
+            raise OptionError("--keep-unknown is for --blur and --blur-all-but: leave it out")
+        if not 0 <= self.least <= 1:
+            raise OptionError(f"--sure {self.least}: a probability is 0 to 1")
+        if not 0 <= self.crf <= 51:
+            raise OptionError(f"--crf {self.crf}: H.264 has 0 (lossless) to 51; 18 is hard to tell from the source")
+        if self.preset not in PRESETS:
+            raise OptionError(f"--preset {self.preset}: there are: {', '.join(PRESETS)}")
+
+
+@dataclass(frozen=True)
+class VideosMade:
+    """The videos that were made, and those that could not be, in the order of the season."""
+
+    videos: tuple[VideoMade, ...]
+
+    @property
+    def written(self) -> list[str]:
+        """Path or URL of each."""
+        return [one.where for one in self.videos if not one.error]
+
+    @property
+    def failed(self) -> list[VideoMade]:
+        """Those that are not there."""
+        return [one for one in self.videos if one.error]
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<{several(len(self.written), 'video')}{failed}: {', '.join(self.written)}>"
+
+
+def overlay_season(
+    season: FinishedRun,
+    out: str,
+    request: OverlayRequest,
+    *,
+    title: str | None = None,
+    video: str | None = None,
+    executor: str | None = None,
+    options: RunOptions | None = None,
+    monitor: Monitor | None = None,
+) -> VideosMade:
+    """Make the videos of a season, of a title, or one. One that fails does not stop the others.
+
+    Args:
+        season: finished.
+        out: file, where one video is made; folder, or URL of either.
+        request: what is wanted.
+        title: this one alone, by its name.
+        video: this one alone, by its file name.
+        executor: "local" or "ray"; None: this process for one video without an address, else Ray.
+        options: of the Ray that works.
+        monitor: is told of progress.
+
+    Raises:
+        OptionError: nobody, no title or no video is called so; several videos would go into one file.
+        InputError: there is nothing to make videos of.
+    """
+    request.check()
+    options, monitor = options or RunOptions(), monitor or NullMonitor()
+    tasks = _tasks(season, out, request, title, video)
+    name = executor or ("local" if len(tasks) == 1 and options.address is None else "ray")
+    if name not in MAPPERS:
+        raise OptionError(f"no executor is called {name!r}; there are: {', '.join(MAPPERS)}")
+    begun: set[int] = set()
+
+    def hear(place: int, done: int, total: int) -> None:
+        label = tasks[place].label
+        if place not in begun:
+            begun.add(place)
+            monitor.start(label, _STAGE, total, "frames")
+        monitor.update(label, _STAGE, done, total)
+
+    made: dict[int, VideoMade] = {}
+    for place, one in MAPPERS[name](make_video, tasks, _lost, options, hear):
+        made[place] = one
+        if one.error:
+            monitor.failed(one.label, _STAGE, one.error)
+        else:
+            monitor.end(one.label, _STAGE, f"{one.frames / max(one.seconds, 1e-6):.0f} frames/s")
+    return VideosMade(tuple(made[place] for place in sorted(made)))
+
+
+def _lost(task: VideoTask, sentence: str) -> VideoMade:
+    return VideoMade(task.label, error=f"{task.label}: {sentence}; run the same command again to try it once more")
+
+
+def _tasks(
+    season: FinishedRun, out: str, request: OverlayRequest, title: str | None, video: str | None
+) -> list[VideoTask]:
+    titles = [_title(season, title)] if title is not None else [one for one in season.titles if one.error is None]
+    for who in (*request.blur, *request.blur_all_but, *([request.supercut] if request.supercut is not None else [])):
+        if who != UNKNOWN:
+            part_of(season, title if request.supercut == who else None, who)  # OptionError where there is nobody
+    timecodes = {(facts.title, facts.video): facts.start_timecode for facts in season.video_facts()}
+    tasks = [task for one in titles for task in _of_title(season, one, request, timecodes)]
+    if video is not None:
+        names = sorted({task.video for task in tasks})
+        tasks = [task for task in tasks if task.video == video]
+        if not tasks:
+            raise OptionError(f"no video is called {video!r}; {_hint(video, names)}")
+    if not tasks:
+        raise InputError(f"{season.out}: there is no finished title with a video to show; run it first")
+    return _placed(tasks, out, request)
+
+
+def _title(season: FinishedRun, wanted: str) -> FinishedTitle:
+    found = next((one for one in season.titles if wanted in (one.id, one.slug)), None)
+    if found is None:
+        raise OptionError(f"no title is called {wanted!r}; {_hint(wanted, [one.id for one in season.titles])}")
+    if found.error is not None:
+        raise InputError(f"{found.id} has failed and has no tracks: {found.error}")
+    return found
+
+
+def _hint(wanted: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(wanted, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+
+
+def _of_title(
+    season: FinishedRun, title: FinishedTitle, request: OverlayRequest, timecodes: Mapping[tuple[str, str], str | None]
+) -> list[VideoTask]:
+    results = Store(season.out).child("titles", title.slug)
+    people = _People(season, title.id)
+    records = [record for record in results.read_json("title.json").get("videos", []) if record.get("path")]
+    only = None
+    if request.supercut is not None:
+        only = people.clusters([request.supercut])
+        tracks = season.tracks.to_arrow()
+        tracks = tracks.filter(pc.equal(tracks["title"], title.id))
+        seen = pc.is_in(tracks["cluster_id"].fill_null(-1), value_set=pa.array(sorted(only), pa.int64()))
+        with_them = set(tracks.filter(seen)["video"].to_pylist())
+        records = [record for record in records if record["video"] in with_them]
+    hiding = _hiding(season, results, people, request) if request.hides and records else None
+    boxes = request.boxes if request.boxes is not None else not request.hides and request.supercut is None
+    return [
+        VideoTask(
+            label=title.id if len(records) == 1 else f"{title.id}: {record['video']}",
+            title=results.url,
+            video=record["video"],
+            path=record["path"],
+            fingerprint=record["fingerprint"],
+            place="",
+            name="",
+            names=people.names,
+            colours=people.colours,
+            part=_part(record),
+            boxes=boxes,
+            hiding=hiding,
+            only=only,
+            start_timecode=timecodes.get((title.id, record["video"])) or "",
+            crf=request.crf,
+            preset=request.preset,
+        )
+        for record in records
+    ]
+
+
+class _People:
+    """The characters of a title: what each is called, and who is meant."""
+
+    def __init__(self, season: FinishedRun, title: str):
+        table = season.clusters.to_arrow()
+        table = table.filter(pc.equal(table["title"], title))
+        clusters, self._cast = table["cluster_id"].to_pylist(), table["cast_id"].to_pylist()
+        self.names: dict[int, str] = dict(zip(clusters, character_names(table).to_pylist(), strict=True))
+        places = {
+            cluster: cluster if cast is None else cast for cluster, cast in zip(clusters, self._cast, strict=True)
+        }
+        self.colours = {cluster: COLOURS[place % len(COLOURS)] for cluster, place in places.items()}
+
+    def clusters(self, whom: Sequence[str]) -> frozenset[int]:
+        """Clusters of these; -1: Unknown tracks."""
+        found = {
+            cluster
+            for (cluster, name), cast in zip(self.names.items(), self._cast, strict=True)
+            if name in whom or str(cast) in whom
+        }
+        return frozenset(found | ({-1} if UNKNOWN in whom else set()))
+
+
+def _hiding(season: FinishedRun, results: Store, people: _People, request: OverlayRequest) -> Hiding:
+    options = _options(Store(season.out), results)
+    tracks = options.tracks
+    look = Look(options.models.pack, tracks.detector, tracks.detect_max_side_px)
+    if request.blur:
+        seen = frozenset(people.names) - people.clusters(request.blur)
+    else:
+        seen = people.clusters(request.blur_all_but)
+    return Hiding(seen, request.keep_unknown or -1 in seen, request.least, look)
+
+
+def _options(out: Store, results: Store) -> Options:
+    """A title's, as it was run; those of the season where its working data is gone."""
+    try:
+        if results.exists(f"work/{FACTS_KEY}"):
+            return Options.model_validate(results.read_json(f"work/{FACTS_KEY}")["options"])
+        return Options.model_validate(out.read_json("season.json")["options"])
+    except KeyError:
+        return make_options()
+    except ValidationError:
+        raise OutputError(
+            f"{results.where('title.json')} is of another version of vcn-ray; run the same `vcn-ray run` command again"
+        ) from None
+
+
+def _part(record: Mapping[str, Any]) -> tuple[int, int] | None:
+    first, end, frames = (record.get(name) for name in ("first_frame", "end_frame", "frames"))
+    if first is None or end is None or (first, end) == (0, frames):
+        return None
+    return int(first), int(end)
+
+
+def _placed(tasks: list[VideoTask], out: str, request: OverlayRequest) -> list[VideoTask]:
+    """The tasks with where each goes: the file named, or files of their videos' names in the folder named."""
+    ending = os.path.splitext(out)[1].lower()
+    is_folder = out.endswith("/") or (not is_object_url(out) and Path(out).is_dir())
+    if not is_folder and ending in {*KINDS, *VIDEO_SUFFIXES}:
+        kind_of(out)
+        if len(tasks) > 1:
+            raise OptionError(
+                f"-o {out} is one file and {len(tasks)} videos would be made ({tasks[0].label}, {tasks[1].label}"
+                f"{', ...' if len(tasks) > 2 else ''}): name a folder, or one title, or one video with --video"
+            )
+        place, name = place_and_name(out, "")
+        return [replace(tasks[0], place=place.url, name=name)]
+    place = Store(out)
+    names = [f"{file_name_of(os.path.splitext(task.video)[0])}-{request.word}" for task in tasks]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    return [
+        replace(task, place=place.url, name=f"{Store(task.title).name}/{name}" if name in twice else name)
+        for task, name in zip(tasks, names, strict=True)
+    ]
