@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from vcn_ray.config import RunOptions
@@ -50,4 +51,4 @@ def map_here(
     """One after the other in this process, each with all CPUs. See `Mapper`."""
     threads = options.num_cpus or os.cpu_count() or 1
     for place, item in enumerate(items):
-        yield place, work(item, lambda done, total, place=place: hear(place, done, total), threads)
+        yield place, work(item, partial(hear, place), threads)

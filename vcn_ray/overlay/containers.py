@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,24 +29,44 @@ def kind_of(name: str) -> str:
     return KINDS[ending]
 
 
-def best_ending(path: str, sounds: Sequence[str]) -> str:
-    """Ending of a file for a video of these audio codecs: as its own where that is one of `KINDS`, else what fits."""
+def best_ending(path: str, container: Any) -> str:
+    """Ending of a file for a video with all its audio as it is: its own where that is one of `KINDS`, else what fits.
+
+    Args:
+        path: of the video.
+        container: it, open.
+    """
     own = os.path.splitext(path)[1].lower()
     candidates = [own] if own in KINDS else []
-    for ending in (*candidates, ".mp4", ".mkv"):
-        if set(sounds) <= held_by(KINDS[ending]):
-            return ending
-    return ".mkv"
+    fitting = (ending for ending in (*candidates, ".mp4", ".mkv") if _not_held(container, KINDS[ending]) is None)
+    return next(fitting, ".mkv")
 
 
-def check_holds(name: str, sounds: Sequence[str], path: str) -> None:
-    """`OptionError` where a file of this name's kind cannot hold the audio of the source as it is."""
-    kind = kind_of(name)
-    wrong = next((codec for codec in sounds if codec not in held_by(kind)), None)
+def check_holds(name: str, path: str, container: Any) -> None:
+    """`OptionError` where a file of this name's kind cannot hold the audio of a video as it is; see `best_ending`."""
+    wrong = _not_held(container, kind_of(name))
     if wrong is not None:
-        fitting = [ending for ending, other in KINDS.items() if ending != ".m4v" and set(sounds) <= held_by(other)]
-        remedy = f"let it end in {' or '.join(fitting)}" if fitting else "convert the source's audio first"
+        fitting = [ending for ending in (".mp4", ".mov", ".mkv") if _not_held(container, KINDS[ending]) is None]
+        remedy = f"let it end in {' or '.join(fitting)}" if fitting else "convert the film's audio first"
         raise OptionError(f"{name}: such a file cannot hold the {wrong} audio of {path}; {remedy}")
+
+
+def _not_held(container: Any, kind: str) -> str | None:
+    """Codec of an audio stream that a kind of file cannot hold; None where it holds all."""
+    for stream in side_streams(container)[0]:
+        if codec_name(stream) not in held_by(kind):
+            return codec_name(stream)
+        with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
+            # Some codecs fit at certain rates alone, or with channels in a known layout: FFmpeg says so at the end.
+            try:
+                with av.open(str(Path(folder, "x")), "w", format=kind) as sink:
+                    copy = sink.add_stream_from_template(stream)
+                    for packet in islice(container.demux(stream), 1):
+                        packet.stream = copy
+                        sink.mux(packet)
+            except (av.error.FFmpegError, ValueError):
+                return codec_name(stream)
+    return None
 
 
 @cache
@@ -62,11 +82,6 @@ def side_streams(container: Any) -> tuple[list[Any], list[Any]]:
     """Audio and subtitle streams of a file; cover pictures are neither."""
     sound = [stream for stream in container.streams.audio if not stream.disposition & _STILL]
     return sound, list(container.streams.subtitles)
-
-
-def sound_codecs(container: Any) -> list[str]:
-    """Names of the codecs of its audio streams, as `held_by` has them."""
-    return [codec_name(stream) for stream in side_streams(container)[0]]
 
 
 def codec_name(stream: Any) -> str:

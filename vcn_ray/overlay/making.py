@@ -18,7 +18,7 @@ from vcn_ray.config import ModelOptions
 from vcn_ray.errors import InputError, OptionError, VcnError
 from vcn_ray.inputs.titles import slug
 from vcn_ray.models.loading import INSTALLED, FaceModels
-from vcn_ray.overlay.containers import KINDS, best_ending, check_holds, kind_of, sound_codecs
+from vcn_ray.overlay.containers import KINDS, best_ending, check_holds, kind_of
 from vcn_ray.overlay.drawing import BoxDrawer
 from vcn_ray.overlay.hiding import Hider
 from vcn_ray.overlay.labels import missing_letters
@@ -103,11 +103,11 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
     results, place = Store(task.title), Store(task.place)
     info = film_info(task)
     with open_container(info.path, info.version) as container:
-        sounds = sound_codecs(container)
-    name = task.name
-    if os.path.splitext(name)[1].lower() not in KINDS:
-        name += best_ending(info.path, sounds)
-    kind = kind_of(name)
+        name = task.name
+        if os.path.splitext(name)[1].lower() not in KINDS:
+            name += best_ending(info.path, container)
+        if task.part is None and task.only is None:
+            check_holds(name, info.path, container)
     if _is_film(place.where(name), task.path):
         raise OptionError(f"{task.path} is the film itself, which is never written over: name another file with -o")
     tracks = read_tracks(results, task.video)
@@ -116,8 +116,6 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
         parts = supercut_parts(tracks, task.only, info.fps)
         if not parts:
             raise InputError(f"{task.label}: nobody of whom a supercut was asked is seen in it")
-    if parts is None:
-        check_holds(name, sounds, info.path)
     remarks = []
     drawer = hider = None
     if task.boxes:
@@ -132,7 +130,7 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
         open_detector = partial(pack.detector, kind=task.hiding.look.detector)
         hider = Hider(tracks, task.hiding, _shots(results, task.video), info, open_detector)
     with place.new_file(name) as path:
-        frames, found = _write(path, kind, task, info, parts, drawer, hider, tell, threads, remarks)
+        frames, found = _write(path, kind_of(name), task, info, parts, drawer, hider, tell, threads, remarks)
     return VideoMade(
         task.label, place.where(name), frames=frames, hidden_faces=found, remarks=tuple(dict.fromkeys(remarks))
     )
@@ -158,7 +156,7 @@ def _write(
     """Write the file; gives its frames, and how many faces were hidden in them that are of no track."""
     total = info.frames if parts is None else sum(end - first for first, end in parts)
     frames = read_ahead(_frames(info, parts, threads))
-    looked = looked_at(frames, hider and hider.look, hider.reach if hider else 0, threads)
+    looked = looked_at(frames, hider.look if hider else None, hider.reach if hider else 0, threads)
     done, faces, told = 0, 0, time.monotonic()
     writer: FilmWriter | None = None
     picture: PictureFormat | None = None

@@ -56,7 +56,8 @@ class PictureFormat:
         """A copy as displayed, without the last row or column of an odd one."""
         transposed, mirrored_x, mirrored_y = self._turn
         made = av.VideoFrame(self.width_px, self.height_px, self.pixels)
-        for source, target in zip(frame.planes, made.planes, strict=True):
+        planes: Any = zip(frame.planes, made.planes, strict=True)
+        for source, target in planes:
             kind = np.uint16 if self.hdr else np.uint8
             picture, shown = (
                 np.frombuffer(plane, kind).reshape(-1, plane.line_size // np.dtype(kind).itemsize)[:, : plane.width]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-Looks = list[tuple[int, Any]]
 
 _AHEAD = 12  # frames
 
@@ -57,7 +56,7 @@ def read_ahead(items: Iterator[T], depth: int = _AHEAD) -> Iterator[T]:
 
 def looked_at(
     frames: Iterable[tuple[int, Any]], look: Callable[[int, Any], T] | None, reach: int, threads: int
-) -> Iterator[tuple[int, Any, list[tuple[int, T]]]]:
+) -> Generator[tuple[int, Any, list[tuple[int, T]]], None, None]:
     """Each frame with what `look` found in it and in those up to `reach` frames before and after.
 
     Args:

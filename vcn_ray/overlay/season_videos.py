@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from vcn_ray.export.finished_season import UNKNOWN, SeasonViews, VideoFacts, cha
 from vcn_ray.export.formats.by_video import file_name_of
 from vcn_ray.export.render import several
 from vcn_ray.inputs.discovery import VIDEO_SUFFIXES
+from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.monitoring.monitor import Monitor, NullMonitor
 from vcn_ray.overlay.containers import KINDS, kind_of
 from vcn_ray.overlay.labels import COLOURS
@@ -140,6 +142,7 @@ def overlay_season(
     executor: str | None = None,
     options: RunOptions | None = None,
     monitor: Monitor | None = None,
+    models: FaceModels = INSTALLED,
 ) -> VideosMade:
     """Make the videos of a season, of a title, or one. One that fails does not stop the others.
 
@@ -152,6 +155,7 @@ def overlay_season(
         executor: "local" or "ray"; None: this process for one video without an address, else Ray.
         options: of the Ray that works.
         monitor: is told of progress.
+        models: what the options' names of face models stand for.
 
     Raises:
         OptionError: nobody, no title or no video is called so; several videos would go into one file.
@@ -173,7 +177,7 @@ def overlay_season(
         monitor.update(label, _STAGE, done, total)
 
     made: dict[int, VideoMade] = {}
-    for place, one in MAPPERS[name](make_video, tasks, _lost, options, hear):
+    for place, one in MAPPERS[name](partial(make_video, models=models), tasks, _lost, options, hear):
         made[place] = one
         if one.error:
             monitor.failed(one.label, _STAGE, one.error)
