@@ -16,6 +16,7 @@ r"""Figures to hold a run against: simpler methods, plain loops, one process, an
     python -m jobs.benchmarks group                                 # what starting a Ray Train worker group adds
     python -m jobs.benchmarks scale                                 # clustering of 1,000 to 100,000 invented tracks
     python -m jobs.benchmarks review-load                           # the review page of 500 people and 20,000 tracks
+    python -m jobs.benchmarks overlay RESULTS                       # videos with boxes, hidden faces; bare encoding
 
 Both sides of every comparison come from one run on one machine.
 """
@@ -137,6 +138,11 @@ def parser() -> argparse.ArgumentParser:
     of_review.add_argument("--people", type=int, default=500)
     of_review.add_argument("--tracks", type=int, default=20_000)
     of_review.add_argument("--titles", type=int, default=10)
+    of_overlay = commands.add_parser("overlay", help="frames a second of `vcn-ray overlay`, against a bare loop")
+    of_overlay.add_argument("results", metavar="RESULTS", help="a finished season, whose films are still there")
+    of_overlay.add_argument("--title", help="default: the first")
+    of_overlay.add_argument("--frames", type=int, help="so many from the start alone")
+    of_overlay.add_argument("--repeats", type=int, default=3)
     return whole
 
 
@@ -294,6 +300,10 @@ def _run(given: argparse.Namespace, temporary: str, bench: Bench | None) -> None
             from jobs.benchmarks.worker_group_startup import group
 
             group(given.repeats, given.num_cpus)
+        case "overlay":
+            from jobs.benchmarks.videos.overlay_speed import overlay_speed
+
+            overlay_speed(given.results, given.title, given.repeats, given.frames)
         case "review-load":
             from jobs.benchmarks.review_load import review_load
 

@@ -1,8 +1,8 @@
 """A finished season of one small film with sound, written without a run: coloured squares for faces, with names.
 
 The film has two shots of 24 frames that come at no steady rate. Anna is seen on the left of both and tracked some
-frames late in the first; Ben on the right of the first; in the second somebody on the right is in an Unknown track for a
-while, and seen all the time.
+frames late in the first; Ben on the right of the first; in the second somebody on the right is in an Unknown track for
+a while, and seen all the time.
 """
 
 from __future__ import annotations

@@ -161,9 +161,8 @@ def overlay_season(
         OptionError: nobody, no title or no video is called so; several videos would go into one file.
         InputError: there is nothing to make videos of.
     """
-    request.check()
     options, monitor = options or RunOptions(), monitor or NullMonitor()
-    tasks = _tasks(season, out, request, title, video)
+    tasks = video_tasks(season, out, request, title, video)
     name = executor or ("local" if len(tasks) == 1 and options.address is None else "ray")
     if name not in MAPPERS:
         raise OptionError(f"no executor is called {name!r}; there are: {', '.join(MAPPERS)}")
@@ -190,9 +189,11 @@ def _lost(task: VideoTask, sentence: str) -> VideoMade:
     return VideoMade(task.label, error=f"{task.label}: {sentence}; run the same command again to try it once more")
 
 
-def _tasks(
-    season: FinishedRun, out: str, request: OverlayRequest, title: str | None, video: str | None
+def video_tasks(
+    season: FinishedRun, out: str, request: OverlayRequest, title: str | None = None, video: str | None = None
 ) -> list[VideoTask]:
+    """What `overlay_season` has made, a task a video; see there for what is given and raised."""
+    request.check()
     titles = [_title(season, title)] if title is not None else [one for one in season.titles if one.error is None]
     for who in (*request.blur, *request.blur_all_but, *([request.supercut] if request.supercut is not None else [])):
         if who != UNKNOWN:
