@@ -20,7 +20,7 @@ from vcn_ray.errors import InputError, OptionError, OutputError
 from vcn_ray.execution.factory import MAPPERS
 from vcn_ray.export.exporters import place_and_name
 from vcn_ray.export.finished_season import UNKNOWN, SeasonViews, VideoFacts, character_names, part_of
-from vcn_ray.export.formats.by_video import file_name_of
+from vcn_ray.export.formats.by_video import file_names_of
 from vcn_ray.export.render import several
 from vcn_ray.inputs.discovery import VIDEO_SUFFIXES
 from vcn_ray.models.loading import INSTALLED, FaceModels
@@ -332,7 +332,10 @@ def _placed(tasks: list[VideoTask], out: str, request: OverlayRequest) -> list[V
         place, name = place_and_name(out, "")
         return [replace(tasks[0], place=place.url, name=name)]
     place = Store(out)
-    names = [f"{file_name_of(os.path.splitext(task.video)[0])}-{request.word}" for task in tasks]
+    stems = [os.path.splitext(task.video)[0] for task in tasks]
+    different = list(dict.fromkeys(stems))
+    plain = dict(zip(different, file_names_of(different), strict=True))
+    names = [f"{plain[stem]}-{request.word}" for stem in stems]
     twice = {name for name, count in Counter(names).items() if count > 1}
     return [
         replace(task, place=place.url, name=f"{Store(task.title).name}/{name}" if name in twice else name)
