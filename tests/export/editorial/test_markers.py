@@ -94,17 +94,19 @@ def _read_ale(path: Path, rate: Fraction) -> list[Span]:
 
 def _read_fcpxml(path: Path, rate: Fraction) -> list[Span]:
     root = ElementTree.parse(path).getroot()  # noqa: S314
-    clip = root.find("library/event/project/sequence/spine/asset-clip")
-    assert clip is not None
+    [event] = root.iter("event")
+    [clip] = event.findall("project/sequence/spine/asset-clip")
+    [browsed] = event.findall("asset-clip")
 
     def frames(of: ElementTree.Element, time: str) -> int:
         count = Fraction(of.attrib[time].removesuffix("s")) * rate
         assert count.denominator == 1
         return int(count)
 
-    ranges = [(frames(one, "start"), frames(one, "duration"), one.attrib["value"]) for one in clip.iter("keyword")]
-    assert {frames(one, "start") for one in clip.iter("marker")} == {first for first, _, _ in ranges}
-    assert len(clip.findall("marker")) == len({first for first, _, _ in ranges})
+    ranges = [(frames(one, "start"), frames(one, "duration"), one.attrib["value"]) for one in browsed.iter("keyword")]
+    assert [frames(one, "start") for one in clip.iter("marker")] == sorted({first for first, _, _ in ranges})
+    names = [one.attrib["name"] for one in event.iter("keyword-collection")]
+    assert names == sorted({name for _, _, name in ranges})
     return [(first, first + length, name) for first, length, name in ranges]
 
 
@@ -254,7 +256,7 @@ def test_drop_frame_and_the_file_are_named_where_programs_look_for_them(
     assert media is not None
     assert shape.attrib["frameDuration"] == f"1001/{round(rate) * 1000}s"
     assert media.attrib["src"] == "file:///mnt/%C3%9Cberraschung%20%231.mov"
-    assert [one.attrib["tcFormat"] for one in (*root.iter("sequence"), *root.iter("asset-clip"))] == [display] * 2
+    assert [one.attrib["tcFormat"] for one in (*root.iter("sequence"), *root.iter("asset-clip"))] == [display] * 3
     EXPORTERS["markers-fcp7"].write(season, tmp_path / "a.xml")
     root = ElementTree.parse(tmp_path / "a.xml").getroot()  # noqa: S314
     assert [one.text for one in root.iter("displayformat")] == [display] * 2

@@ -1,4 +1,4 @@
-"""Markers as FCPXML 1.9, for Final Cut Pro 10.5 and later and for Resolve: a project with the whole video."""
+"""Markers as FCPXML 1.9, for Final Cut Pro 10.4.9 and later and for Resolve: an event with the whole video."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _VERSION = "1.9"
 
 
 def write_fcpxml_markers(season: FinishedSeason, path: Path) -> list[str]:
-    """Write FCPXML: a marker where characters come, and for each appearance a keyword as long as it is.
+    """Write FCPXML: an event with a project that has a marker where characters come, and with the clip in keywords.
 
-    A clip of Final Cut Pro holds one marker a frame, of one frame and without a colour, see `markers.markers_of`;
-    keywords make a collection of each character's ranges. OpenTimelineIO's adapter carries no markers.
+    A clip of Final Cut Pro holds one marker a frame, of one frame and without a colour, see `markers.markers_of`; the
+    keywords, one an appearance and as long, make a collection of each character's ranges in the browser.
+    OpenTimelineIO's adapter carries no markers.
     """
     return write_markers(season, path, "fcpxml", _fcpxml)
 
@@ -58,15 +59,17 @@ def _fcpxml(video: VideoTracks, clock: Clock, appearances: list[Appearance], pat
         ElementTree.SubElement(
             clip, "marker", start=at(marker.first), duration=lasts(1), value=marker.name, note=marker.note
         )
+    browsed = ElementTree.SubElement(event, "asset-clip", {"ref": "r2", **whole, **code})
     for one in appearances:
-        ElementTree.SubElement(
-            clip,
-            "keyword",
-            start=at(one.first),
-            duration=lasts(one.frames),
-            value=one.who.replace(",", ";"),  # a comma would begin another keyword
-            note=one.note,
-        )
+        span = {"start": at(one.first), "duration": lasts(one.frames)}
+        ElementTree.SubElement(browsed, "keyword", {**span, "value": _keyword(one.who), "note": one.note})
+    for keyword in sorted({_keyword(one.who) for one in appearances}):
+        ElementTree.SubElement(event, "keyword-collection", name=keyword)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     path.write_text(f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{text}\n', encoding="utf-8")
+
+
+def _keyword(name: str) -> str:
+    """A name as one keyword: a comma would begin another."""
+    return name.replace(",", ";")
