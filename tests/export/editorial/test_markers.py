@@ -276,6 +276,8 @@ def test_a_file_a_video_from_a_bucket_to_a_bucket(s3_bucket: str) -> None:
     assert Store(s3_bucket).keys("all/") == names
     [remark] = exported.remarks
     assert remark.startswith("s01e01.mp4, a.mp4, b.mp4: its start time code is not known")
+    playing = season.export("markers-otio", f"{s3_bucket}/timelines.otio").remarks
+    assert any("whether it has sound is not known" in sentence for sentence in playing)
     one = season.export("markers-resolve", f"{s3_bucket}/one.edl", title=PLAIN)
     assert Store(s3_bucket).read_bytes("one.edl") == Store(s3_bucket).read_bytes(names[2])
     assert one.where == f"{s3_bucket}/one.edl"

@@ -23,8 +23,9 @@ from typer.testing import CliRunner
 from vcn_ray import load, schemas
 from vcn_ray.cli.commands import app
 from vcn_ray.errors import OptionError
+from vcn_ray.export.editorial.sources import Source
 from vcn_ray.export.editorial.stringout_edl import reel_names
-from vcn_ray.export.editorial.stringouts import Source, find_stringouts, with_handles
+from vcn_ray.export.editorial.stringouts import find_stringouts, with_handles
 from vcn_ray.export.editorial.timecode import DROP_RATES, RATES, Clock
 from vcn_ray.export.exporters import EXPORTERS
 from vcn_ray.export.finished_season import FinishedSeason, VideoFacts

@@ -6,11 +6,10 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
-from vcn_ray.export.editorial.appearances import Appearance, one_line
+from vcn_ray.export.editorial.appearances import Appearance
 from vcn_ray.export.editorial.markers import colour, markers_of, write_markers
-from vcn_ray.export.editorial.timecode import Clock
+from vcn_ray.export.editorial.sources import Source
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks
 
 # Neighbours are told apart easily.
 _RESOLVE = ["Blue", "Red", "Green", "Yellow", "Purple", "Cyan", "Pink", "Sand"]
@@ -45,8 +44,9 @@ def write_avid_log(season: FinishedSeason, path: Path) -> list[str]:
     return write_markers(season, path, "ale", _avid_log)
 
 
-def _resolve(video: VideoTracks, clock: Clock, appearances: list[Appearance], path: Path) -> None:
-    lines = [f"TITLE: {one_line(video.facts.video)}", f"FCM: {'' if clock.drop else 'NON-'}DROP FRAME", ""]
+def _resolve(source: Source, appearances: list[Appearance], path: Path) -> None:
+    clock = source.clock
+    lines = [f"TITLE: {source.name}", f"FCM: {'' if clock.drop else 'NON-'}DROP FRAME", ""]
     for number, marker in enumerate(markers_of(appearances), 1):
         frame = f"{clock.timecode(marker.first)} {clock.timecode(marker.first + 1)}"
         shade = f"ResolveColor{colour(_RESOLVE, marker.number)}"
@@ -57,11 +57,11 @@ def _resolve(video: VideoTracks, clock: Clock, appearances: list[Appearance], pa
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _avid(video: VideoTracks, clock: Clock, appearances: list[Appearance], path: Path) -> None:
+def _avid(source: Source, appearances: list[Appearance], path: Path) -> None:
     rows = [
         (
             marker.name,
-            clock.timecode(marker.first),
+            source.clock.timecode(marker.first),
             "V1",
             colour(_AVID, marker.number),
             f"{marker.name}: {marker.note}",
@@ -72,9 +72,9 @@ def _avid(video: VideoTracks, clock: Clock, appearances: list[Appearance], path:
     path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _avid_log(video: VideoTracks, clock: Clock, appearances: list[Appearance], path: Path) -> None:
-    height = video.facts.height_px or 0
-    name = one_line(video.facts.video)
+def _avid_log(source: Source, appearances: list[Appearance], path: Path) -> None:
+    clock, name = source.clock, source.name
+    height = source.size_px[1] if source.size_px else 0
     heading = {
         "FIELD_DELIM": "TABS",
         "VIDEO_FORMAT": _ALE_FORMATS.get(height, "CUSTOM"),

@@ -8,12 +8,12 @@ from itertools import groupby
 from pathlib import Path
 
 from vcn_ray.export.editorial.appearances import Appearance, appearances_of
-from vcn_ray.export.editorial.timecode import Clock
+from vcn_ray.export.editorial.sources import Clip, Cut, Source, source_of
 from vcn_ray.export.finished_season import FinishedSeason
 from vcn_ray.export.formats.by_video import VideoTracks, write_per_video
 
 #: Writes a video's appearances to a file.
-MarkerWriter = Callable[[VideoTracks, Clock, list[Appearance], Path], None]
+MarkerWriter = Callable[[Source, list[Appearance], Path], None]
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,22 @@ def colour(palette: Sequence[str], number: int) -> str:
     return palette[number % len(palette)]
 
 
-def write_markers(season: FinishedSeason, path: Path, ending: str, write: MarkerWriter) -> list[str]:
-    """Write a marker file a video; see `by_video.write_per_video` for path, ending, what is returned and raised."""
+def whole(source: Source) -> Cut:
+    """A timeline of all of a video, under its own time codes."""
+    return Cut(source.name, (Clip(source, 0, source.frames),))
 
-    def write_one(video: VideoTracks, own: Path) -> tuple[str, ...]:
-        clock = Clock.of(video)
-        write(video, clock, appearances_of(season, video, clock), own)
-        return clock.remarks
+
+def write_markers(
+    season: FinishedSeason, path: Path, ending: str, write: MarkerWriter, plays: bool = False
+) -> list[str]:
+    """Write a marker file a video; see `by_video.write_per_video` for path, ending, what is returned and raised.
+
+    `plays`: the file is a timeline of the video's, so that it counts whether that is found and has sound.
+    """
+
+    def write_one(video: VideoTracks, own: Path) -> Iterable[str]:
+        source, remarks = source_of(video)
+        write(source, appearances_of(season, video, source.clock), own)
+        return remarks if plays else source.clock.remarks
 
     return write_per_video(season, path, ending, write_one)

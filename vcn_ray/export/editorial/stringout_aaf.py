@@ -16,7 +16,8 @@ from typing import Any
 import aaf2
 from aaf2.mobid import MobID
 
-from vcn_ray.export.editorial.stringouts import Source, Stringout, find_stringouts, write_each
+from vcn_ray.export.editorial.sources import Source
+from vcn_ray.export.editorial.stringouts import Stringout, find_stringouts, write_each
 from vcn_ray.export.editorial.timecode import Clock
 from vcn_ray.export.finished_season import FinishedSeason
 

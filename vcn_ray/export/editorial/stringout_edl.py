@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
 
-from vcn_ray.export.editorial.stringouts import Source, Stringout, find_stringouts, write_each
+from vcn_ray.export.editorial.sources import Source
+from vcn_ray.export.editorial.stringouts import Stringout, find_stringouts, write_each
 from vcn_ray.export.finished_season import FinishedSeason
 
 #: Events that a list has at most: their numbers have three digits. A longer stringout is several lists.

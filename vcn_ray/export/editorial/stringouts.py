@@ -7,57 +7,25 @@ where videos have different rates, or some have drop-frame time codes, a charact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from vcn_ray.errors import OptionError
 from vcn_ray.export.editorial.appearances import one_line
-from vcn_ray.export.editorial.media import length_of, media_url
+from vcn_ray.export.editorial.sources import Clip, Cut, source_of
 from vcn_ray.export.editorial.timecode import Clock, count_of
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
 from vcn_ray.export.formats.by_video import VideoTracks, file_names_of, told_of_videos, tracks_by_video
-from vcn_ray.storage.sources import source_name
 
 #: Tracks of a character with no more between them in a shot are one clip: the face was turned away or not found.
 LOST_AT_MOST_S = 1.0
-#: What timelines carry of a file's sound: of more channels, the mix is the editor's.
-MOST_CHANNELS = 2
 
 
 @dataclass(frozen=True)
-class Source:
-    """A video file, as a timeline refers to it."""
-
-    name: str  # of the file, by which it is relinked
-    url: str | None  # None: not known, it is found by its name
-    clock: Clock
-    frames: int  # of its clock
-    channels: int  # of sound
-    size_px: tuple[int, int] | None = None  # width, height
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Frames `first` to `end`, exclusive, of a source; they count from 0, on the source's clock."""
-
-    source: Source
-    first: int
-    end: int
-
-    @property
-    def frames(self) -> int:
-        """How long it is."""
-        return self.end - self.first
-
-
-@dataclass(frozen=True)
-class Stringout:
+class Stringout(Cut):
     """A timeline of clips one behind the other, from 01:00:00:00."""
-
-    name: str
-    clips: tuple[Clip, ...]
 
     @property
     def clock(self) -> Clock:
@@ -65,23 +33,6 @@ class Stringout:
         rate, drop = self.clips[0].source.clock.rate, self.clips[0].source.clock.drop
         start, _ = count_of("01:00:00;00" if drop else "01:00:00:00", rate)
         return Clock(rate, drop, start)
-
-    @property
-    def sources(self) -> list[Source]:
-        """The videos in it, in order."""
-        return list(dict.fromkeys(clip.source for clip in self.clips))
-
-    @property
-    def channels(self) -> int:
-        """Tracks of sound that its clips need."""
-        return max(clip.source.channels for clip in self.clips)
-
-    def placed(self) -> Iterator[tuple[int, Clip]]:
-        """Each clip, after the frame of the timeline at which it begins."""
-        at = 0
-        for clip in self.clips:
-            yield at, clip
-            at += clip.frames
 
 
 def find_stringouts(season: FinishedSeason, handles_frames: int) -> tuple[list[Stringout], list[str]]:
@@ -105,7 +56,7 @@ def find_stringouts(season: FinishedSeason, handles_frames: int) -> tuple[list[S
     found: dict[str, dict[tuple[Fraction, bool], list[Clip]]] = {}
     about: dict[str, list[str]] = {}
     for video in videos:
-        source, remarks = _source(video)
+        source, remarks = source_of(video)
         for remark in remarks:
             about.setdefault(remark, []).append(video.facts.video)
         for name, spans in _seen(video, source.clock).items():
@@ -145,22 +96,6 @@ def write_each(
     path.mkdir()
     for stringout, own in zip(stringouts, file_names_of([one.name for one in stringouts]), strict=True):
         write_one(stringout, path / f"{own}.{ending}")
-
-
-def _source(video: VideoTracks) -> tuple[Source, list[str]]:
-    """A video as timelines refer to it, and what to know of it."""
-    facts, clock = video.facts, Clock.of(video)
-    remarks = list(clock.remarks)
-    if facts.frames is None:
-        remarks.append("how long it is is not known: handles end where the last face is")
-    if facts.path is None:
-        remarks.append("where its file is is not known: relink it by its name")
-    if facts.audio_channels is None:
-        remarks.append("whether it has sound is not known, as the file has gone or changed: only its picture is there")
-    url = None if facts.path is None else media_url(facts)
-    channels = min(facts.audio_channels or 0, MOST_CHANNELS)
-    name = one_line(facts.video if facts.path is None else source_name(facts.path))
-    return Source(name, url, clock, length_of(video, clock), channels, video.size), remarks
 
 
 def _seen(video: VideoTracks, clock: Clock) -> dict[str | None, list[tuple[int, int]]]:
