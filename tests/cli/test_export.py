@@ -8,6 +8,7 @@ from support.small_season import ODD_NAME, write_small_season
 from typer.testing import CliRunner, Result
 
 from vcn_ray.cli.commands import app
+from vcn_ray.export.exporters import EXPORTERS
 from vcn_ray.storage.store import Store
 
 
@@ -88,3 +89,17 @@ def test_it_needs_a_run_whose_tables_are_whole(season: Path) -> None:
     result = _export(season, "--to", "csv")
     assert result.exit_code == 3
     assert "tracks.parquet is damaged" in result.stderr
+
+
+def test_formats_are_listed_without_any_season() -> None:
+    listed = CliRunner().invoke(app, ["export", "--to", "help"])
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == list(EXPORTERS)
+    result = CliRunner().invoke(app, ["export", "--to", "csv"])
+    assert result.exit_code == 2
+    assert "name the folder of results" in result.stderr
+
+
+def test_a_start_time_code_is_of_formats_that_have_time_codes(season: Path) -> None:
+    result = _export(season, "--to", "csv", "--start-timecode", "10:00:00:00")
+    assert result.exit_code == 2
+    assert "csv takes no --start-timecode" in result.stderr

@@ -11,7 +11,7 @@ from support.small_season import ODD_NAME, write_season, write_small_season
 from vcn_ray import load
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import time_code, write_appearances
-from vcn_ray.export.exporters import EXPORTERS, Format, export_season
+from vcn_ray.export.exporters import EXPORTERS, Format, check_export, export_season
 from vcn_ray.export.finished_season import FinishedSeason, part_of
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
@@ -142,5 +142,7 @@ def test_an_option_of_another_format_is_told_with_those_that_take_it(
     exported = export_season(season, "cut", Store(tmp_path), "a.txt", {"handles_frames": 7})
     assert exported.remarks == ("mind the gap",)
     assert Path(exported).read_text() == "7"
-    with pytest.raises(OptionError, match=r"csv takes no handles_frames; .* one of .*cut"):
+    with pytest.raises(OptionError, match=r"csv takes no --handles; .* one of .*cut"):
         export_season(season, "csv", Store(tmp_path), "a.csv", {"handles_frames": 7})
+    with pytest.raises(OptionError, match=r"rttm takes no --start-timecode; .* ebucore, markers-ale.*stringout-otio"):
+        check_export("rttm", ["start_timecode"])

@@ -7,13 +7,17 @@ from typing import Annotated
 import typer
 
 from vcn_ray.cli.errors import explained
-from vcn_ray.cli.options import Directory, S3Endpoint
+from vcn_ray.cli.options import S3Endpoint
 from vcn_ray.cli.printing import complain, say
 from vcn_ray.cli.request import file_or_folder, folder, use_s3_endpoint
+from vcn_ray.errors import OptionError
 
 
 def export(
-    directory: Directory,
+    directory: Annotated[
+        str | None, typer.Argument(metavar="DIR", help="Folder of results (--out of a run), or its URL.")
+    ] = None,
+    *,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format; `--to help` lists them.")],
     title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
     character: Annotated[
@@ -53,6 +57,8 @@ def export(
             return
         options = {} if handles is None else {"handles_frames": handles}
         check_export(to, options)  # a wrong one is told before anything is read
+        if directory is None:
+            raise OptionError("name the folder of results to export: vcn-ray export DIR --to FORMAT")
         import vcn_ray
 
         use_s3_endpoint(s3_endpoint)

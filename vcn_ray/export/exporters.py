@@ -38,7 +38,10 @@ Writer = Callable[..., Iterable[str] | None]
 
 @dataclass(frozen=True)
 class Format:
-    """A format: what writes it, what to tell of it, how its file's name ends, and which options it takes."""
+    """A format: what writes it, what to tell of it, how its file's name ends, and which options it takes.
+
+    All options but `start_timecode` are arguments of the writer; that one changes what the season tells of its videos.
+    """
 
     write: Writer
     shows: str
@@ -56,34 +59,45 @@ class Exported(NamedTuple):
         return self.where
 
 
-_HANDLES = ("handles_frames",)
+#: What options are called on a command line.
+_FLAGS = {"handles_frames": "--handles", "start_timecode": "--start-timecode"}
+_TIMECODE = ("start_timecode",)
+_STRINGOUT = ("handles_frames", *_TIMECODE)
 
 #: By name.
 EXPORTERS: dict[str, Format] = {
     "coco": Format(write_coco, "boxes as COCO with videos and tracks has them, to train on", "json"),
     "csv": Format(write_appearances, "who is on screen when, for spreadsheets", "csv"),
     "csv-cast": Format(write_cast_sheet, "the cast and its seconds in each title, for spreadsheets", "csv"),
-    "ebucore": Format(write_ebucore, "who is in a video and when, for archives", "xml"),
+    "ebucore": Format(write_ebucore, "who is in a video and when, for archives", "xml", _TIMECODE),
     "indexer-json": Format(write_indexer_json, "people as a cloud video indexer tells them, with pictures", "json"),
     "label-studio": Format(write_label_studio, "tracks to correct in Label Studio; a folder", "label-studio"),
-    "markers-ale": Format(write_avid_log, "Avid Log Exchange: a clip an appearance of each character", "ale"),
-    "markers-avid": Format(write_avid_markers, "Avid Media Composer's markers as text", "txt"),
-    "markers-fcp7": Format(write_fcp7_markers, "Final Cut Pro 7 XML, for Premiere: a sequence with markers", "xml"),
-    "markers-fcpxml": Format(write_fcpxml_markers, "Final Cut Pro: a project with markers and keywords", "fcpxml"),
-    "markers-otio": Format(write_otio_markers, "OpenTimelineIO: a timeline with markers", "otio"),
-    "markers-resolve": Format(write_resolve_markers, "DaVinci Resolve's marker EDL", "edl"),
+    "markers-ale": Format(
+        write_avid_log, "Avid Log Exchange: a clip an appearance of each character", "ale", _TIMECODE
+    ),
+    "markers-avid": Format(write_avid_markers, "Avid Media Composer's markers as text", "txt", _TIMECODE),
+    "markers-fcp7": Format(
+        write_fcp7_markers, "Final Cut Pro 7 XML, for Premiere: a sequence with markers", "xml", _TIMECODE
+    ),
+    "markers-fcpxml": Format(
+        write_fcpxml_markers, "Final Cut Pro: a project with markers and keywords", "fcpxml", _TIMECODE
+    ),
+    "markers-otio": Format(write_otio_markers, "OpenTimelineIO: a timeline with markers", "otio", _TIMECODE),
+    "markers-resolve": Format(write_resolve_markers, "DaVinci Resolve's marker EDL", "edl", _TIMECODE),
     "mot": Format(write_mot, "boxes as the MOT challenge has them; a folder", "mot"),
     "paper": Format(write_paper_lists, "lists of tracks, frame and box; a folder", "paper"),
     "rttm": Format(write_turns, "who is on screen when, as diarisation has it", "rttm"),
-    "stringout-aaf": Format(write_aaf_stringouts, "AAF, for Media Composer: all shots of a character", "aaf", _HANDLES),
-    "stringout-edl": Format(write_edl_stringouts, "CMX3600 EDL: all shots of a character", "edl", _HANDLES),
+    "stringout-aaf": Format(
+        write_aaf_stringouts, "AAF, for Media Composer: all shots of a character", "aaf", _STRINGOUT
+    ),
+    "stringout-edl": Format(write_edl_stringouts, "CMX3600 EDL: all shots of a character", "edl", _STRINGOUT),
     "stringout-fcp7": Format(
-        write_fcp7_stringouts, "Final Cut Pro 7 XML, for Premiere: all shots of a character", "xml", _HANDLES
+        write_fcp7_stringouts, "Final Cut Pro 7 XML, for Premiere: all shots of a character", "xml", _STRINGOUT
     ),
     "stringout-fcpxml": Format(
-        write_fcpxml_stringouts, "Final Cut Pro: projects of all shots of a character", "fcpxml", _HANDLES
+        write_fcpxml_stringouts, "Final Cut Pro: projects of all shots of a character", "fcpxml", _STRINGOUT
     ),
-    "stringout-otio": Format(write_otio_stringouts, "OpenTimelineIO: all shots of a character", "otio", _HANDLES),
+    "stringout-otio": Format(write_otio_stringouts, "OpenTimelineIO: all shots of a character", "otio", _STRINGOUT),
     "webvtt": Format(write_webvtt, "who is on screen, as captions of a player", "vtt"),
     "webvtt-thumbnails": Format(
         write_thumbnails, "pictures of the film for a player's scrub bar; a folder", "webvtt-thumbnails"
@@ -98,7 +112,8 @@ def check_export(format_name: str, options: Collection[str] = ()) -> Format:
     for option in options:
         if option not in EXPORTERS[format_name].options:
             takers = [name for name, other in EXPORTERS.items() if option in other.options]
-            raise OptionError(f"{format_name} takes no {option}; leave it out, or export one of {', '.join(takers)}")
+            flag = _FLAGS.get(option, option)
+            raise OptionError(f"{format_name} takes no {flag}; leave it out, or export one of {', '.join(takers)}")
     return EXPORTERS[format_name]
 
 

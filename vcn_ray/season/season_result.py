@@ -103,7 +103,8 @@ class SeasonResult(SeasonTables, SeasonCuration):
         """
         from vcn_ray.export import exporters  # with the libraries of all formats: loading a season does not need them
 
-        exporters.check_export(to, options)  # a wrong one is told before anything is read
+        timed = [] if start_timecode is None else ["start_timecode"]
+        exporters.check_export(to, [*options, *timed])  # a wrong one is told before anything is read
         place, name = exporters.place_and_name(os.fspath(path), exporters.default_name(Store(self.out).name, to))
         whom = None if character is None else str(character)
 
