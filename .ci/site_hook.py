@@ -42,13 +42,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn links to the repository's files into links to pages; of one that is no page, to the repository or none."""
     here = page.file.src_uri
+    if here == "index.md":
+        page.meta["hide"] = ["navigation"]  # it has no siblings
     folder = posixpath.dirname(next((path for path, name in ELSEWHERE.items() if name == here), f"docs/{here}"))
 
     def on_site(link: re.Match[str]) -> str:
         text, target, anchor = link.groups(default="")
         path = posixpath.normpath(posixpath.join(folder, target))
         name = ELSEWHERE.get(path, path.removeprefix("docs/") if path.startswith("docs/") else "")
-        if files.get_file_from_path(name) is not None:
+        file = files.get_file_from_path(name)
+        if file is not None:
+            if text in (path, posixpath.basename(path)) and name.endswith(
+                ".md"
+            ):  # a file's name, which says little to whoever does not see the files
+                text = _title(file.content_string)
             return f"[{text}]({posixpath.relpath(name, posixpath.dirname(here) or '.')}{anchor})"
         if not (ROOT / path).exists():
             return link[0]  # MkDocs tells that it leads nowhere
@@ -58,6 +65,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return "".join(part if part.startswith("```") else _LINK.sub(on_site, part) for part in parts)
 
 
+def _title(content: str) -> str:
+    return next(line.removeprefix("# ") for line in content.splitlines() if line.startswith("# "))
+
+
 def _commands() -> str:
     """Every command with what it takes, from the command line's own help."""
     lines = ["# Commands", "", "As `vcn-ray COMMAND --help` tells."]
@@ -65,15 +76,16 @@ def _commands() -> str:
         lines += ["", f"## vcn-ray {name}", "", _text(command.help), "", "| given | what it is |", "|---|---|"]
         for given in command.params:
             what, told = given.get_help_record(typer.Context(command))
-            lines.append(f"| `{what}` | {_text(told)} |")
+            lines.append(f"| `{what.removesuffix(' <list[str]>')}` | {_text(told)} |")
     return "\n".join(lines)
 
 
 def _options() -> str:
     """Every option with its defaults and the reason to change it."""
-    lines = ["# Options", "", "As `vcn-ray config` tells: `--set NAME=VALUE`, or a file with `--config`."]
+    lines = ["# Options", "", "As `vcn-ray config` tells: `--set NAME=VALUE`, or a file with `--config`.", ""]
+    lines += ["*paper*: the default with `--method paper`, where it is another."]
     for group, options in groupby(describe_options(), key=lambda option: option.group):
-        lines += ["", f"## {group or 'all'}", "", "| option | default | with `--method paper` | why |", "|---|---|---|---|"]
+        lines += ["", f"## {group or 'all'}", "", "| option | default | paper | why |", "|---|---|---|---|"]
         for option in options:
             paper = "" if option.paper_default == option.default else f"`{option.paper_default}`"
             lines.append(f"| `{option.name}` | `{option.default}` | {paper} | {_text(option.description)} |")
