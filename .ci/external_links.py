@@ -7,7 +7,6 @@ nothing of it.
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,14 +20,12 @@ _NOT_ASKED = re.compile(r"https?://(127\.0\.0\.1|localhost|[\w.-]*example\.(org|
 
 def links() -> dict[str, str]:
     """Every address of the repository's pages, with the first page that names it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "*.md", "*.ipynb"], cwd=ROOT, capture_output=True, text=True, check=True
-    )  # noqa: S607
     found: dict[str, str] = {}
-    for name in listed.stdout.splitlines():
-        for address in re.findall(r"https?://[^\s<>()\"'`\]\\]+", (ROOT / name).read_text(encoding="utf-8")):
+    folders = [ROOT, *(ROOT / name for name in (".github", "cluster_configs", "docs", "docs/api"))]
+    for page in (path for folder in folders for path in sorted(folder.iterdir()) if path.suffix in (".md", ".ipynb")):
+        for address in re.findall(r"https?://[^\s<>()\"'`\]\\]+", page.read_text(encoding="utf-8")):
             if not _NOT_ASKED.match(address):
-                found.setdefault(address.rstrip(".,;:"), name)
+                found.setdefault(address.rstrip(".,;:"), page.relative_to(ROOT).as_posix())
     return found
 
 

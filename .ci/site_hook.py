@@ -52,9 +52,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         name = ELSEWHERE.get(path, path.removeprefix("docs/") if path.startswith("docs/") else "")
         file = files.get_file_from_path(name)
         if file is not None:
-            if text in (path, posixpath.basename(path)) and name.endswith(
-                ".md"
-            ):  # a file's name, which says little to whoever does not see the files
+            # A file's name says little to whoever does not see the files.
+            if text in (path, posixpath.basename(path)) and name.endswith(".md"):
                 text = _title(file.content_string)
             return f"[{text}]({posixpath.relpath(name, posixpath.dirname(here) or '.')}{anchor})"
         if not (ROOT / path).exists():
@@ -75,8 +74,9 @@ def _commands() -> str:
     for name, command in typer.main.get_command(app).commands.items():
         lines += ["", f"## vcn-ray {name}", "", _text(command.help), "", "| given | what it is |", "|---|---|"]
         for given in command.params:
-            what, told = given.get_help_record(typer.Context(command))
-            lines.append(f"| `{what.removesuffix(' <list[str]>')}` | {_text(told)} |")
+            record = given.get_help_record(typer.Context(command))
+            if record is not None:  # else it is hidden
+                lines.append(f"| `{record[0].removesuffix(' <list[str]>')}` | {_text(record[1])} |")
     return "\n".join(lines)
 
 
