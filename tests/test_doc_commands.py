@@ -2,18 +2,21 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from support.command_line import write_video
 from support.correctable_season import write_correctable_season
 from typer.testing import CliRunner
 
 import jobs.benchmarks.__main__
 import jobs.benchmarks.chaos.__main__
 import jobs.benchmarks.simulation.__main__
+import vcn_ray
 from jobs.benchmarks.quality.methods import KnownMethods
 from vcn_ray.cli.commands import app
 from vcn_ray.cli.request import given_options
@@ -108,6 +111,23 @@ def test_benchmark_of_a_sentence_takes_its_options() -> None:
         known = {flag for action in parser._actions for flag in action.option_strings}
         wrong += [(page, module, word) for word in words if word.startswith("--") and word not in known]
     assert wrong == []
+
+
+def test_python_of_the_front_page_runs(seasons: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(seasons / "season1", tmp_path / "season1")
+    faces = vcn_ray.load(tmp_path / "season1").faces.to_pandas(["video", "frame", "x", "y", "w", "h", "cluster_id"])
+    faces.dropna().rename(columns={"cluster_id": "identity"}).to_csv(tmp_path / "labels.csv", index=False)
+    for name in ("s01e01.mkv", "s01e02.mkv"):
+        write_video(tmp_path / name)
+    asked: list[Any] = []
+    monkeypatch.setattr("vcn_ray.season.run.run_season", lambda season, *_, **__: asked.append(season))
+    monkeypatch.chdir(tmp_path)
+    (code,) = [
+        code for _, language, code in _BLOCK.findall((ROOT / "README.md").read_text("utf-8")) if language == "python"
+    ]
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 (our own page)
+    assert [title.id for (season,) in [asked] for title in season.titles] == ["My series"]
+    assert vcn_ray.load("season1").cast[0].label == "Zoë"
 
 
 @pytest.fixture(scope="module")

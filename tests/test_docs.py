@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "cluster_configs" / "laptop.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "cluster_configs" / "laptop.md"]
 SOURCES = [
     path
     for folder in ("vcn_ray", "jobs", "tests", "cluster_configs")
@@ -56,6 +56,12 @@ def test_sections_that_a_page_names_by_number_are_there() -> None:
         numbers = re.findall(r"^#+ (\d+)\. ", _prose(page), re.MULTILINE)
         named = _found(r"\bsee section (\d+)", _prose(page), page)
         assert [where for where, match in named if match[1] not in numbers] == []
+
+
+def test_pictures_are_shown_and_light() -> None:
+    shown = {page.parent / link for page in PAGES for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", _prose(page))}
+    assert {path.resolve() for path in shown} == set((ROOT / "docs" / "pictures").iterdir())
+    assert all(path.stat().st_size < 200_000 for path in shown)
 
 
 def test_modules_that_pages_name_are_there() -> None:
