@@ -9,7 +9,7 @@ covers the options that its result depends on.
 from vcn_ray.config.adapt_options import AdaptOptions, ViewsPrecision
 from vcn_ray.config.cluster_options import ClusterOptions
 from vcn_ray.config.model_options import ModelOptions
-from vcn_ray.config.options import Options, describe_options, make_options, option_names
+from vcn_ray.config.options import OptionInfo, Options, describe_options, make_options, option_names
 from vcn_ray.config.run_options import RunOptions
 from vcn_ray.config.track_options import DetectorChoice, LandmarksChoice, TrackOptions
 
@@ -19,6 +19,7 @@ __all__ = [
     "DetectorChoice",
     "LandmarksChoice",
     "ModelOptions",
+    "OptionInfo",
     "Options",
     "RunOptions",
     "TrackOptions",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -108,7 +109,9 @@ EXPORTERS: dict[str, Format] = {
 def check_export(format_name: str, options: Collection[str] = ()) -> Format:
     """The format of a name; `OptionError` where there is none, or where it does not take one of the options."""
     if format_name not in EXPORTERS:
-        raise OptionError(f"no format is called {format_name!r}; there are: {', '.join(EXPORTERS)}")
+        near = difflib.get_close_matches(format_name, EXPORTERS, n=1)
+        hint = f"did you mean {near[0]!r}? There are" if near else "there are"
+        raise OptionError(f"no format is called {format_name!r}; {hint}: {', '.join(EXPORTERS)}")
     for option in options:
         if option not in EXPORTERS[format_name].options:
             takers = [name for name, other in EXPORTERS.items() if option in other.options]
