@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import av
 import numpy as np
 
+from vcn_ray.export.render import several
 from vcn_ray.overlay.containers import codec_name, held_by, side_streams
 from vcn_ray.tracks.container import open_container
 from vcn_ray.tracks.video_info import VideoInfo
@@ -53,7 +54,7 @@ def copied(sink: Any, kind: str, info: VideoInfo) -> SideStreams:
     container = open_container(info.path, info.version)
     sound, text = side_streams(container)
     kept = [stream for stream in text if codec_name(stream) in held_by(kind)]
-    remarks = [f"{len(text) - len(kept)} subtitle streams are left out: such a file cannot hold them"]
+    remarks = [f"{several(len(text) - len(kept), 'subtitle stream')} left out: such a file cannot hold them"]
     streams = {}
     for stream in [*sound, *kept]:
         streams[stream.index] = made = sink.add_stream_from_template(stream)
