@@ -33,6 +33,7 @@ class Info:
     values: tuple[int, ...]
     warnings: tuple[str, ...] = ()
     start_timecode: str | None = None
+    audio_channels: int | None = None
 
     @property
     def frames(self) -> int:
