@@ -167,6 +167,21 @@ def test_a_supercut_is_as_long_as_the_appearances(season: Path, make: Make, tmp_
         assert quiet < 0.2 < loud
 
 
+def test_of_a_title_that_was_run_in_part_the_part_is_made(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "film.mkv", ("aac",))
+    write_filmed_season(Store(tmp_path / "out"), film)
+    title = Store(tmp_path / "out").child("titles", load_season(tmp_path / "out").titles[0].slug)
+    record = title.read_json("title.json")
+    record["videos"][0] |= {"first_frame": 10, "end_frame": 30}
+    title.write_json("title.json", record)
+    overlay_season(load_season(tmp_path / "out"), str(tmp_path / "x.mkv"), OverlayRequest(boxes=False))
+    shown = _pictures(tmp_path / "x.mkv")
+    assert len(shown) == 20
+    assert np.median(np.abs(shown[0].astype(int) - film_picture(10))) <= 6
+    [samples] = _loudness(tmp_path / "x.mkv")
+    assert len(samples) / 48000 == pytest.approx(float((PTS[30] - PTS[10]) * TIME_BASE), abs=0.05)
+
+
 def test_turned_film_is_made_upright(tmp_path: Path, season: Path) -> None:
     turned = tmp_path / "film.mp4"
     with av.open(str(season / "film.mp4")) as source, av.open(str(turned), "w") as sink:
