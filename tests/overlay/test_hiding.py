@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from vcn_ray.models.detection import Detections
 from vcn_ray.overlay import hiding as module
 from vcn_ray.overlay.hiding import Hider
+from vcn_ray.overlay.making import supercut_parts
 from vcn_ray.overlay.task import Hiding, Look
 from vcn_ray.overlay.tracks_in_frames import Shots, VideoTracks, by_frame, extended
 
 FPS = 20
 INFO: Any = SimpleNamespace(fps=FPS)
 SHOTS = Shots(np.array([0, 100]))
+#: Cluster and frames of tracks.
+CUT = [(0, [10, 20]), (0, [21, 30]), (0, [40]), (0, [5, 10]), (1, [7, 8])]
 
 
 def _tracks(*tracks: tuple[int, float, list[int], tuple[float, float]]) -> VideoTracks:
@@ -27,7 +30,6 @@ def _tracks(*tracks: tuple[int, float, list[int], tuple[float, float]]) -> Video
         np.arange(len(tracks)),
         np.array([cluster for cluster, *_ in tracks]),
         np.array([confidence for _, confidence, *_ in tracks]),
-        np.zeros(len(tracks), int),
         [np.array(frames) for *_, frames, _ in tracks],
         [np.array([[x, y, x + 20, y + 20]] * len(frames), float) for *_, frames, (x, y) in tracks],
     )
@@ -138,3 +140,10 @@ def test_between_two_faces_a_box_moves_on_a_straight_line() -> None:
     tracks.boxes[0][1] += 8
     [box] = by_frame(tracks, np.array([0])).at(11)[1]
     assert box.tolist() == [2, 2, 22, 22]
+
+
+def test_appearances_of_a_supercut_are_tracks_that_touch_joined() -> None:
+    tracks = _tracks(*((cluster, 1.0, frames, (0, 0)) for cluster, frames in CUT))
+    assert supercut_parts(tracks, frozenset({0})) == [(5, 31), (40, 41)]
+    assert supercut_parts(tracks, frozenset({-1, 1})) == [(7, 9)]
+    assert supercut_parts(tracks, frozenset({9})) == []

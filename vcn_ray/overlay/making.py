@@ -38,8 +38,7 @@ from vcn_ray.tracks.video_info import VideoInfo
 Tell = Callable[[int, int], None]
 
 _TELL_EVERY_S = 0.5
-#: Between two appearances of one shot: a shorter absence stays in, so that the picture does not jump.
-_LEFT_IN_S = 1.0
+_NEAR_FRAMES = 250
 
 
 def make_video(task: VideoTask, tell: Tell, threads: int, models: FaceModels = INSTALLED) -> VideoMade:
@@ -82,21 +81,19 @@ def film_info(task: VideoTask) -> VideoInfo:
     return probe_video(task.path)
 
 
-def supercut_parts(tracks: VideoTracks, only: frozenset[int], fps: float) -> list[tuple[int, int]]:
+def supercut_parts(tracks: VideoTracks, only: frozenset[int]) -> list[tuple[int, int]]:
     """First frame, and the one after the last, of each appearance of these clusters, in order.
 
-    Tracks that overlap are one appearance, and those of a shot with less than a second between them.
+    As in a stringout (`export.editorial`), tracks that touch or overlap are one appearance.
     """
     places = np.flatnonzero(np.isin(tracks.cluster, list(only)))
-    extents = sorted((*tracks.extent(int(place)), int(tracks.shot[place])) for place in places)
-    parts: list[tuple[int, int, int]] = []
-    for first, last, shot in extents:
-        near = parts and (first <= parts[-1][1] or (shot == parts[-1][2] and first - parts[-1][1] < _LEFT_IN_S * fps))
-        if near:
-            parts[-1] = (parts[-1][0], max(parts[-1][1], last + 1), shot)
+    parts: list[tuple[int, int]] = []
+    for first, last in sorted(tracks.extent(int(place)) for place in places):
+        if parts and first <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], max(parts[-1][1], last + 1))
         else:
-            parts.append((first, last + 1, shot))
-    return [(first, end) for first, end, _ in parts]
+            parts.append((first, last + 1))
+    return parts
 
 
 def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> VideoMade:
@@ -113,7 +110,7 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
     tracks = read_tracks(results, task.video)
     parts = [task.part] if task.part is not None else None
     if task.only is not None:
-        parts = supercut_parts(tracks, task.only, info.fps)
+        parts = supercut_parts(tracks, task.only)
         if not parts:
             raise InputError(f"{task.label}: nobody of whom a supercut was asked is seen in it")
     remarks = []
@@ -196,11 +193,17 @@ def _write(
 
 
 def _frames(info: VideoInfo, parts: list[tuple[int, int]] | None, threads: int) -> Iterator[tuple[int, Any]]:
-    for first, end in [(0, info.frames)] if parts is None else parts:
+    todo = [(0, info.frames)] if parts is None else list(parts)
+    while todo:
+        first, end = todo.pop(0)
         for number, frame in read_frames(info, first, threads):
+            # A seek decodes from a key frame before the target on: what is near is sooner reached by going on.
+            while number >= end and todo and todo[0][0] - number < _NEAR_FRAMES:
+                first, end = todo.pop(0)
             if number >= end:
                 break
-            yield number, frame
+            if number >= first:
+                yield number, frame
 
 
 def _shots(results: Store, video: str) -> Shots:

@@ -20,6 +20,7 @@ from vcn_ray.tracks.container import open_container
 from vcn_ray.tracks.video_info import VideoInfo
 
 _AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000}
+_AAC_LAYOUTS = {"mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"}
 _AAC_BITS = 128_000  # a second, of two channels
 
 
@@ -82,7 +83,7 @@ def cut(sink: Any, info: VideoInfo, pieces: Sequence[Piece]) -> SideStreams:
     with open_container(info.path, info.version) as container:
         sound, text = side_streams(container)
         indices = [stream.index for stream in sound]
-        given = [(stream.rate, stream.layout.name, dict(stream.metadata)) for stream in sound]
+        given = [(stream.rate, _layout(stream), dict(stream.metadata)) for stream in sound]
     streams = []
     for rate, layout, metadata in given:
         stream = sink.add_stream("aac", rate=rate if rate in _AAC_RATES else 48000)
@@ -94,6 +95,12 @@ def cut(sink: Any, info: VideoInfo, pieces: Sequence[Piece]) -> SideStreams:
     each = [_encoded(info, index, stream, pieces) for index, stream in zip(indices, streams, strict=True)]
     left_out = ["subtitles are left out: they are not cut"] if text else []
     return SideStreams(heapq.merge(*each, key=lambda timed: timed[0]), left_out)
+
+
+def _layout(stream: Any) -> str:
+    """The channels' layout, or one that AAC has with as many; more odd ones become stereo."""
+    name = str(stream.layout.name)
+    return name if name in _AAC_LAYOUTS else {1: "mono", 6: "5.1", 8: "7.1"}.get(stream.layout.nb_channels, "stereo")
 
 
 def _encoded(info: VideoInfo, index: int, stream: Any, pieces: Sequence[Piece]) -> Iterator[tuple[Fraction, Any]]:

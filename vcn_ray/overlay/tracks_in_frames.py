@@ -18,7 +18,6 @@ class VideoTracks:
     track_id: np.ndarray  # (t,)
     cluster: np.ndarray  # (t,) cluster of the title, -1: Unknown
     confidence: np.ndarray  # (t,) probability that it is of its character, NaN where not known
-    shot: np.ndarray  # (t,)
     frames: list[np.ndarray]  # of each: (n,) rising
     boxes: list[np.ndarray]  # of each: (n, 4) float x0, y0, x1, y1 in pixels of the frame as displayed
 
@@ -37,7 +36,7 @@ def read_tracks(title: Store, video: str) -> VideoTracks:
         title: the title's results.
         video: its name in the tables.
     """
-    tracks = title.read_table("tracks.parquet", ["video", "shot", "track_id", "confidence", "cluster_id"])
+    tracks = title.read_table("tracks.parquet", ["video", "track_id", "confidence", "cluster_id"])
     tracks = tracks.filter(pc.equal(tracks["video"], video))
     faces = title.read_table("faces.parquet", ["video", "frame", "x", "y", "w", "h", "track_id"])
     faces = faces.filter(pc.equal(faces["video"], video)).sort_by([("track_id", "ascending"), ("frame", "ascending")])
@@ -52,7 +51,6 @@ def read_tracks(title: Store, video: str) -> VideoTracks:
         track_ids,
         rows["cluster_id"].fill_null(-1).to_numpy(),
         rows["confidence"].cast(pa.float64()).to_numpy(),
-        rows["shot"].to_numpy(),
         [frame[piece] for piece in pieces],
         [boxes[piece] for piece in pieces],
     )
