@@ -104,6 +104,8 @@ def test_times_and_audio_are_those_of_the_film(season: Path, make: Make, tmp_pat
     assert len(_packets(tmp_path / "out.mp4")) == 2
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].metadata["timecode"] == "10:00:00:00"
+        [chapter] = container.chapters()
+        assert chapter["metadata"]["title"] == "one"
 
 
 def test_boxes_are_drawn_and_the_rest_is_as_it_was(make: Make, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ WIDTH, HEIGHT, SHOT, FRAMES, FACE = 192, 112, 24, 48, 32
 TIME_BASE = Fraction(1, 600)
 #: Presentation times, in units of TIME_BASE: 20 to 40 a frame.
 PTS = np.cumsum([0, *(20 + 5 * (n % 5) for n in range(FRAMES - 1))])
+CHAPTER: Any = {"id": 1, "start": 0, "end": 700, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
 #: Of each track: cluster (None: Unknown), shot, whose face, frames with a row in the table of faces.
 TRACKS = [
     (0, 0, "left", range(4, 20)),
@@ -67,6 +68,7 @@ def write_film(path: Path, sounds: tuple[str, ...] = ("aac", "aac"), timecode: s
         audio: list[Any] = [sink.add_stream(codec, rate=48000) for codec in sounds]
         if timecode:
             sink.metadata["timecode"] = timecode
+        sink.set_chapters([CHAPTER])
         for frame, pts in enumerate(PTS):
             picture = av.VideoFrame.from_ndarray(film_picture(frame), format="rgb24")
             picture.pts, picture.time_base = int(pts), TIME_BASE

@@ -54,6 +54,8 @@ class Hider:
         unknown = tracks.cluster < 0
         unsure = tracks.confidence < hiding.least  # not where it is not known
         seen = np.where(unknown, hiding.unknown, np.isin(tracks.cluster, list(hiding.seen)) & ~unsure)
+        #: Tracks of those who may be seen that are hidden, since they may be somebody else's.
+        self.unsure = int((np.isin(tracks.cluster, list(hiding.seen)) & unsure).sum())
         self.reach = max(1, round(_FACE_REACH_S * info.fps))
         hidden = np.flatnonzero(~seen)
         self._hidden = extended(tracks, hidden, max(1, round(_TRACK_REACH_S * info.fps)), shots, _GROWTH)

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from vcn_ray.config import ModelOptions
 from vcn_ray.errors import InputError, OptionError, VcnError
+from vcn_ray.export.render import several
 from vcn_ray.inputs.titles import slug
 from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.overlay.containers import KINDS, best_ending, check_holds, kind_of
@@ -126,6 +127,11 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
         pack = models.load(ModelOptions(pack=task.hiding.look.pack))
         open_detector = partial(pack.detector, kind=task.hiding.look.detector)
         hider = Hider(tracks, task.hiding, _shots(results, task.video), info, open_detector)
+        if hider.unsure:
+            remarks.append(
+                f"{several(hider.unsure, 'track')} of who may be seen hidden as well, being less sure than "
+                f"{task.hiding.least:.0%} to be theirs: --sure says how sure is enough"
+            )
     with place.new_file(name) as path:
         frames, found = _write(path, kind_of(name), task, info, parts, drawer, hider, tell, threads, remarks)
     return VideoMade(

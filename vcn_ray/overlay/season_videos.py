@@ -167,15 +167,17 @@ def overlay_season(
     if name not in MAPPERS:
         raise OptionError(f"no executor is called {name!r}; there are: {', '.join(MAPPERS)}")
     begun: set[int] = set()
+    made: dict[int, VideoMade] = {}
 
     def hear(place: int, done: int, total: int) -> None:
         label = tasks[place].label
+        if place in made:  # heard late
+            return
         if place not in begun:
             begun.add(place)
             monitor.start(label, _STAGE, total, "frames")
         monitor.update(label, _STAGE, done, total)
 
-    made: dict[int, VideoMade] = {}
     for place, one in MAPPERS[name](partial(make_video, models=models), tasks, _lost, options, hear):
         made[place] = one
         if one.error:
@@ -197,7 +199,8 @@ def video_tasks(
     titles = [_title(season, title)] if title is not None else [one for one in season.titles if one.error is None]
     for who in (*request.blur, *request.blur_all_but, *([request.supercut] if request.supercut is not None else [])):
         if who != UNKNOWN:
-            part_of(season, title if request.supercut == who else None, who)  # OptionError where there is nobody
+            # OptionError where there is nobody
+            part_of(season, titles[0].id if title is not None and request.supercut == who else None, who)
     timecodes = {(facts.title, facts.video): facts.start_timecode for facts in season.video_facts()}
     tasks = [task for one in titles for task in _of_title(season, one, request, timecodes)]
     if video is not None:

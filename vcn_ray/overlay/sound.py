@@ -51,7 +51,7 @@ class SideStreams:
 
 
 def copied(sink: Any, kind: str, info: VideoInfo) -> SideStreams:
-    """All audio streams, and what subtitles this kind of file can hold, as they are; adds the streams to `sink`."""
+    """All audio streams, what subtitles this kind of file can hold, and chapters as they are; adds them to `sink`."""
     container = open_container(info.path, info.version)
     sound, text = side_streams(container)
     kept = [stream for stream in text if codec_name(stream) in held_by(kind)]
@@ -61,6 +61,8 @@ def copied(sink: Any, kind: str, info: VideoInfo) -> SideStreams:
         streams[stream.index] = made = sink.add_stream_from_template(stream)
         made.metadata.update(stream.metadata)
         made.disposition = stream.disposition
+    if container.chapters():
+        sink.set_chapters(container.chapters())
     return SideStreams(_copied(container, streams), remarks[: len(kept) < len(text)])
 
 
