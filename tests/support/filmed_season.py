@@ -126,6 +126,8 @@ def write_filmed_season(out: Store, film: Path) -> None:
     shots = [{"video": film.name, "shot": n, "first_frame": n * SHOT, "last_frame": (n + 1) * SHOT - 1} for n in (0, 1)]
     title.write_table("work/tracks/shots.parquet", pa.Table.from_pylist(shots, schemas.SHOTS))
     write_season_tables(out, [(title, {0: 0, 1: 1})])
+    cast = [{"cast_id": n, "character": ANNA if n == 0 else None, "first_title": TITLE} for n in (0, 1)]
+    out.write_table("cast.parquet", pa.Table.from_pylist(cast, schemas.CAST), schemas.CAST)
     record = {"video": film.name, "path": str(film), "fingerprint": video_fingerprint(str(film))}
     record |= {"frames": FRAMES, "first_frame": 0, "end_frame": FRAMES, "start_timecode": "10:00:00:00"}
     title.write_json("title.json", {"title": TITLE, "videos": [record]})
