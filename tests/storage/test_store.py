@@ -1,7 +1,9 @@
 """A write is whole or not there; markers vouch only for what was written after them; errors are sentences."""
 
 import errno
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +34,26 @@ def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path, mo
 def store(request, tmp_path):
     """A store of either kind."""
     return Store(tmp_path) if request.param == "folder" else Store(f"{request.getfixturevalue('s3_bucket')}/season one")
+
+
+def test_a_new_file_is_put_whole_or_not_at_all(store, tmp_path):
+    with store.new_file("videos/a") as path:
+        Path(path).write_bytes(b"1")
+        assert store.keys() == []
+    assert store.read_bytes("videos/a") == b"1"
+    with pytest.raises(KeyError), store.new_file("videos/a") as path:
+        Path(path).write_bytes(b"2")
+        raise KeyError
+    assert store.read_bytes("videos/a") == b"1"
+    assert not [path for path in tmp_path.rglob(".tmp-*")]
+
+
+def test_a_disk_that_is_full_while_a_new_file_grows_is_told(store, tmp_path):
+    with pytest.raises(OutputError, match="free some"), store.new_file("a") as path:
+        Path(path).write_bytes(b"1")
+        raise OSError(errno.ENOSPC, "as PyAV raises it")
+    assert os.listdir(tmp_path) == []
+    assert store.keys() == []
 
 
 def test_what_was_written_is_read_back(store, tmp_path):

@@ -247,7 +247,13 @@ class _Bucket:
     def new_file(self, key: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="vcn-ray-") as folder:
             path = os.path.join(folder, "new")
-            yield path
+            try:
+                yield path
+            except OSError as error:
+                raise OutputError(
+                    f"cannot write into {tempfile.gettempdir()}: {error.strerror or error}; free some space there, or "
+                    "name another folder in the environment variable TMPDIR"
+                ) from error
             self.write_file(key, path)
 
     def delete(self, key: str) -> None:
