@@ -41,17 +41,21 @@ def test_a_new_file_is_put_whole_or_not_at_all(store, tmp_path):
         Path(path).write_bytes(b"1")
         assert store.keys() == []
     assert store.read_bytes("videos/a") == b"1"
-    with pytest.raises(KeyError), store.new_file("videos/a") as path:
-        Path(path).write_bytes(b"2")
-        raise KeyError
+    with pytest.raises(KeyError):
+        _begin(store, "videos/a", KeyError())
     assert store.read_bytes("videos/a") == b"1"
-    assert not [path for path in tmp_path.rglob(".tmp-*")]
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def _begin(store, key, error):
+    with store.new_file(key) as path:
+        Path(path).write_bytes(b"2")
+        raise error
 
 
 def test_a_disk_that_is_full_while_a_new_file_grows_is_told(store, tmp_path):
-    with pytest.raises(OutputError, match="free some"), store.new_file("a") as path:
-        Path(path).write_bytes(b"1")
-        raise OSError(errno.ENOSPC, "as PyAV raises it")
+    with pytest.raises(OutputError, match="free some"):
+        _begin(store, "a", OSError(errno.ENOSPC, "as PyAV raises it"))
     assert os.listdir(tmp_path) == []
     assert store.keys() == []
 
