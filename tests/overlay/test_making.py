@@ -31,7 +31,8 @@ from support.filmed_season import (
 
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.execution.mapping import map_here
-from vcn_ray.overlay.season_videos import OverlayRequest, VideosMade, overlay_season
+from vcn_ray.overlay.request import OverlayRequest
+from vcn_ray.overlay.season_videos import VideosMade, overlay_season
 from vcn_ray.season.season_result import load_season
 from vcn_ray.storage.store import Store
 

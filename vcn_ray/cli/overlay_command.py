@@ -79,7 +79,8 @@ def overlay(
     """
     with explained():
         import vcn_ray
-        from vcn_ray.overlay.season_videos import OverlayRequest, overlay_season
+        from vcn_ray.overlay.request import OverlayRequest
+        from vcn_ray.overlay.season_videos import overlay_season
 
         use_s3_endpoint(s3_endpoint)
         request = OverlayRequest(

@@ -147,7 +147,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
             executor: "local" or "ray"; None: this process for one video, else Ray.
             run: options of the Ray that works, such as ``{"address": "auto"}``.
             monitor: is told of progress; None: nobody is.
-            wanted: more of `overlay.season_videos.OverlayRequest`: boxes, keep_unknown, least, crf, preset.
+            wanted: more of `overlay.request.OverlayRequest`: boxes, keep_unknown, least, crf, preset.
 
         Returns:
             With `written`, paths or URLs, and `failed`, those that could not be made, each with its `error`.
@@ -156,7 +156,8 @@ class SeasonResult(SeasonTables, SeasonCuration):
             OptionError: no such title, video or character; several videos would go into one file.
             InputError: there is no video to show.
         """
-        from vcn_ray.overlay.season_videos import OverlayRequest, overlay_season  # imports matplotlib, cv2
+        from vcn_ray.overlay.request import OverlayRequest
+        from vcn_ray.overlay.season_videos import overlay_season  # imports matplotlib, cv2
 
         request = OverlayRequest(
             blur=_texts(blur),

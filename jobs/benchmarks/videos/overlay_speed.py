@@ -15,7 +15,8 @@ import vcn_ray
 from vcn_ray.overlay.making import film_info, make_video
 from vcn_ray.overlay.picture_format import PictureFormat
 from vcn_ray.overlay.pipeline import read_ahead
-from vcn_ray.overlay.season_videos import OverlayRequest, video_tasks
+from vcn_ray.overlay.request import OverlayRequest
+from vcn_ray.overlay.season_videos import video_tasks
 from vcn_ray.overlay.task import VideoTask
 from vcn_ray.overlay.writing import FilmWriter
 from vcn_ray.tracks.decode import read_frames
