@@ -17,6 +17,7 @@ from support.small_season import write_season
 
 from vcn_ray import load
 from vcn_ray.errors import OptionError
+from vcn_ray.export.exporters import EXPORTERS
 from vcn_ray.export.finished_season import VideoFacts
 from vcn_ray.export.formats.cast_sheet import write_cast_sheet
 from vcn_ray.export.formats.ebucore import write_ebucore
@@ -143,9 +144,16 @@ def test_neither_a_name_nor_a_title_of_the_cast_is_a_formula(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "format_name", ["webvtt", "webvtt-thumbnails", "indexer-json", "ebucore", "coco", "label-studio", "csv-cast"]
+    "format_name",
+    [name for name in EXPORTERS if name != "csv"],  # which is its heads alone
 )
 def test_a_season_without_tracks_has_nothing_to_export(tmp_path: Path, format_name: str) -> None:
     write_season(Store(tmp_path / "season"), [])
     with pytest.raises(OptionError, match="there are no tracks to export"):
         load(tmp_path / "season").export(format_name, tmp_path / "out")
+
+
+@pytest.mark.parametrize("format_name", ["csv-cast", "ebucore", "indexer-json", "rttm", "webvtt"])
+def test_where_nobody_is_known_it_is_said(known_season: SeasonResult, tmp_path: Path, format_name: str) -> None:
+    exported = known_season.export(format_name, tmp_path / "out", character="Unknown")
+    assert any("all tracks are Unknown" in remark for remark in exported.remarks)

@@ -17,7 +17,7 @@ from vcn_ray.export.editorial.appearances import one_line
 from vcn_ray.export.editorial.sources import Clip, Cut, source_of
 from vcn_ray.export.editorial.timecode import Clock, count_of
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, file_names_of, told_of_videos, tracks_by_video
+from vcn_ray.export.formats.by_video import VideoTracks, file_names_of, told_of_videos, videos_with_tracks
 
 #: Tracks of a character with no more between them in a shot are one clip: the face was turned away or not found.
 LOST_AT_MOST_S = 1.0
@@ -49,9 +49,7 @@ def find_stringouts(season: FinishedSeason, handles_frames: int) -> tuple[list[S
     """
     if handles_frames < 0:
         raise OptionError(f"handles_frames is {handles_frames}; give 0 or more frames")
-    videos = list(tracks_by_video(season))
-    if not videos:
-        raise OptionError("there are no tracks to export: no face was found in any video")
+    videos = videos_with_tracks(season)
     nobody_known = not any(name is not None for video in videos for name in video.who)
     found: dict[str, dict[tuple[Fraction, bool], list[Clip]]] = {}
     about: dict[str, list[str]] = {}

@@ -70,6 +70,14 @@ def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
         yield VideoTracks(known.get((title, video), VideoFacts(title, video)), file_name, own, who)
 
 
+def videos_with_tracks(season: FinishedSeason) -> list[VideoTracks]:
+    """The videos of `tracks_by_video`; `OptionError` where there are none."""
+    videos = list(tracks_by_video(season))
+    if not videos:
+        raise OptionError("there are no tracks to export: no face was found in any video")
+    return videos
+
+
 def write_per_video(
     season: FinishedSeason, path: Path, ending: str, write_one: Callable[[VideoTracks, Path], Iterable[str] | None]
 ) -> list[str]:
@@ -87,9 +95,7 @@ def write_per_video(
     Raises:
         OptionError: no video has tracks; or see `tracks_by_video`.
     """
-    videos = list(tracks_by_video(season))
-    if not videos:
-        raise OptionError("there are no tracks to export: no face was found in any video")
+    videos = videos_with_tracks(season)
     if len(videos) > 1:
         path.mkdir()
     about: dict[str, list[str]] = {}

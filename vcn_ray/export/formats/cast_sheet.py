@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from vcn_ray.export.appearances import BYTE_ORDER_MARK, time_code
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks
-from vcn_ray.export.formats.presence import NOBODY, Presence, duration_s, presences_of, videos_with_tracks
+from vcn_ray.export.formats.by_video import VideoTracks, videos_with_tracks
+from vcn_ray.export.formats.presence import NOBODY, Presence, duration_s, presences_of
 from vcn_ray.export.tables import to_csv
 
 

@@ -10,9 +10,8 @@ from typing import Any, TextIO
 import numpy as np
 
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks
+from vcn_ray.export.formats.by_video import VideoTracks, videos_with_tracks
 from vcn_ray.export.formats.labels import known_size, numbered_names
-from vcn_ray.export.formats.presence import videos_with_tracks
 from vcn_ray.version import __version__
 
 

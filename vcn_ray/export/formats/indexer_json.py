@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks
+from vcn_ray.export.formats.by_video import VideoTracks, videos_with_tracks
 from vcn_ray.export.formats.face_pictures import FacePictures
 from vcn_ray.export.formats.presence import (
     NOBODY,
@@ -24,7 +24,6 @@ from vcn_ray.export.formats.presence import (
     duration_s,
     frame_duration_s,
     presences_of,
-    videos_with_tracks,
 )
 
 _THUMBNAILS = 6  # of a person in a video

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import tracks_by_video
+from vcn_ray.export.formats.by_video import videos_with_tracks
 from vcn_ray.track_files.mot import write_mot_sequence
 
 
@@ -17,8 +17,9 @@ def write_mot(season: FinishedSeason, path: Path) -> None:
 
     A track's id is its number and 1, its class the line of its character in ``labels.txt``; see `track_files.mot`.
     """
+    videos = videos_with_tracks(season)
     path.mkdir()
-    for video in tracks_by_video(season):
+    for video in videos:
         boxes = np.stack([video.faces[side].to_numpy().astype(np.float64) for side in "xywh"], axis=1)
         rows = zip(
             video.faces["frame"].to_pylist(),

@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vcn_ray.errors import OptionError
-from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, tracks_by_video
+from vcn_ray.export.formats.by_video import VideoTracks
 
 #: What to tell where there is no presence at all.
 NOBODY = "all tracks are Unknown, which this format leaves out, so that nobody is in it"
@@ -28,14 +26,6 @@ class Presence(NamedTuple):
     start_s: float
     end_s: float
     track_ids: tuple[int, ...]
-
-
-def videos_with_tracks(season: FinishedSeason) -> list[VideoTracks]:
-    """The videos, in order; `OptionError` where there are none."""
-    videos = list(tracks_by_video(season))
-    if not videos:
-        raise OptionError("there are no tracks to export: no face was found in any video")
-    return videos
 
 
 def presences_of(video: VideoTracks, join_s: float = 0.0) -> list[Presence]:

@@ -13,8 +13,8 @@ import numpy as np
 from vcn_ray.errors import InputError
 from vcn_ray.export.appearances import time_code
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks
-from vcn_ray.export.formats.presence import duration_s, videos_with_tracks
+from vcn_ray.export.formats.by_video import VideoTracks, videos_with_tracks
+from vcn_ray.export.formats.presence import duration_s
 
 _SIDE_PX = 160  # the longer one
 _MOST_S, _LEAST_S, _ENOUGH = 10.0, 1.0, 100  # between two; closer in a short video, until there are enough
