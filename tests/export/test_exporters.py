@@ -5,14 +5,17 @@ import errno
 import io
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from support.finished_season import write_finished_season
 from support.small_season import ODD_NAME, write_season, write_small_season
 
 from vcn_ray import load
 from vcn_ray.errors import OptionError, OutputError
 from vcn_ray.export.appearances import time_code, write_appearances
 from vcn_ray.export.exporters import EXPORTERS, Format, check_export, export_season
-from vcn_ray.export.finished_season import FinishedSeason, part_of
+from vcn_ray.export.finished_season import NOT_A_FACE, FinishedSeason, part_of
+from vcn_ray.schemas import SEASON_TRACKS
 from vcn_ray.season.season_result import SeasonResult
 from vcn_ray.storage.store import Store
 
@@ -99,6 +102,22 @@ def test_what_a_season_has_not_is_told_with_what_it_has(
 ) -> None:
     with pytest.raises(OptionError, match=says):
         part_of(result, title, character)
+
+
+def test_what_people_said_is_no_face_is_in_no_export(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    write_finished_season(store)
+    before = part_of(load(tmp_path))
+    tracks = before.tracks.to_pylist()
+    said = next(row for row in tracks if row["reason"])
+    said["reason"] = NOT_A_FACE
+    store.write_table("tracks.parquet", pa.Table.from_pylist(tracks, SEASON_TRACKS), SEASON_TRACKS)
+    part = part_of(load(tmp_path))
+    assert part.tracks.num_rows == len(tracks) - 1
+    assert part.faces.num_rows == before.faces.num_rows - said["faces"]
+    assert (said["title"], said["track_id"]) not in {(row["title"], row["track_id"]) for row in part.faces.to_pylist()}
+    with pytest.raises(OptionError, match="no track is of a character 'Unknown'"):
+        part_of(load(tmp_path), character="Unknown")
 
 
 def test_a_wrong_format_is_told_with_those_there_are(season: FinishedSeason, tmp_path: Path) -> None:

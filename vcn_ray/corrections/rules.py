@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from vcn_ray.corrections.corrected_season import CorrectedSeason, Naming, Problem, weight
 from vcn_ray.corrections.correction import Correction, Kind
+from vcn_ray.export.finished_season import NOT_A_FACE
 
 
 def _settled(state: CorrectedSeason, correction: Correction, rows: Sequence[int]) -> int:
@@ -163,7 +164,7 @@ RULES: dict[Kind, Callable[[CorrectedSeason, Correction, list[int], list[int]], 
     Kind.SPLIT: _split,
     Kind.MOVE: _move,
     Kind.DIFFERENT: _different,
-    Kind.NOT_A_FACE: _out("not a face"),
+    Kind.NOT_A_FACE: _out(NOT_A_FACE),
     Kind.NOBODY: _out("nobody in particular"),
     Kind.FORGET: _forget,
 }

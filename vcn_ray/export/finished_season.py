@@ -16,6 +16,8 @@ from vcn_ray.errors import InputError, OptionError
 from vcn_ray.schemas import CROPS
 
 UNKNOWN = "Unknown"
+#: Why a track is Unknown of which people said that it shows no face.
+NOT_A_FACE = "not a face"
 
 #: Pictures as displayed, with rising times: seconds after a video's first frame, and (h, w, 3) uint8 BGR of one size.
 Stills = Iterator[tuple[float, np.ndarray]]
@@ -110,7 +112,7 @@ def part_of(
     crops: Callable[[str], pa.Table] = no_crops,
     stills: Callable[[VideoFacts, float, int], Stills] = no_stills,
 ) -> FinishedSeason:
-    """The rows of a season that are of one title, of one character, or both.
+    """The rows of a season that are of one title, of one character, or both; tracks said to be no faces are left out.
 
     Args:
         season: all of it.
@@ -155,11 +157,18 @@ class _Part:
 
     @cached_property
     def faces(self) -> pa.Table:
-        return self._rows(self.season.faces.to_arrow())
+        faces = self._rows(self.season.faces.to_arrow())
+        if self._no_faces.num_rows:
+            keys = ["title", "track_id"]
+            out = set(zip(*(self._no_faces[key].to_pylist() for key in keys), strict=True))
+            kept = [pair not in out for pair in zip(*(faces[key].to_pylist() for key in keys), strict=True)]
+            faces = faces.filter(pa.array(kept, pa.bool_()))
+        return faces
 
     @cached_property
     def tracks(self) -> pa.Table:
-        return self._rows(self.season.tracks.to_arrow())
+        tracks = self._rows(self.season.tracks.to_arrow())
+        return tracks.filter(pc.invert(_said_no_face(tracks)))
 
     @cached_property
     def clusters(self) -> pa.Table:
@@ -175,6 +184,11 @@ class _Part:
     def stills(self, video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
         return self.decode_stills(video, every_s, max_side_px)
 
+    @cached_property
+    def _no_faces(self) -> pa.Table:
+        tracks = self.season.tracks.to_arrow()
+        return tracks.filter(_said_no_face(tracks)).select(["title", "track_id"])
+
     def _rows(self, table: pa.Table) -> pa.Table:
         if self.title is not None:
             table = table.filter(pc.equal(table["title"], self.title))
@@ -183,6 +197,10 @@ class _Part:
             numbered = pc.equal(table["cast_id"].cast(pa.string()), self.character)
             table = table.filter(pc.or_kleene(named, numbered))
         return table
+
+
+def _said_no_face(tracks: pa.Table) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(tracks["reason"], NOT_A_FACE), False)
 
 
 def _nearest(wanted: str, known: pa.ChunkedArray) -> str:
