@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from vcn_ray.errors import OptionError
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason, VideoFacts, character_names
@@ -62,12 +61,23 @@ def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
     if twice is not None:
         raise OptionError(f"{count[twice]} titles have a video {twice}: export one title at a time, with --title")
     order = {pair: n for n, pair in enumerate(known)}
+    parts = _parts(faces)
     placed = sorted(seen, key=lambda pair: order.get(pair, len(order)))
     for (title, video), file_name in zip(placed, file_names_of([video for _, video in placed]), strict=True):
-        own = faces.filter(pc.and_(pc.equal(faces["title"], title), pc.equal(faces["video"], video)))
-        own = own.sort_by([("frame", "ascending"), ("track_id", "ascending")])
+        own = parts[title, video]
         who = [None if name == UNKNOWN else name for name in _names(own)]
         yield VideoTracks(known.get((title, video), VideoFacts(title, video)), file_name, own, who)
+
+
+def _parts(faces: pa.Table) -> dict[tuple[str, str], pa.Table]:
+    """The faces of each title and video, by frame and track: one sort, however many videos there are."""
+    ordered = faces.sort_by([(key, "ascending") for key in ("title", "video", "frame", "track_id")]).combine_chunks()
+    runs = ordered.group_by(["title", "video"], use_threads=False).aggregate([([], "count_all")])
+    parts, start = {}, 0
+    for title, video, count in zip(*(runs[key].to_pylist() for key in ("title", "video", "count_all")), strict=True):
+        parts[title, video] = ordered.slice(start, count)
+        start += count
+    return parts
 
 
 def videos_with_tracks(season: FinishedSeason) -> list[VideoTracks]:
