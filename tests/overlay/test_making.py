@@ -238,6 +238,7 @@ def test_what_cannot_be_made_is_a_sentence(season: Path, make: Make, tmp_path: P
         ({"blur": ["Ana"]}, "no track is of a character 'Ana'"),
         ({"blur": [ANNA], "blur_all_but": ["1"]}, "give one of them"),
         ({"keep_unknown": True}, "is for --blur"),
+        ({"blur": ["Unknown"], "keep_unknown": True}, "give one of them"),
         ({"supercut": "99"}, "no track is of a character '99'"),
         ({"blur": [ANNA], "least": 7}, "a probability is 0 to 1"),
         ({"preset": "warp"}, "there are: ultrafast"),

@@ -55,6 +55,8 @@ class OverlayRequest:
             raise OptionError("--blur hides these, --blur-all-but all others: give one of them")
         if self.keep_unknown and not self.hides:
             raise OptionError("--keep-unknown is for --blur and --blur-all-but: leave it out")
+        if self.keep_unknown and UNKNOWN in self.blur:
+            raise OptionError("--blur Unknown hides them, --keep-unknown shows them: give one of them")
         if not 0 <= self.least <= 1:
             raise OptionError(f"--sure {self.least}: a probability is 0 to 1")
         if not 0 <= self.crf <= 51:
