@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from support.filmed_season import FRAMES, film_picture, write_filmed_season
 
+from vcn_ray.overlay.picture_format import PictureFormat
 from vcn_ray.overlay.task import VideoMade
 from vcn_ray.season.season_result import load_season
 from vcn_ray.storage.store import Store
+from vcn_ray.tracks.probe import probe_video
 
 HDR = {"color_trc": 16, "color_primaries": 9, "colorspace": 9, "color_range": 1}
 TALL, WIDE = 112, 192
@@ -86,3 +88,14 @@ def test_subtitles_go_along_where_the_file_holds_them(tmp_path: Path) -> None:
         assert [bytes(packet) for packet in container.demux(subtitles=0) if packet.size] == lines
     made = _made(tmp_path, film, "x.mp4")
     assert any("subtitle stream left out: such a file cannot hold" in remark for remark in made.remarks)
+
+
+def test_a_film_that_changes_its_size_stays_of_one(tmp_path: Path) -> None:
+    """As broadcasts do at advertisements: boxes, in pixels of the first size, would lie beside the faces."""
+    info = probe_video(str(_film(tmp_path / "film.mkv", "libx264", "yuv420p")))
+    large = np.ascontiguousarray(film_picture(5))
+    frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in (large, large[::2, ::2].copy())]
+    first, second = (frame.reformat(format="yuv420p") for frame in frames)
+    made = PictureFormat(first, info).convert(second)
+    assert (made.width, made.height) == (WIDE, TALL)
+    assert np.abs(made.to_ndarray(format="rgb24").astype(int) - large).mean() < 20

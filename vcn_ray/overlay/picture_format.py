@@ -39,12 +39,17 @@ class PictureFormat:
             self._matrix = Colorspace.ITU709
             self.colours |= {"color_range": 1, "colorspace": int(Colorspace.ITU709)}
         self._turn = info.orientation
+        shown = info.width_px, info.height_px
+        self._decoded_size = shown[::-1] if self._turn[0] else shown
         self._reformatter = VideoReformatter()
 
     def convert(self, frame: Any) -> Any:
         """The frame in this format, one that may be written to: the decoder's own is left as it is."""
-        if frame.format.name != self.pixels:
-            frame = self._reformatter.reformat(frame, format=self.pixels, dst_colorspace=self._matrix, threads=1)
+        resized = (frame.width, frame.height) != self._decoded_size  # in mid-film; boxes are in pixels of one size
+        if resized or frame.format.name != self.pixels:
+            frame = self._reformatter.reformat(
+                frame, *self._decoded_size, format=self.pixels, dst_colorspace=self._matrix, threads=1
+            )
         turned = self._turn != (False, False, False)
         if turned or (frame.width, frame.height) != (self.width_px, self.height_px):
             frame = self._upright(frame)
