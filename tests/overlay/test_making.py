@@ -32,7 +32,7 @@ from support.filmed_season import (
 from vcn_ray.errors import InputError, OptionError
 from vcn_ray.execution.mapping import map_here
 from vcn_ray.overlay.request import OverlayRequest
-from vcn_ray.overlay.season_videos import VideosMade, overlay_season
+from vcn_ray.overlay.season_videos import VideosMade, overlay_season, video_tasks
 from vcn_ray.season.season_result import load_season
 from vcn_ray.storage.store import Store
 
@@ -217,8 +217,6 @@ def test_what_cannot_be_made_is_a_sentence(season: Path, make: Make, tmp_path: P
     (failed,) = overlay_season(result, str(tmp_path / "x.mp4"), OverlayRequest()).failed
     assert "cannot hold the pcm_s24le audio" in failed.error
     assert "let it end in .mov or .mkv" in failed.error
-    (failed,) = overlay_season(result, str(film), OverlayRequest()).failed
-    assert "is the film itself" in failed.error
     film.write_bytes(film.read_bytes()[:-5000] + bytes(5000))
     (failed,) = overlay_season(result, str(tmp_path / "x.mkv"), OverlayRequest()).failed
     assert "another film" in failed.error
@@ -282,6 +280,28 @@ def test_one_that_fails_leaves_the_others(season: Path, tmp_path: Path, monkeypa
     assert os.listdir(tmp_path) == ["film-overlay.mp4"]
     with pytest.raises(OptionError, match="is one file and 2 videos would be made"):
         overlay_season(result, str(tmp_path / "x.mp4"), OverlayRequest())
+
+
+def test_no_film_of_the_season_is_written_over(season: Path, tmp_path: Path) -> None:
+    """Nor one of another title, under whichever name, nor one that is called as a video that was made."""
+    other = tmp_path / "film-overlay.mp4"
+    other.write_bytes(b"another film")
+    (tmp_path / "link.mp4").symlink_to(other)
+    result = load_season(season / "out")
+    result.titles[0].videos.append(str(other))
+    for out in (season / "film.mp4", other, tmp_path / "link.mp4", tmp_path):
+        with pytest.raises(OptionError, match="never written over"):
+            overlay_season(result, str(out), OverlayRequest())
+    assert other.read_bytes() == b"another film"
+
+
+def test_videos_that_differ_in_their_ending_alone_stay_apart(season: Path, tmp_path: Path) -> None:
+    write_filmed_season(Store(tmp_path / "out"), season / "film.mp4")
+    title = Store(tmp_path / "out").child("titles", load_season(tmp_path / "out").titles[0].slug)
+    record = title.read_json("title.json")
+    title.write_json("title.json", record | {"videos": [*record["videos"], record["videos"][0] | {"video": "film.ts"}]})
+    tasks = video_tasks(load_season(tmp_path / "out"), f"{tmp_path}/videos/", OverlayRequest())
+    assert [task.name.split("/")[1] for task in tasks] == ["film-overlay-mp4", "film-overlay-ts"]
 
 
 def test_in_this_process_items_come_in_order_and_tell_how_far_they_are() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from vcn_ray.config import ModelOptions
-from vcn_ray.errors import InputError, OptionError, VcnError
+from vcn_ray.errors import InputError, VcnError
 from vcn_ray.export.render import several
 from vcn_ray.inputs.titles import slug
 from vcn_ray.models.loading import INSTALLED, FaceModels
@@ -106,8 +106,6 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
             name += best_ending(info.path, container)
         if task.part is None and task.only is None:
             check_holds(name, info.path, container)
-    if _is_film(place.where(name), task.path):
-        raise OptionError(f"{task.path} is the film itself, which is never written over: name another file with -o")
     tracks = read_tracks(results, task.video)
     parts = [task.part] if task.part is not None else None
     if task.only is not None:
@@ -137,11 +135,6 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
     return VideoMade(
         task.label, place.where(name), frames=frames, hidden_faces=found, remarks=tuple(dict.fromkeys(remarks))
     )
-
-
-def _is_film(where: str, path: str) -> bool:
-    """Whether a place is that of the film itself, under whichever name."""
-    return where == path or (os.path.exists(where) and os.path.exists(path) and os.path.samefile(where, path))
 
 
 def _write(

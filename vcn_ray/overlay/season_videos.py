@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -18,20 +15,16 @@ from pydantic import ValidationError
 from vcn_ray.config import Options, RunOptions, make_options
 from vcn_ray.errors import InputError, OptionError, OutputError
 from vcn_ray.execution.factory import MAPPERS
-from vcn_ray.export.exporters import place_and_name
 from vcn_ray.export.finished_season import UNKNOWN, SeasonViews, VideoFacts, character_names, part_of
-from vcn_ray.export.formats.by_video import file_names_of
 from vcn_ray.export.render import several
-from vcn_ray.inputs.discovery import VIDEO_SUFFIXES
 from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.monitoring.monitor import Monitor, NullMonitor
-from vcn_ray.overlay.containers import KINDS, kind_of
 from vcn_ray.overlay.labels import COLOURS
 from vcn_ray.overlay.making import make_video
+from vcn_ray.overlay.places import keep_films, placed
 from vcn_ray.overlay.request import OverlayRequest
 from vcn_ray.overlay.task import Hiding, Look, VideoMade, VideoTask
 from vcn_ray.pipeline.outputs.title_outputs import FACTS_KEY
-from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.store import Store
 
 _STAGE = "video"
@@ -42,6 +35,7 @@ class FinishedTitle(Protocol):
 
     id: str
     slug: str
+    videos: list[str]  # paths or URLs
     error: str | None
 
 
@@ -157,7 +151,10 @@ def video_tasks(
             raise OptionError(f"no video is called {video!r}; {_hint(video, names)}")
     if not tasks:
         raise InputError(f"{season.out}: there is no finished title with a video to show; run it first")
-    return _placed(tasks, out, request)
+    films = [*(film for one in season.titles for film in one.videos), *(task.path for task in tasks)]
+    tasks = placed(tasks, out, request.word)
+    keep_films(tasks, films)
+    return tasks
 
 
 def _title(season: FinishedRun, wanted: str) -> FinishedTitle:
@@ -266,28 +263,3 @@ def _part(record: Mapping[str, Any]) -> tuple[int, int] | None:
     if first is None or end is None or (first, end) == (0, frames):
         return None
     return int(first), int(end)
-
-
-def _placed(tasks: list[VideoTask], out: str, request: OverlayRequest) -> list[VideoTask]:
-    """The tasks with where each goes: the file named, or files of their videos' names in the folder named."""
-    ending = os.path.splitext(out)[1].lower()
-    is_folder = out.endswith("/") or (not is_object_url(out) and Path(out).is_dir())
-    if not is_folder and ending in {*KINDS, *VIDEO_SUFFIXES}:
-        kind_of(out)
-        if len(tasks) > 1:
-            raise OptionError(
-                f"-o {out} is one file and {len(tasks)} videos would be made ({tasks[0].label}, {tasks[1].label}"
-                f"{', ...' if len(tasks) > 2 else ''}): name a folder, or one title, or one video with --video"
-            )
-        place, name = place_and_name(out, "")
-        return [replace(tasks[0], place=place.url, name=name)]
-    place = Store(out)
-    stems = [os.path.splitext(task.video)[0] for task in tasks]
-    different = list(dict.fromkeys(stems))
-    plain = dict(zip(different, file_names_of(different), strict=True))
-    names = [f"{plain[stem]}-{request.word}" for stem in stems]
-    twice = {name for name, count in Counter(names).items() if count > 1}
-    return [
-        replace(task, place=place.url, name=f"{Store(task.title).name}/{name}" if name in twice else name)
-        for task, name in zip(tasks, names, strict=True)
-    ]
