@@ -65,7 +65,7 @@ def export(
         season = vcn_ray.load(folder("DIR", directory))
         exported = season.export(
             to,
-            file_or_folder("--out", out or "."),
+            file_or_folder("--out", out or "./"),
             title=title,
             character=character,
             start_timecode=start_timecode,

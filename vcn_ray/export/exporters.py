@@ -127,7 +127,13 @@ def default_name(of: str, format_name: str) -> str:
 
 
 def export_season(
-    season: FinishedSeason, format_name: str, out: Store, name: str, options: Mapping[str, Any] | None = None
+    season: FinishedSeason,
+    format_name: str,
+    out: Store,
+    name: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    may_be_out: bool = False,
 ) -> Exported:
     """Write a season in a format; it is made in this machine's temporary folder and put into its place whole.
 
@@ -137,6 +143,7 @@ def export_season(
         out: where the file goes; the folder is made if missing.
         name: of the file, replaced where it is there; several files go into a folder of this name without the ending.
         options: that the format takes, by name.
+        may_be_out: several files go into `out` itself where some of them are there already, of an earlier export.
 
     Raises:
         OptionError: no such format or option.
@@ -156,19 +163,20 @@ def export_season(
         if made.is_dir():
             if exporter.ending != format_name:
                 name = name.removesuffix(f".{exporter.ending}")
-            files = {f"{name}/{path.relative_to(made).as_posix()}": path for path in sorted(made.rglob("*"))}
-            files = {key: path for key, path in files.items() if path.is_file()}
-            others = sorted(set(out.keys(f"{name}/")) - set(files))
+            files = {path.relative_to(made).as_posix(): path for path in sorted(made.rglob("*")) if path.is_file()}
+            again = may_be_out and any(out.exists(key) for key in files)
+            into, where = (out, out.url) if again else (out.child(name), out.where(name))
+            others = sorted(set(into.keys("")) - set(files))
             if others:
-                other = others[0].removeprefix(f"{name}/")
+                other = others[0]
                 raise OutputError(
-                    f"{out.where(name)} holds {other!r}, which is not of this export and would be read with it; "
+                    f"{where} holds {other!r}, which is not of this export and would be read with it; "
                     "name another folder with -o, or delete this one first"
                 )
             for key, path in files.items():
-                out.write_file(key, path)
-        else:
-            out.write_file(name, made)
+                into.write_file(key, path)
+            return Exported(where, remarks)
+        out.write_file(name, made)
     return Exported(out.where(name), remarks)
 
 

@@ -115,7 +115,8 @@ class SeasonResult(SeasonTables, SeasonCuration):
             return [replace(facts, start_timecode=start_timecode, timecode_given=True) for facts in known]
 
         part = part_of(self, title, whom, videos, self._crops, _stills)
-        return exporters.export_season(part, to, place, name, options)
+        named = not os.fspath(path).endswith("/") and Path(path).is_dir()
+        return exporters.export_season(part, to, place, name, options, may_be_out=named)
 
     def overlay(
         self,

@@ -49,7 +49,8 @@ def test_tracks_with_who_they_show(season: SeasonResult, tmp_path: Path, format_
 
 def test_a_folder_of_other_tracks_is_not_exported_into(season: SeasonResult, tmp_path: Path) -> None:
     for _ in range(2):  # what is of this export is replaced
-        season.export("mot", tmp_path / "boxes")
+        assert season.export("mot", tmp_path / "boxes").where == str(tmp_path / "boxes")
+    assert not list((tmp_path / "boxes").rglob("*.mot"))
     with pytest.raises(OutputError, match=r"holds '.*/gt/gt.txt', which is not of this export"):
         season.export("mot", tmp_path / "boxes", title="s01e01")
 
