@@ -28,6 +28,8 @@ class SleepingVideo:
     name: str
     frames: int
     warnings: tuple[str, ...] = ()
+    start_timecode: str | None = None
+    audio_channels: int | None = None
 
     @property
     def duration_s(self) -> float:
