@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 import zlib
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,10 +11,8 @@ import pyarrow.compute as pc
 
 from vcn_ray.export.editorial.timecode import Clock
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason, character_names
-from vcn_ray.export.formats.by_video import VideoTracks
+from vcn_ray.export.formats.by_video import VideoTracks, one_line
 
-# What breaks a line or is no text: control characters, halves of surrogate pairs, ends of lines and paragraphs.
-_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 _COLUMNS = ["first_frame", "last_frame", "first_time_s", "last_time_s", "confidence", "cast_id", "name"]
 
 
@@ -71,14 +68,6 @@ def appearances_of(season: FinishedSeason, video: VideoTracks, clock: Clock) -> 
                 spans.append([span])
         found += [_appearance(who, span, numbers[name]) for span in spans]
     return sorted(found, key=lambda one: (one.first, one.who))
-
-
-def one_line(text: str) -> str:
-    """A text as one line that every format can hold: what is no text is a space, spaces are one."""
-    plain = "".join(
-        " " if unicodedata.category(letter) in _NO_TEXT or letter in "\ufffe\uffff" else letter for letter in text
-    )
-    return " ".join(plain.split()) or "Unnamed"
 
 
 def _appearance(who: str, span: list[tuple[int, int, float | None]], number: int) -> Appearance:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from vcn_ray.export.editorial.appearances import one_line
 from vcn_ray.export.editorial.timecode import Clock
-from vcn_ray.export.formats.by_video import VideoTracks
+from vcn_ray.export.formats.by_video import VideoTracks, one_line
 from vcn_ray.storage.sources import source_name
 
 #: What timelines carry of a file's sound: of more channels, the mix is the editor's.
@@ -81,9 +80,9 @@ def source_of(video: VideoTracks) -> tuple[Source, list[str]]:
     facts, clock = video.facts, Clock.of(video)
     remarks = list(clock.remarks)
     if facts.frames is None:
-        remarks.append("how long it is is not known: it is taken to end with its last face")
+        remarks.append("its length is not known: it is taken to end with its last face")
     if facts.path is None:
-        remarks.append("where its file is is not known: relink it by its name")
+        remarks.append("the place of its file is not known: relink it by its name")
     if facts.audio_channels is None:
         remarks.append("whether it has sound is not known, as the file has gone or changed: only its picture is there")
     url = None if facts.path is None else _url(facts.path)

@@ -6,6 +6,7 @@ second for drop-frame, so the list is written here.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,13 +38,19 @@ def write_edl_stringouts(season: FinishedSeason, path: Path, handles_frames: int
 
 
 def reel_names(sources: Iterable[Source]) -> dict[Source, str]:
-    """A reel of up to 8 letters and digits for each source, like its name; no two have the same."""
+    """A reel of up to 8 letters and digits for each source, like its name; no two have the same.
+
+    A name that is no such letters and digits gives its first five and three of its digest, so that a reel is the same
+    whichever sources are in an export. Only sources of one name, of different folders, are numbered as they come.
+    """
     reels: dict[Source, str] = {}
     taken = set(_RESERVED)
     for source in dict.fromkeys(sources):
         stem = re.sub(r"\.\w+$", "", source.name)
         plain = re.sub("[^A-Z0-9]", "", normalize("NFKD", stem).upper().replace("ẞ", "SS"))
-        reel, number = plain[:_REEL_LENGTH], 0
+        if plain != stem.upper() or len(plain) > _REEL_LENGTH:
+            plain = plain[: _REEL_LENGTH - 3] + hashlib.sha256(stem.encode()).hexdigest()[:3].upper()
+        reel, number = plain, 0
         while reel in taken:
             number += 1
             digits = f"{number:03d}"

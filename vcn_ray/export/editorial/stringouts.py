@@ -13,11 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from vcn_ray.errors import OptionError
-from vcn_ray.export.editorial.appearances import one_line
 from vcn_ray.export.editorial.sources import Clip, Cut, source_of
 from vcn_ray.export.editorial.timecode import Clock, count_of
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, file_names_of, told_of_videos, videos_with_tracks
+from vcn_ray.export.formats.by_video import VideoTracks, file_names_of, one_line, told_of_videos, videos_with_tracks
 
 #: Tracks of a character with no more between them in a shot are one clip: the face was turned away or not found.
 LOST_AT_MOST_S = 1.0

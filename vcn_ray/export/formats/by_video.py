@@ -20,6 +20,8 @@ _LONGEST_NAME_BYTES = 120
 # Devices of Windows, which are no names of files.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _NAMES_TOLD = 3
+# What breaks a line or is no text: control characters, halves of surrogate pairs, ends of lines and paragraphs.
+_NO_TEXT = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,14 @@ def told_of_videos(about: Mapping[str, list[str]]) -> list[str]:
 def _listed(names: list[str]) -> str:
     more = len(names) - _NAMES_TOLD
     return ", ".join(names[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def one_line(text: str) -> str:
+    """A text as one line that every format can hold: what is no text is a space, spaces are one."""
+    plain = "".join(
+        " " if unicodedata.category(letter) in _NO_TEXT or letter in "\ufffe\uffff" else letter for letter in text
+    )
+    return " ".join(plain.split()) or "Unnamed"
 
 
 def file_names_of(names: Sequence[str]) -> list[str]:

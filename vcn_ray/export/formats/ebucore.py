@@ -8,8 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, write_per_video
-from vcn_ray.export.formats.presence import NOBODY, Presence, one_line, presences_of
+from vcn_ray.export.formats.by_video import VideoTracks, one_line, write_per_video
+from vcn_ray.export.formats.presence import NOBODY, Presence, presences_of
 from vcn_ray.version import __version__
 
 _EBUCORE, _DC = "urn:ebu:metadata-schema:ebucore", "http://purl.org/dc/elements/1.1/"

@@ -13,9 +13,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from vcn_ray.export.finished_season import UNKNOWN, FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, videos_with_tracks
+from vcn_ray.export.formats.by_video import VideoTracks, one_line, videos_with_tracks
 from vcn_ray.export.formats.labels import known_rate, known_size, numbered_names
-from vcn_ray.export.formats.presence import one_line
 from vcn_ray.version import __version__
 
 _GOLDEN_ANGLE = 137.508 / 360  # hues that are far apart, however many there are

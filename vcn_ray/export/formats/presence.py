@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -14,9 +13,6 @@ from vcn_ray.export.formats.by_video import VideoTracks
 NOBODY = "all tracks are Unknown, which this format leaves out, so that nobody is in it"
 
 _FRAME_S = 0.04  # where not even the faces tell how long a frame is: one alone, of a video whose rate nobody knows
-
-# What no text format can hold, and what would end a line of it.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]+")
 
 
 class Presence(NamedTuple):
@@ -65,11 +61,6 @@ def duration_s(video: VideoTracks) -> float:
     if video.facts.duration_s is not None:
         return video.facts.duration_s
     return float(video.faces["time_s"].to_numpy().max(initial=0.0)) + frame_duration_s(video)
-
-
-def one_line(text: str) -> str:
-    """A name or title in one line, without what XML, WebVTT and the like cannot hold."""
-    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def _by_track(video: VideoTracks, frame_s: float) -> Iterable[Presence]:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from vcn_ray.export.appearances import time_code
 from vcn_ray.export.finished_season import FinishedSeason
-from vcn_ray.export.formats.by_video import VideoTracks, write_per_video
-from vcn_ray.export.formats.presence import NOBODY, Presence, one_line, presences_of
+from vcn_ray.export.formats.by_video import VideoTracks, one_line, write_per_video
+from vcn_ray.export.formats.presence import NOBODY, Presence, presences_of
 
 _JOIN_S = 0.5  # who is away for less stays: a name that blinks is not read
 _SHORTEST_MS = 500  # see `_readable`
