@@ -12,18 +12,16 @@ import typer
 
 from vcn_ray.cli.curation_commands import add_curation_commands, name_by_gallery
 from vcn_ray.cli.errors import exit_code, explained
+from vcn_ray.cli.evaluate_command import evaluate, print_measures
 from vcn_ray.cli.export_command import export
 from vcn_ray.cli.options import Device, Directory, Local, Method, NumCpus, Out, S3Endpoint, Set
 from vcn_ray.cli.overlay_command import overlay
 from vcn_ray.cli.plot_command import plot
 from vcn_ray.cli.printing import (
-    complain,
-    print_evaluation,
     print_options,
     print_outcome,
     print_packs,
     print_plan,
-    print_presence,
     printed_status,
     run_monitor,
     say,
@@ -211,37 +209,9 @@ def demo(
             )
         )
         if not outcome.failed:
-            _evaluate(out, str(season.ground_truth))
+            print_measures(out, str(season.ground_truth))
             say(f"open {outcome.out.where('index.html')}")
     raise typer.Exit(exit_code(outcome))
-
-
-@app.command()
-def evaluate(
-    directory: Directory,
-    ground_truth: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE",
-            help="Labelled faces: a CSV of video, frame, x, y, w, h, identity, shot; or tracks with identities in any "
-            "format of docs/track-files.md; or RTTM, for who is on screen when.",
-        ),
-    ],
-    min_tracks: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, help="Leave out identities of fewer good tracks; the paper's data set has 2."),
-    ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
-    s3_endpoint: S3Endpoint = None,
-) -> None:
-    """Measure results against labelled faces: WCP, PCR, NMI, B-cubed, pairwise F, appearance recall, per iteration.
-
-    The titles' pages get a section with the figures; where they cannot be written, they are printed all the same.
-    """
-    with explained():
-        use_s3_endpoint(s3_endpoint)
-        labels = folder("--ground-truth", ground_truth)
-        _evaluate(folder("DIR", directory), labels, as_json=as_json, min_tracks=min_tracks)
 
 
 @app.command()
@@ -304,6 +274,7 @@ def models(
 
 
 add_curation_commands(app)
+app.command()(evaluate)
 app.command()(export)
 app.command()(overlay)
 app.command()(review)
@@ -334,21 +305,3 @@ def _run(request: Request) -> SeasonOutcome:
         outcome = run_season(**arguments, executor=make_executor(request.executor), monitor=monitor)
     print_outcome(outcome)
     return outcome
-
-
-def _evaluate(out: str, ground_truth: str, *, as_json: bool = False, min_tracks: int = 1) -> None:
-    """Print the figures, then bring them to the titles' pages; of RTTM, which has no boxes, they are printed alone."""
-    import vcn_ray
-    from vcn_ray.evaluate.presence import is_turns
-    from vcn_ray.season.evaluation_pages import show_evaluation
-
-    result = vcn_ray.load(out)
-    if is_turns(ground_truth):
-        if min_tracks > 1:
-            raise OptionError("--min-tracks: RTTM has no tracks; leave it out, or give tracks with identities")
-        print_presence(result.evaluate_presence(ground_truth), as_json=as_json)
-        return
-    evaluation = result.evaluate(ground_truth, min_tracks)
-    print_evaluation(evaluation, as_json=as_json)
-    for sentence in show_evaluation(result, evaluation):
-        complain(sentence)

@@ -23,15 +23,20 @@ _FAULT_LOG = "unexpected-error.log"
 
 
 @contextmanager
-def explained(out: str | None = None) -> Iterator[None]:
-    """Any error becomes one sentence and an exit code; what no user caused leaves its traceback in a file, in `out`."""
+def explained(
+    out: str | None = None, interrupted: str = "finished steps are kept, the same command goes on from there"
+) -> Iterator[None]:
+    """Any error becomes one sentence and an exit code; what no user caused leaves its traceback in a file, in `out`.
+
+    `interrupted` says what is left after Ctrl-C.
+    """
     try:
         yield
     except VcnError as error:
         complain(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        complain("interrupted: finished steps are kept, the same command goes on from there")
+        complain(f"interrupted: {interrupted}")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # `| head`; typer ends quietly
         raise

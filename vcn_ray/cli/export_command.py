@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vcn_ray.cli.errors import explained
-from vcn_ray.cli.options import S3Endpoint
+from vcn_ray.cli.options import S3Endpoint, Title
 from vcn_ray.cli.printing import complain, say
 from vcn_ray.cli.request import file_or_folder, folder, use_s3_endpoint
 from vcn_ray.errors import OptionError
@@ -19,7 +19,7 @@ def export(
     ] = None,
     *,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Format; `--to help` lists them.")],
-    title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
+    title: Title = None,
     character: Annotated[
         str | None,
         typer.Option(metavar="WHO", help="This character alone: a name, a number of the season's cast, or Unknown."),

@@ -28,6 +28,7 @@ Out = Annotated[
     typer.Option("--out", "-o", metavar="DIR", help="Folder for the results, or s3://BUCKET/PREFIX; made if missing."),
 ]
 Directory = Annotated[str, typer.Argument(metavar="DIR", help="Folder of results (--out of a run), or its URL.")]
+Title = Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any option by name, repeatable; `vcn-ray config` lists them."),

@@ -77,7 +77,7 @@ def overlay(
 
     Exit code 1: a video could not be made, and is named; the others are there.
     """
-    with explained():
+    with explained(interrupted="videos that are finished are there, the others are not"):
         import vcn_ray
         from vcn_ray.overlay.request import OverlayRequest
         from vcn_ray.overlay.season_videos import overlay_season

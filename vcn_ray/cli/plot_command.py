@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vcn_ray.cli.errors import explained
-from vcn_ray.cli.options import Directory, S3Endpoint
+from vcn_ray.cli.options import Directory, S3Endpoint, Title
 from vcn_ray.cli.printing import complain, say
 from vcn_ray.cli.request import file_or_folder, folder, use_s3_endpoint
 
@@ -22,7 +22,7 @@ def plot(
             help="quality, lightness, blur, tsne, sheets, iterations or times; repeatable.  [default: all]",
         ),
     ] = None,
-    title: Annotated[str | None, typer.Option(metavar="NAME", help="This title alone.")] = None,
+    title: Title = None,
     ground_truth: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Labelled faces: for iterations, and beside the result in tsne and sheets."),
