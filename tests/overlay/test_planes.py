@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vcn_ray.overlay.labels import label_picture, missing_letters, plain
@@ -30,6 +30,7 @@ def _planes(frame: Any) -> list[np.ndarray]:
 
 @settings(max_examples=60, deadline=None)
 @given(x=sides, y=sides, w=st.floats(0, 60), h=st.floats(0, 60), pixels=st.sampled_from(["yuv420p", "yuv420p10le"]))
+@example(x=0.0, y=0.0, w=1.0, h=5e-324, pixels="yuv420p")
 def test_what_is_filled_is_one_colour_that_tells_nothing_of_it(
     x: float, y: float, w: float, h: float, pixels: str
 ) -> None:

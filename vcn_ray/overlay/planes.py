@@ -97,8 +97,8 @@ class Canvas:
 
         It grows to even pixels: no colour of it stays behind in the smaller planes.
         """
-        x0, y0 = (int(np.floor(value / 2)) * 2 for value in box[:2])
-        x1, y1 = (int(np.ceil(value / 2)) * 2 for value in box[2:])
+        x0, y0 = (int(np.floor(value)) // 2 * 2 for value in box[:2])
+        x1, y1 = (-(-int(np.ceil(value)) // 2) * 2 for value in box[2:])  # whole first: half of the least float is 0
         x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, self.width_px), min(y1, self.height_px)
         if x0 >= x1 or y0 >= y1:
             return
