@@ -182,6 +182,8 @@ WRONG = {
     "empty name": (_entry(name="").encode(), "a name has 1 to 200 letters, not 0"),
     "long name": (_entry(name="x" * 201).encode(), "not 201"),
     "name with bells": (_entry(name='"A\\a"').encode(), "cannot be printed"),
+    "name of nobody": (_entry(name="unknown").encode(), "'unknown' is what those are called who have no name; mend it"),
+    "name of a number": (_entry(name="Cast 12").encode(), "'Cast 12' is what those are called who have no name"),
     "name of a list": (_entry(name="[Anna]").encode(), "'name' is no text"),
     "a kind without end": (
         f"format: 1\ncorrections: [{{id: &0 [y, y]{_DOUBLED}, what: *59}}]".encode(),

@@ -88,6 +88,16 @@ def test_parts_of_a_season(result: SeasonResult, title: str | None, character: s
     assert len(part.faces) == len(part.clusters) == 0  # which this season has none of
 
 
+def test_who_is_called_like_a_number_is_not_one_with_whom_it_counts(tmp_path: Path) -> None:
+    tracks = [("E1", "a.mp4", 0.0, 1.0, 0, "1"), ("E1", "a.mp4", 2.0, 3.0, 1, None), ("E2", "b.mp4", 0.0, 1.0, 1, None)]
+    write_season(Store(tmp_path), tracks)
+    result = load(tmp_path)
+    assert part_of(result, character="1").tracks["track_id"].to_pylist() == [0]
+    assert part_of(result, character="Cast 1").tracks["track_id"].to_pylist() == [1, 2]
+    with pytest.raises(OptionError, match="no track of title 'E2' is of a character '1'; there are: Cast 1"):
+        part_of(result, "E2", "1")
+
+
 @pytest.mark.parametrize(
     ("title", "character", "says"),
     [

@@ -35,15 +35,17 @@ def test_what_is_no_picture_is_named_and_the_others_go_on(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "jpg").write_text("no ending")
     write_picture(tmp_path / "evil\u202ename.png", 0)
+    write_picture(tmp_path / "Unknown/1.png", 0)
     gallery = find_gallery(str(tmp_path))
     assert [picture.name for picture in gallery.pictures] == ["Anna"]
     problems = "\n".join(gallery.problems)
-    assert len(gallery.problems) == 4
+    assert len(gallery.problems) == 5
     for part in (
         "notes.txt is no picture",
         "x.png lies too deep",
         "names nobody: a name has",
         "cannot be printed",
+        "'Unknown' is what those are called who have no name",
     ):
         assert part in problems
 

@@ -7,6 +7,7 @@ tracks: the one that most of them are in is meant.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import uuid
 from collections.abc import Iterable
@@ -21,6 +22,9 @@ MOST_NAME_LETTERS = 200
 
 #: Seen by nobody, but part of how names are written in Persian, Malayalam, Sinhala.
 _JOINERS = {0x200C: "", 0x200D: ""}
+
+#: What is on pages and in exports for who has no name: a person of that name would be one with them.
+_WITHOUT_NAME = re.compile(r"unknown|cast \d+", re.IGNORECASE)
 
 #: Numbers in the cast end here: what is higher is no number that a season has given.
 MOST_NUMBER = 10**9
@@ -122,6 +126,8 @@ def check_name(name: str) -> None:
         raise InputError(f"a name has 1 to {MOST_NAME_LETTERS} letters, not {len(name) if letters else 0}")
     if not letters.isprintable():
         raise InputError(f"the name {name!r} holds characters that cannot be printed")
+    if _WITHOUT_NAME.fullmatch(name):
+        raise InputError(f"{name!r} is what those are called who have no name")
 
 
 def shown(text: str) -> str:

@@ -195,8 +195,13 @@ class _Part:
         if self.character is not None:
             named = pc.equal(character_names(table), self.character)
             numbered = pc.equal(table["cast_id"].cast(pa.string()), self.character)
-            table = table.filter(pc.or_kleene(named, numbered))
+            table = table.filter(named if self._is_name else pc.or_kleene(named, numbered))
         return table
+
+    @cached_property
+    def _is_name(self) -> bool:
+        """Whether somebody of the season is called what is asked for, so that it is nobody's number."""
+        return self.character in character_names(self.season.tracks.to_arrow()).unique().to_pylist()
 
 
 def _said_no_face(tracks: pa.Table) -> pa.ChunkedArray:

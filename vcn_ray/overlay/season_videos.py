@@ -215,6 +215,7 @@ class _People:
 
     def __init__(self, season: FinishedRun, title: str):
         table = season.clusters.to_arrow()
+        self._all_names = frozenset(character_names(table).to_pylist())
         table = table.filter(pc.equal(table["title"], title))
         clusters, self._cast = table["cluster_id"].to_pylist(), table["cast_id"].to_pylist()
         self.names: dict[int, str] = dict(zip(clusters, character_names(table).to_pylist(), strict=True))
@@ -224,11 +225,12 @@ class _People:
         self.colours = {cluster: COLOURS[place % len(COLOURS)] for cluster, place in places.items()}
 
     def clusters(self, whom: Sequence[str]) -> frozenset[int]:
-        """Clusters of these; -1: Unknown tracks."""
+        """Clusters of these, of a number where nobody of the season is called so; -1: Unknown tracks."""
+        numbers = {who for who in whom if who not in self._all_names}
         found = {
             cluster
             for (cluster, name), cast in zip(self.names.items(), self._cast, strict=True)
-            if name in whom or str(cast) in whom
+            if name in whom or str(cast) in numbers
         }
         return frozenset(found | ({-1} if UNKNOWN in whom else set()))
 
