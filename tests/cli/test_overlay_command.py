@@ -48,6 +48,7 @@ def test_a_film_that_is_gone_is_told(season: Path) -> None:
 def test_wrong_arguments_are_one_sentence(season: Path) -> None:
     for arguments, message in (
         (("Uberraschung",), "no title is called 'Uberraschung'"),
+        (("-o", ""), "--out is empty: name a file or a folder"),
         (("-o", "x.webm"), "videos are written as .mp4, .m4v, .mov, .mkv"),
         (("--blur", "=1+1"), "no track is of a character '=1+1'"),
     ):

@@ -88,14 +88,15 @@ def test_parts_of_a_season(result: SeasonResult, title: str | None, character: s
     assert len(part.faces) == len(part.clusters) == 0  # which this season has none of
 
 
-def test_who_is_called_like_a_number_is_not_one_with_whom_it_counts(tmp_path: Path) -> None:
+def test_what_is_the_name_of_one_and_the_number_of_another_is_refused(tmp_path: Path) -> None:
     tracks = [("E1", "a.mp4", 0.0, 1.0, 0, "1"), ("E1", "a.mp4", 2.0, 3.0, 1, None), ("E2", "b.mp4", 0.0, 1.0, 1, None)]
     write_season(Store(tmp_path), tracks)
     result = load(tmp_path)
-    assert part_of(result, character="1").tracks["track_id"].to_pylist() == [0]
+    for title in (None, "E1", "E2"):
+        with pytest.raises(OptionError, match="'1' is the name of one and the number of another: write 'Cast 1' for"):
+            part_of(result, title, "1")
     assert part_of(result, character="Cast 1").tracks["track_id"].to_pylist() == [1, 2]
-    with pytest.raises(OptionError, match="no track of title 'E2' is of a character '1'; there are: Cast 1"):
-        part_of(result, "E2", "1")
+    assert part_of(result, character="Cast 0").tracks["track_id"].to_pylist() == [0]  # who is called 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import typer
 
 from vcn_ray.cli.errors import explained
 from vcn_ray.cli.options import S3Endpoint, Title
-from vcn_ray.cli.printing import complain, say
+from vcn_ray.cli.printing import complain, say, say_what_waits
 from vcn_ray.cli.request import file_or_folder, folder, use_s3_endpoint
 from vcn_ray.errors import OptionError
 
@@ -63,9 +63,10 @@ def export(
 
         use_s3_endpoint(s3_endpoint)
         season = vcn_ray.load(folder("DIR", directory))
+        say_what_waits(season)
         exported = season.export(
             to,
-            file_or_folder("--out", out or "./"),
+            "./" if out is None else file_or_folder("--out", out),
             title=title,
             character=character,
             start_timecode=start_timecode,

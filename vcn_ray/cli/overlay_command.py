@@ -8,7 +8,7 @@ import typer
 
 from vcn_ray.cli.errors import explained
 from vcn_ray.cli.options import Directory, Local, NumCpus, S3Endpoint
-from vcn_ray.cli.printing import complain, run_monitor, say
+from vcn_ray.cli.printing import complain, run_monitor, say, say_what_waits
 from vcn_ray.cli.request import file_or_folder, folder, given_options, use_s3_endpoint
 
 
@@ -90,6 +90,7 @@ def overlay(
 
         options = make_options(given_options([], {"num_cpus": num_cpus, "address": address})).run
         season = vcn_ray.load(folder("DIR", directory))
+        say_what_waits(season)
         with run_monitor() as monitor:
             made = overlay_season(
                 season,

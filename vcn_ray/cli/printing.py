@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vcn_ray.monitoring.status import SeasonStatus
     from vcn_ray.season.dry_run import Plan
     from vcn_ray.season.outcome import SeasonOutcome
+    from vcn_ray.season.season_result import SeasonResult
 
 # Wide enough for a path where the output is no terminal; a terminal tells its own width.
 out_console = Console(width=None if Console().is_terminal else 160, emoji=False)
@@ -40,6 +41,12 @@ def complain(sentence: str) -> None:
 def say(text: str) -> None:
     """Print a line as it is."""
     out_console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+def say_what_waits(season: SeasonResult) -> None:
+    """Say that a season's tables do not hold all corrections yet, where that is so."""
+    if season.corrections_wait:
+        complain(f"corrections wait, and are not in what is written now: vcn-ray apply {season.out} brings them in")
 
 
 def add_row(table: Table, *cells: str) -> None:

@@ -24,7 +24,7 @@ MOST_NAME_LETTERS = 200
 _JOINERS = {0x200C: "", 0x200D: ""}
 
 #: What is on pages and in exports for who has no name: a person of that name would be one with them.
-_WITHOUT_NAME = re.compile(r"unknown|cast \d+", re.IGNORECASE)
+_WITHOUT_NAME = re.compile(r"unknown|(cast|character) \d+", re.IGNORECASE)
 
 #: Numbers in the cast end here: what is higher is no number that a season has given.
 MOST_NUMBER = 10**9

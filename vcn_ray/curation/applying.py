@@ -67,6 +67,11 @@ def apply_now(out: Store, lock: Lock) -> Applied:
     return Applied(len(corrections), corrected.written, [str(problem) for problem in corrected.problems])
 
 
+def corrections_wait(out: Store) -> bool:
+    """Whether `corrections.yaml` of a finished season says other than its tables hold."""
+    return bool(out.read_json(RECORD_KEY).get("corrections") != corrections_digest(read_corrections(out)))
+
+
 def check_whole(out: Store, record: Mapping[str, Any]) -> None:
     """`InputError` where a title's results are not those that the season's record vouches for."""
     finished_titles(out)

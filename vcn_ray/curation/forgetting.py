@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcn_ray.corrections.correction import Correction, Kind, make_correction
-from vcn_ray.corrections.correction_file import corrections_digest, edit_corrections, read_corrections
+from vcn_ray.corrections.correction_file import edit_corrections
 from vcn_ray.corrections.forgotten import forgotten_rows, without_person
-from vcn_ray.curation.applying import RECORD_KEY, apply_now, check_whole
+from vcn_ray.curation.applying import RECORD_KEY, apply_now, check_whole, corrections_wait
 from vcn_ray.curation.forget_anchors import forget_anchors
 from vcn_ray.curation.removal import begin_removal, finish_removal, keep_results_valid, under_removal
 from vcn_ray.curation.trace_search import ALIKE, KINDS, NAMES, Searched, search_season
@@ -105,7 +105,7 @@ def forget_person(
         if begun:
             return _finish(out, lock, begun, character)
         was_stopped = out.exists(_NOT_SEARCHED_KEY)
-        if out.read_json(RECORD_KEY).get("corrections") != corrections_digest(read_corrections(out)):
+        if corrections_wait(out):
             apply_now(out, lock)
         season = NamedSeason.read(out)
         pending = forgotten_rows(season.places, season.corrections)

@@ -18,7 +18,7 @@ from vcn_ray.corrections.found_tracks import FoundTracks
 from vcn_ray.curation.applying import RECORD_KEY
 from vcn_ray.curation.traces import Traces, traces_of
 from vcn_ray.errors import OptionError
-from vcn_ray.export.finished_season import UNKNOWN, part_of
+from vcn_ray.export.finished_season import UNKNOWN, part_of, refuse_two
 from vcn_ray.pipeline.outputs.cast import stored_cast
 from vcn_ray.pipeline.outputs.found import FinishedTitle, found_tracks, track_places
 from vcn_ray.pipeline.outputs.season_outputs import finished_titles
@@ -80,8 +80,9 @@ class NamedSeason:
             if not or_nobody:
                 raise OptionError("--character: say whom to forget; a name, 'Cast 3' or a number of the cast")
             return Person("who was to be forgotten", None, (), ())
+        refuse_two(self.tables, character)
         try:
-            tracks = self._tracks(character)
+            tracks = part_of(self.tables, character=character).tracks
         except OptionError:
             if not or_nobody:
                 raise
@@ -90,24 +91,12 @@ class NamedSeason:
         numbers = pc.unique(tracks["cast_id"]).to_pylist()
         if not numbers:
             raise OptionError(f"--character {UNKNOWN}: these are many people; give a name or a number of the cast")
-        if len(numbers) > 1:
-            known = ", ".join(f"'Cast {number}'" for number in sorted(numbers))
-            raise OptionError(f"--character {character!r} is the name of one and the number of another: of {known}")
         row_of = self._row_of
         rows = [row_of[row["title"], row["track_id"]] for row in tracks.select(["title", "track_id"]).to_pylist()]
         name = tracks["character"][0].as_py()
         if or_nobody and name != character:
             return Person(character, None, (), ())
         return Person(name or f"Cast {numbers[0]}", name, self._names(rows, name), rows)
-
-    def _tracks(self, character: str) -> pa.Table:
-        try:
-            return part_of(self.tables, character=character).tracks
-        except OptionError:
-            number = character.removeprefix("Cast ")
-            if number == character or not number.isdecimal():
-                raise
-            return part_of(self.tables, character=number).tracks  # who has a name, by their number
 
     def _names(self, rows: Sequence[int], name: str | None) -> tuple[str, ...]:
         """What a person was ever called, but for what is somebody else's name now."""

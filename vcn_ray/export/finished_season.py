@@ -117,23 +117,42 @@ def part_of(
     Args:
         season: all of it.
         title: None: all.
-        character: as `character_names` gives it, or its number in the season's cast; None: all.
+        character: as `character_names` gives it, or its number in the season's cast ('Cast 3' or 3); None: all.
         videos: tells of the videos of all titles, where a format asks; without it nothing is known of them.
         crops: reads a title's pictures, where a format asks.
         stills: decodes pictures of a video, where a format asks.
 
     Raises:
-        OptionError: no track is of that title or character; the message has the nearest, or those that there are.
+        OptionError: no track is of that title or character (the message has the nearest, or those that there are), or
+            it is the name of one and the number of another.
     """
     of_title = _Part(season, title, None, videos, crops, stills)
     if title is not None and not of_title.tracks.num_rows:
         raise OptionError(f"no track is of a title {title!r}; {_nearest(title, season.tracks.to_arrow()['title'])}")
     part = _Part(season, title, character, videos, crops, stills)
+    if character is not None:
+        refuse_two(season, character)
     if character is not None and not part.tracks.num_rows:
         where = "" if title is None else f" of title {title!r}"
         known = _nearest(character, character_names(of_title.tracks))
         raise OptionError(f"no track{where} is of a character {character!r}; {known}")
     return part
+
+
+def refuse_two(season: SeasonViews, character: str) -> None:
+    """`OptionError` where what a user calls somebody is the name of one and the number of another."""
+    if character.isdecimal():
+        meant = set(_Part(season, None, character).tracks["cast_id"].to_pylist()) - {None}
+        if len(meant) > 1:
+            raise OptionError(
+                f"{character!r} is the name of one and the number of another: write 'Cast {character}' for the number, "
+                "or give the first another name"
+            )
+
+
+def number_in(who: str) -> str:
+    """The number of the cast in what a user calls somebody, 'Cast 3' or '3'."""
+    return who.removeprefix("Cast ")
 
 
 def character_names(table: pa.Table) -> pa.ChunkedArray:
@@ -194,14 +213,9 @@ class _Part:
             table = table.filter(pc.equal(table["title"], self.title))
         if self.character is not None:
             named = pc.equal(character_names(table), self.character)
-            numbered = pc.equal(table["cast_id"].cast(pa.string()), self.character)
-            table = table.filter(named if self._is_name else pc.or_kleene(named, numbered))
+            numbered = pc.equal(table["cast_id"].cast(pa.string()), number_in(self.character))
+            table = table.filter(pc.or_kleene(named, numbered))
         return table
-
-    @cached_property
-    def _is_name(self) -> bool:
-        """Whether somebody of the season is called what is asked for, so that it is nobody's number."""
-        return self.character in character_names(self.season.tracks.to_arrow()).unique().to_pylist()
 
 
 def _said_no_face(tracks: pa.Table) -> pa.ChunkedArray:

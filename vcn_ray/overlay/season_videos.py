@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from vcn_ray.config import Options, RunOptions, make_options
 from vcn_ray.errors import InputError, OptionError, OutputError
 from vcn_ray.execution.factory import MAPPERS
-from vcn_ray.export.finished_season import UNKNOWN, SeasonViews, VideoFacts, character_names, part_of
+from vcn_ray.export.finished_season import UNKNOWN, SeasonViews, VideoFacts, character_names, number_in, part_of
 from vcn_ray.export.render import several
 from vcn_ray.models.loading import INSTALLED, FaceModels
 from vcn_ray.monitoring.monitor import Monitor, NullMonitor
@@ -215,7 +215,6 @@ class _People:
 
     def __init__(self, season: FinishedRun, title: str):
         table = season.clusters.to_arrow()
-        self._all_names = frozenset(character_names(table).to_pylist())
         table = table.filter(pc.equal(table["title"], title))
         clusters, self._cast = table["cluster_id"].to_pylist(), table["cast_id"].to_pylist()
         self.names: dict[int, str] = dict(zip(clusters, character_names(table).to_pylist(), strict=True))
@@ -225,8 +224,8 @@ class _People:
         self.colours = {cluster: COLOURS[place % len(COLOURS)] for cluster, place in places.items()}
 
     def clusters(self, whom: Sequence[str]) -> frozenset[int]:
-        """Clusters of these, of a number where nobody of the season is called so; -1: Unknown tracks."""
-        numbers = {who for who in whom if who not in self._all_names}
+        """Clusters of these; -1: Unknown tracks."""
+        numbers = set(map(number_in, whom))
         found = {
             cluster
             for (cluster, name), cast in zip(self.names.items(), self._cast, strict=True)

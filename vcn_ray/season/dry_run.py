@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vcn_ray.config import Options
-from vcn_ray.corrections.correction import Correction
-from vcn_ray.corrections.correction_file import corrections_digest, read_corrections
+from vcn_ray.corrections.correction_file import read_corrections
+from vcn_ray.curation.applying import RECORD_KEY, corrections_wait
 from vcn_ray.errors import OutputError, VcnError
 from vcn_ray.execution.factory import make_executor
 from vcn_ray.execution.parallel import in_threads
@@ -172,7 +172,7 @@ def plan_season(
         rows = [row for state in states for row in rows_of.get(state.place, [])]
         failing = [(look.state.title.id, look.problem) for look in in_order if look.problem]
     cpus = None if options.run.address is not None else options.run.num_cpus or os.cpu_count() or 1
-    return Plan(rows, failing, cpus, _corrected(out, corrections))
+    return Plan(rows, failing, cpus, out.exists(RECORD_KEY) and corrections_wait(out))
 
 
 def _look(state: TitleState, check: _OnceEach) -> _Look:
@@ -230,12 +230,6 @@ def _rows(look: _Look, device: str, rates: _Rates) -> list[PlanRow]:
     rows.append(PlanRow(title, "adapt", int(adapted), 1, "" if adapted else why, rates.of_minutes("adapt", minutes)))
     rows.append(PlanRow(title, "results", 0, 1, why, rates.of_minutes("results", minutes)))
     return rows
-
-
-def _corrected(out: Store, corrections: Sequence[Correction]) -> bool:
-    """Whether a season's tables hold other corrections than these."""
-    record = out.read_json("season.json") if out.exists("season.json") else {}
-    return "corrections" in record and record["corrections"] != corrections_digest(corrections)
 
 
 def _changed(look: _Look, device: str) -> str:

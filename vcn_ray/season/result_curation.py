@@ -38,6 +38,13 @@ class SeasonCuration(ABC):
 
         return corrections_table(Store(self.out))
 
+    @property
+    def corrections_wait(self) -> bool:
+        """Whether corrections were made that its tables do not hold yet: `apply` brings them in."""
+        from vcn_ray.curation.applying import corrections_wait
+
+        return corrections_wait(Store(self.out))
+
     def correct(
         self,
         what: str,
