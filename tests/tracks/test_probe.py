@@ -99,6 +99,23 @@ def test_whole_videos_give_no_warning(clip):
     assert probe_video(clip).warnings == ()
 
 
+def test_sound_that_goes_on_after_the_picture_is_no_cut(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as sink:
+        picture, sound = sink.add_stream("libx264", rate=25), sink.add_stream("aac", rate=48000)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            sink.mux(picture.encode(frame))
+        for number in range(200):
+            heard = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), format="fltp", layout="stereo")
+            heard.sample_rate, heard.pts, heard.time_base = 48000, number * 1024, Fraction(1, 48000)
+            sink.mux(sound.encode(heard))
+        sink.mux(picture.encode())
+        sink.mux(sound.encode())
+    assert probe_video(tmp_path / "a.mp4").warnings == ()
+
+
 def test_description(clip):
     info = probe_video(clip)
     assert (info.name, info.width_px, info.height_px, info.frames) == ("clip.mp4", 192, 108, 60)

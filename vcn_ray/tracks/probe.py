@@ -47,6 +47,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         start_s = float(container.start_time / av.time_base) if container.start_time else 0.0
         pts, key_pts, complete = _packet_times(container, stream)
         time_base = stream.time_base or Fraction(1, 1000)
+        own_s = float(stream.duration * time_base) if stream.duration else promised_s
         stream_index = stream.index
         start_timecode = timecode_tag(container, stream)
         audio_channels = sound_channels(container)
@@ -63,9 +64,10 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         pts, key_pts, timed = _frame_times(path, version, stream_index, time_base, key_pts)
     duration_s = _duration_s(pts, time_base)
     end_s = float(pts[-1] * time_base) - start_s if timed else duration_s
-    if promised_s - end_s > max(1.0, 0.02 * promised_s):
+    missing_s = min(promised_s - end_s, own_s - duration_s)  # sound may go on where the picture has ended
+    if missing_s > max(1.0, 0.02 * promised_s):
         warnings.append(
-            f"{source_name(path)} ends early: its header promises {promised_s:.1f} s, frames are there up to "
+            f"{source_name(path)} ends early: its header promises {end_s + missing_s:.1f} s, frames are there up to "
             f"{end_s:.1f} s; they are used, copy the file again if it should be whole"
         )
     first = sample[0]
