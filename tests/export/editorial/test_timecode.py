@@ -115,6 +115,18 @@ def test_frames_lost_in_a_recording_leave_the_others_where_they_were() -> None:
     assert clock.frame(times[2000], 2000) == 2040
 
 
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.5g}")
+@pytest.mark.parametrize("gap", [1, 40, 750])
+def test_frames_with_gaps_keep_their_rate(rate: Fraction, gap: int) -> None:
+    """Also where their average is nearer to another one, and where times are rounded to milliseconds."""
+    times = np.round(np.delete(np.arange(1500 + gap) / float(rate), slice(1000, 1000 + gap)), 3)
+    for faces in (None, list(range(20, 1480, 3))):
+        clock = Clock.of(_video(times, faces))
+        assert (clock.rate, clock.conformed) == (rate, True)
+        assert [clock.frame(times[n], n) for n in (0, 999, 1000, 1400)] == [0, 999, 1000 + gap, 1400 + gap]
+        assert f"missing between those that come at {float(rate):.5g} a second" in clock.remarks[0]
+
+
 @pytest.mark.parametrize(
     ("rate", "code", "why"),
     [
