@@ -90,6 +90,25 @@ def test_subtitles_go_along_where_the_file_holds_them(tmp_path: Path) -> None:
     assert any("subtitle stream left out: such a file cannot hold" in remark for remark in made.remarks)
 
 
+def test_of_several_picture_streams_the_first_is_shown_and_that_is_told(tmp_path: Path) -> None:
+    """As of several angles; whoever is hidden in the first one is not to be seen in another."""
+    first = _film(tmp_path / "one.mkv", "libx264", "yuv420p")
+    with av.open(str(first)) as source, av.open(str(tmp_path / "film.mkv"), "w") as sink:
+        angles = [sink.add_stream_from_template(source.streams.video[0]) for _ in range(2)]
+        packets = [packet for packet in source.demux() if packet.size]
+        for packet in packets:
+            for angle in angles:
+                copy = av.Packet(bytes(packet))
+                copy.stream, copy.pts, copy.dts = angle, packet.pts, packet.dts
+                copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
+                sink.mux(copy)
+    assert any("2 picture streams" in warning for warning in probe_video(str(tmp_path / "film.mkv")).warnings)
+    made = _made(tmp_path, tmp_path / "film.mkv", "x.mkv")
+    assert made.remarks == ("the first of 2 picture streams alone is written",)
+    with av.open(str(tmp_path / "x.mkv")) as result:
+        assert len(result.streams.video) == 1
+
+
 def test_a_film_that_changes_its_size_stays_of_one(tmp_path: Path) -> None:
     """As broadcasts do at advertisements: boxes, in pixels of the first size, would lie beside the faces."""
     info = probe_video(str(_film(tmp_path / "film.mkv", "libx264", "yuv420p")))

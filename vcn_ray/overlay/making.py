@@ -30,7 +30,7 @@ from vcn_ray.overlay.task import VideoMade, VideoTask
 from vcn_ray.overlay.tracks_in_frames import Shots, VideoTracks, read_tracks
 from vcn_ray.overlay.writing import FilmWriter
 from vcn_ray.storage.store import Store
-from vcn_ray.tracks.container import open_container
+from vcn_ray.tracks.container import footage_streams, open_container
 from vcn_ray.tracks.decode import read_frames
 from vcn_ray.tracks.probe import probe_video, video_fingerprint
 from vcn_ray.tracks.video_info import VideoInfo
@@ -106,13 +106,14 @@ def _make(task: VideoTask, tell: Tell, threads: int, models: FaceModels) -> Vide
             name += best_ending(info.path, container)
         if task.part is None and task.only is None:
             check_holds(name, info.path, container)
+        pictures = len(footage_streams(container))
     tracks = read_tracks(results, task.video)
     parts = [task.part] if task.part is not None else None
     if task.only is not None:
         parts = supercut_parts(tracks, task.only)
         if not parts:
             raise InputError(f"{task.label}: nobody of whom a supercut was asked is seen in it")
-    remarks = []
+    remarks = [f"the first of {pictures} picture streams alone is written"] if pictures > 1 else []
     drawer = hider = None
     if task.boxes:
         drawer = BoxDrawer(tracks, task.names, task.colours, info)

@@ -39,11 +39,16 @@ def open_container(path: str | os.PathLike[str], version: str = "") -> Any:
 
 def footage_stream(container: Any, path: str | os.PathLike[str]) -> VideoStream:
     """The first video stream that is footage, not a cover picture; `InputError` where there is none."""
-    streams = [s for s in container.streams.video if not s.disposition & _NOT_FOOTAGE]
+    streams = footage_streams(container)
     if streams:
         return streams[0]
     kinds = "only sound" if container.streams.audio else "no video stream"
     raise InputError(f"{path} has {kinds}; give a file with moving pictures")
+
+
+def footage_streams(container: Any) -> list[VideoStream]:
+    """The video streams that are no cover pictures."""
+    return [stream for stream in container.streams.video if not stream.disposition & _NOT_FOOTAGE]
 
 
 def timecode_tag(container: Any, stream: VideoStream) -> str:

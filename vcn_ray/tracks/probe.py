@@ -24,7 +24,14 @@ from av.video.stream import VideoStream
 from vcn_ray.errors import InputError
 from vcn_ray.storage.objectstore import is_object_url
 from vcn_ray.storage.sources import open_source, source_name, stat_source
-from vcn_ray.tracks.container import decode_packets, footage_stream, open_container, sound_channels, timecode_tag
+from vcn_ray.tracks.container import (
+    decode_packets,
+    footage_stream,
+    footage_streams,
+    open_container,
+    sound_channels,
+    timecode_tag,
+)
 from vcn_ray.tracks.video_info import VideoInfo
 
 _CHECKED_FRAMES = 48
@@ -51,6 +58,9 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         stream_index = stream.index
         start_timecode = timecode_tag(container, stream)
         audio_channels = sound_channels(container)
+        pictures = len(footage_streams(container))
+    if pictures > 1:
+        warnings.append(f"{source_name(path)} has {pictures} picture streams: the first alone is looked at")
     if not complete:
         warnings.append(f"{source_name(path)} is damaged: a part of it could not be read and is left out")
     sample = list(itertools.islice(_decoded(path, version, stream_index), _CHECKED_FRAMES))
