@@ -104,6 +104,9 @@ def test_a_variable_rate_is_placed_by_time() -> None:
         assert "variable rate, 26.9" in clock.remarks[0]
         assert [clock.frame(time, n) for n, time in enumerate(times)] == [round(time * 25) for time in times]
         assert all(0 <= b - a <= 2 for a, b in pairwise(clock.frame(time, n) for n, time in enumerate(times)))
+    jitter = np.r_[0, np.random.default_rng(0).normal(1 / 30, 0.008, 3000)].cumsum()
+    for faces in (None, [5, 6], list(range(100, 119))):  # a few that happen to fit a rate say nothing
+        assert "variable rate, 30.2" in Clock.of(_video(jitter, faces)).remarks[0]
     drop = Clock.of(_video(times * 0.9, start_timecode="10:00:00;00"))
     assert (drop.rate, drop.drop, drop.timecode(0)) == (DROP_RATES[0], True, "10:00:00;00")
 

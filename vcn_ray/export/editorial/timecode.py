@@ -28,8 +28,9 @@ _OTHER_RATES = [Fraction(n) for n in (5, 10, 12, 15, 20, 90, 100, 120, 144, 240)
 _OTHER_RATES += [n * _NTSC for n in (12, 15, 120, 240)]
 # How far a measured duration may be off: Matroska rounds times to milliseconds, at both ends.
 _ROUNDING_S, _ROUNDING_SHARE = 0.002, 0.0004
-# Of frames with gaps: this share follow the one before as at their rate, half of them within so many frames of it.
-_STEADY_SHARE, _OFF_FRAMES = 0.95, 0.1
+# Of frames with gaps: so many are known at least, this share follow the one before as at their rate, half of them
+# within so many frames of it.
+_LEAST_KNOWN, _STEADY_SHARE, _OFF_FRAMES = 20, 0.95, 0.1
 # What nobody can measure: no rate is known and no face is later than the first frame.
 _ASSUMED = Fraction(25)
 _CODE = re.compile(r"(\d\d)[:;](\d\d)[:;](\d\d)([:;.,])(\d\d)", re.ASCII)
@@ -173,17 +174,19 @@ def _source_rate(video: VideoTracks, prefers_drop: bool) -> tuple[Fraction | Non
 def _rate_with_gaps(video: VideoTracks, prefers_drop: bool) -> Fraction | None:
     """The rate at which frames come but for some that are missing, as in a recording that lost them or was cut short.
 
-    None where they come otherwise. At the right rate a frame's time says how many are missing before it, which is a
-    whole number that changes seldom and never falls.
+    None where they come otherwise, or too few have faces to tell. At the right rate a frame's time says how many are
+    missing before it, which is a whole number that changes seldom and never falls.
     """
     frame, rows = np.unique(video.faces["frame"].to_numpy(), return_index=True)
     time_s = video.faces["time_s"].to_numpy()[rows]
+    if len(frame) < _LEAST_KNOWN:
+        return None
     found: list[tuple[bool, float, Fraction]] = []
     for rate in RATES:
         missing = time_s * float(rate) - frame
         whole = np.round(missing)
         off, steps = np.abs(missing - whole), np.diff(whole)
-        if len(steps) and (steps >= 0).all() and (steps == 0).mean() >= _STEADY_SHARE and np.median(off) < _OFF_FRAMES:
+        if (steps >= 0).all() and (steps == 0).mean() >= _STEADY_SHARE and np.median(off) < _OFF_FRAMES:
             found.append((prefers_drop and rate not in DROP_RATES, float(off.mean()), rate))
     return min(found)[2] if found else None
 
