@@ -39,7 +39,7 @@ def test_corrections_in_the_tables_are_counted(season: Path) -> None:
     early = cli("export", season, "--to", "csv", "-o", exported)
     assert early.exit_code == 0
     assert complaints(early) == [
-        f"vcn-ray: corrections wait, and are not in what is written now: vcn-ray apply {season} brings them in"
+        f"vcn-ray: corrections wait, and are not in what is written now; this brings them in: vcn-ray apply '{season}'"
     ]
     assert NAME not in exported.read_text(encoding="utf-8-sig")
     result = cli("apply", season)

@@ -68,7 +68,7 @@ def test_from_bucket_to_bucket(tmp_path: Path, s3_bucket: str) -> None:
         (["--to", "csv", "--title", "E3"], 2, "no track is of a title 'E3'; there are: =E1, E2"),
         (["--to", "csv", "--character", "Anna"], 2, "no track is of a character 'Anna'; did you mean '@nna'"),
         (["--to", "csv", "-o", "s3://bucket"], 2, "write s3://BUCKET/KEY"),
-        (["--to", "csv", "-o", ""], 2, "--out is empty: name a file or a folder"),
+        (["--to", "csv", "-o", ""], 2, "--out is an empty text: name a folder"),
         (["--to", "csv", "-o", "gs://bucket/x.csv"], 2, "--out gs://bucket/x.csv"),
         (["--to", "csv", "-o", "file/x.csv"], 3, "a part of the path is a file"),
     ],

@@ -9,6 +9,8 @@ import pytest
 from support.command_line import cli, complaints
 from support.filmed_season import ANNA, TITLE, write_film, write_filmed_season
 
+from vcn_ray.corrections.correction import Kind, TrackAnchor, make_correction
+from vcn_ray.corrections.correction_file import to_yaml
 from vcn_ray.storage.store import Store
 
 
@@ -45,10 +47,25 @@ def test_a_film_that_is_gone_is_told(season: Path) -> None:
     assert not list(Path().iterdir())
 
 
+def test_nobody_is_hidden_by_tables_that_corrections_may_change(season: Path) -> None:
+    Store(season).write_bytes("corrections.yaml", b"garbage: [")
+    drawn = cli("overlay", season, TITLE, "-o", "x.mp4")
+    assert drawn.exit_code == 0
+    assert any("whether corrections wait cannot be told" in line for line in complaints(drawn))
+    assert cli("overlay", season, TITLE, "-o", "y.mp4", "--blur", ANNA).exit_code == 2
+    said = make_correction(Kind.NAME, [TrackAnchor("a", (0, 1), ((0, 1, 1, 5, 5),))], by="Kim", name="Bo")
+    Store(season).write_bytes("corrections.yaml", to_yaml([said]).encode())
+    for hidden in ("--blur", "--blur-all-but"):
+        refused = cli("overlay", season, TITLE, "-o", "y.mp4", hidden, ANNA)
+        assert refused.exit_code == 2
+        assert "corrections wait, and may say that somebody is to be hidden" in complaints(refused)[-1]
+    assert [path.name for path in Path().iterdir()] == ["x.mp4"]
+
+
 def test_wrong_arguments_are_one_sentence(season: Path) -> None:
     for arguments, message in (
         (("Uberraschung",), "no title is called 'Uberraschung'"),
-        (("-o", ""), "--out is empty: name a file or a folder"),
+        (("-o", ""), "--out is an empty text: name a folder"),
         (("-o", "x.webm"), "videos are written as .mp4, .m4v, .mov, .mkv"),
         (("--blur", "=1+1"), "no track is of a character '=1+1'"),
     ):

@@ -112,6 +112,16 @@ def test_a_season_without_the_file_has_no_corrections_and_none_is_made_by_lookin
     assert corrections_digest([]) is None
 
 
+@pytest.mark.parametrize("name", ["Unknown", "unknown\u200d", "Cast 12", "\uff23ast 3", "Character 0"])
+def test_nobody_can_be_given_the_name_of_those_without_one(name: str, tmp_path: Path) -> None:
+    """Where it could be done once, the file is read as it is."""
+    with pytest.raises(InputError, match="is what those are called who have no name: choose another"):
+        _name(name)
+    written = replace(_name("Anna"), name=name)
+    (tmp_path / "corrections.yaml").write_text(to_yaml([written]), encoding="utf-8")
+    assert read_corrections(Store(tmp_path)) == [written]
+
+
 def test_a_track_is_a_line_so_that_a_difference_is_readable(tmp_path: Path) -> None:
     text = to_yaml([_name("Anna"), make_correction(Kind.MERGE, [ANCHOR, OTHER], [replace(OTHER, video="b")], by="ann")])
     assert sum("boxes:" in line for line in text.splitlines()) == 4
@@ -182,8 +192,6 @@ WRONG = {
     "empty name": (_entry(name="").encode(), "a name has 1 to 200 letters, not 0"),
     "long name": (_entry(name="x" * 201).encode(), "not 201"),
     "name with bells": (_entry(name='"A\\a"').encode(), "cannot be printed"),
-    "name of nobody": (_entry(name="unknown").encode(), "'unknown' is what those are called who have no name; mend it"),
-    "name of a number": (_entry(name="Cast 12").encode(), "'Cast 12' is what those are called who have no name"),
     "name of a list": (_entry(name="[Anna]").encode(), "'name' is no text"),
     "a kind without end": (
         f"format: 1\ncorrections: [{{id: &0 [y, y]{_DOUBLED}, what: *59}}]".encode(),

@@ -97,6 +97,15 @@ def test_what_is_the_name_of_one_and_the_number_of_another_is_refused(tmp_path: 
             part_of(result, title, "1")
     assert part_of(result, character="Cast 1").tracks["track_id"].to_pylist() == [1, 2]
     assert part_of(result, character="Cast 0").tracks["track_id"].to_pylist() == [0]  # who is called 1
+    result.export("csv", tmp_path / "a.csv", character=1)  # a number is no name
+    assert len((tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_who_was_given_the_name_of_one_without_is_not_taken_for_that_one(tmp_path: Path) -> None:
+    """As could be done once."""
+    write_season(Store(tmp_path), [("E1", "a.mp4", 0.0, 1.0, 0, "Cast 1"), ("E1", "a.mp4", 2.0, 3.0, 1, None)])
+    with pytest.raises(OptionError, match="'Cast 1' is the name of one and the number of another: give the first"):
+        part_of(load(tmp_path), character="Cast 1")
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,9 @@ def test_whole_videos_give_no_warning(clip):
     assert probe_video(clip).warnings == ()
 
 
-def test_sound_that_goes_on_after_the_picture_is_no_cut(tmp_path):
-    with av.open(str(tmp_path / "a.mp4"), "w") as sink:
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_sound_that_goes_on_after_the_picture_is_no_cut(name, tmp_path):
+    with av.open(str(tmp_path / name), "w") as sink:
         picture, sound = sink.add_stream("libx264", rate=25), sink.add_stream("aac", rate=48000)
         picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
         for number in range(25):
@@ -113,7 +114,7 @@ def test_sound_that_goes_on_after_the_picture_is_no_cut(tmp_path):
             sink.mux(sound.encode(heard))
         sink.mux(picture.encode())
         sink.mux(sound.encode())
-    assert probe_video(tmp_path / "a.mp4").warnings == ()
+    assert probe_video(tmp_path / name).warnings == ()
 
 
 def test_description(clip):

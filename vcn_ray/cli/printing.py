@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from vcn_ray.errors import InputError
 from vcn_ray.monitoring.console import Bars, Lines
 from vcn_ray.monitoring.monitor import Monitor, duration
 
@@ -44,9 +46,13 @@ def say(text: str) -> None:
 
 
 def say_what_waits(season: SeasonResult) -> None:
-    """Say that a season's tables do not hold all corrections yet, where that is so."""
-    if season.corrections_wait:
-        complain(f"corrections wait, and are not in what is written now: vcn-ray apply {season.out} brings them in")
+    """Say that a season's tables do not hold all corrections yet, where that is so, or cannot be told."""
+    try:
+        if season.corrections_wait:
+            how = f"vcn-ray apply {shlex.quote(season.out)}"
+            complain(f"corrections wait, and are not in what is written now; this brings them in: {how}")
+    except InputError as error:  # the tables are whole all the same
+        complain(f"whether corrections wait cannot be told: {error}")
 
 
 def add_row(table: Table, *cells: str) -> None:

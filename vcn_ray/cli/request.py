@@ -73,7 +73,7 @@ class Request:
 def folder(flag: str, url: str) -> str:
     """The folder or URL, with a ~ resolved."""
     if not url:
-        raise OptionError(f"{flag} is empty: name a file or a folder, such as . for this one")
+        raise OptionError(f"{flag} is an empty text: name a folder, such as . for this one")
     if url.startswith("s3://"):
         return url
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://?", url):

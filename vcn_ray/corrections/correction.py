@@ -111,6 +111,8 @@ def make_correction(
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
     check(correction)
+    if correction.name is not None:
+        check_new_name(correction.name)
     return correction
 
 
@@ -126,8 +128,13 @@ def check_name(name: str) -> None:
         raise InputError(f"a name has 1 to {MOST_NAME_LETTERS} letters, not {len(name) if letters else 0}")
     if not letters.isprintable():
         raise InputError(f"the name {name!r} holds characters that cannot be printed")
-    if _WITHOUT_NAME.fullmatch(name):
-        raise InputError(f"{name!r} is what those are called who have no name")
+
+
+def check_new_name(name: str) -> None:
+    """As `check_name`, for a name that is given now: not one that stands for whoever has none."""
+    check_name(name)
+    if _WITHOUT_NAME.fullmatch(unicodedata.normalize("NFKC", name.translate(_JOINERS))):
+        raise InputError(f"{name!r} is what those are called who have no name: choose another")
 
 
 def shown(text: str) -> str:

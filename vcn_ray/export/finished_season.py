@@ -141,12 +141,12 @@ def part_of(
 
 def refuse_two(season: SeasonViews, character: str) -> None:
     """`OptionError` where what a user calls somebody is the name of one and the number of another."""
-    if character.isdecimal():
+    if number_in(character).isdecimal():
         meant = set(_Part(season, None, character).tracks["cast_id"].to_pylist()) - {None}
         if len(meant) > 1:
+            number = f"write 'Cast {character}' for the number, or " if character.isdecimal() else ""
             raise OptionError(
-                f"{character!r} is the name of one and the number of another: write 'Cast {character}' for the number, "
-                "or give the first another name"
+                f"{character!r} is the name of one and the number of another: {number}give the first another name"
             )
 
 

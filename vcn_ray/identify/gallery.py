@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vcn_ray.corrections.correction import check_name, one_spelling
+from vcn_ray.corrections.correction import check_new_name, one_spelling
 from vcn_ray.errors import InputError
 from vcn_ray.storage.store import Store
 
@@ -87,7 +87,7 @@ def clean_name(text: str) -> str:
     """A name as corrections have it; `InputError` where it cannot be one."""
     name = one_spelling(text)
     try:
-        check_name(name)
+        check_new_name(name)
     except InputError as error:
         raise InputError(f"names nobody: {error}; call the file or its folder by the person's name") from None
     return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +48,10 @@ class FinishedRun(SeasonViews, Protocol):
     @property
     def titles(self) -> Iterable[FinishedTitle]:
         """All titles, in order."""
+
+    @property
+    def corrections_wait(self) -> bool:
+        """Whether corrections were made that its tables do not hold yet."""
 
     def video_facts(self) -> list[VideoFacts]:
         """What is known of the videos of finished titles."""
@@ -100,7 +105,7 @@ def overlay_season(
 
     Raises:
         OptionError: nobody, no title or no video is called so; several videos would go into one file.
-        InputError: there is nothing to make videos of.
+        InputError: there is nothing to make videos of; somebody is to be hidden, and corrections wait.
     """
     options, monitor = options or RunOptions(), monitor or NullMonitor()
     tasks = video_tasks(season, out, request, title, video)
@@ -137,6 +142,11 @@ def video_tasks(
 ) -> list[VideoTask]:
     """What `overlay_season` has made, a task a video; see there for what is given and raised."""
     request.check()
+    if request.hides and season.corrections_wait:
+        raise InputError(
+            f"{season.out}: corrections wait, and may say that somebody is to be hidden who would be shown: bring them "
+            f"in first, by vcn-ray apply {shlex.quote(season.out)}"
+        )
     titles = [_title(season, title)] if title is not None else [one for one in season.titles if one.error is None]
     for who in (*request.blur, *request.blur_all_but, *([request.supercut] if request.supercut is not None else [])):
         if who != UNKNOWN:
@@ -229,7 +239,7 @@ class _People:
         found = {
             cluster
             for (cluster, name), cast in zip(self.names.items(), self._cast, strict=True)
-            if name in whom or str(cast) in numbers
+            if name in whom or (cast is not None and str(cast) in numbers)
         }
         return frozenset(found | ({-1} if UNKNOWN in whom else set()))
 

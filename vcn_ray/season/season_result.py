@@ -106,7 +106,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
         timed = [] if start_timecode is None else ["start_timecode"]
         exporters.check_export(to, [*options, *timed])  # a wrong one is told before anything is read
         place, name = exporters.place_and_name(os.fspath(path), exporters.default_name(Store(self.out).name, to))
-        whom = None if character is None else str(character)
+        whom = None if character is None else _text(character)
 
         def videos() -> list[VideoFacts]:
             known = self.video_facts()
@@ -155,7 +155,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
 
         Raises:
             OptionError: no such title, video or character; several videos would go into one file.
-            InputError: there is no video to show.
+            InputError: there is no video to show; somebody is to be hidden, and corrections wait.
         """
         from vcn_ray.overlay.request import OverlayRequest
         from vcn_ray.overlay.season_videos import overlay_season  # imports matplotlib, cv2
@@ -163,7 +163,7 @@ class SeasonResult(SeasonTables, SeasonCuration):
         request = OverlayRequest(
             blur=_texts(blur),
             blur_all_but=_texts(blur_all_but),
-            supercut=None if supercut is None else str(supercut),
+            supercut=None if supercut is None else _text(supercut),
             **wanted,
         )
         options = make_options(dict(run or {})).run
@@ -282,7 +282,11 @@ def _stills(video: VideoFacts, every_s: float, max_side_px: int) -> Stills:
 
 
 def _texts(whom: str | int | Iterable[str | int]) -> tuple[str, ...]:
-    return (str(whom),) if isinstance(whom, str | int) else tuple(map(str, whom))
+    return (_text(whom),) if isinstance(whom, str | int) else tuple(map(_text, whom))
+
+
+def _text(whom: str | int) -> str:
+    return f"Cast {whom}" if isinstance(whom, int) else str(whom)
 
 
 def load_season(out: str | Path) -> SeasonResult:

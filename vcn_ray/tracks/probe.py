@@ -11,6 +11,7 @@ import errno
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -35,6 +36,7 @@ from vcn_ray.tracks.container import (
 from vcn_ray.tracks.video_info import VideoInfo
 
 _CHECKED_FRAMES = 48
+_DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", re.ASCII)
 _FINGERPRINT_BYTES = 1 << 20
 _TRANSFERS = {int(ColorTrc.SMPTE2084): "pq", int(ColorTrc.ARIB_STD_B67): "hlg"}
 
@@ -54,7 +56,7 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         start_s = float(container.start_time / av.time_base) if container.start_time else 0.0
         pts, key_pts, complete = _packet_times(container, stream)
         time_base = stream.time_base or Fraction(1, 1000)
-        own_s = float(stream.duration * time_base) if stream.duration else promised_s
+        own_s = _own_duration_s(stream, time_base) or promised_s
         stream_index = stream.index
         start_timecode = timecode_tag(container, stream)
         audio_channels = sound_channels(container)
@@ -131,6 +133,14 @@ def _check_file(url: str) -> str:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise InputError(f"{path} cannot be read: permission denied; change its permissions") from None
         raise InputError(f"{path} cannot be read: {error.strerror}; check the disk or copy it again") from None
+
+
+def _own_duration_s(stream: Any, time_base: Fraction) -> float:
+    """What the file says of this stream alone, Matroska in a tag; 0.0 where it does not."""
+    if stream.duration:
+        return float(stream.duration * time_base)
+    found = _DURATION_TAG.match(stream.metadata.get("DURATION", ""))
+    return sum(float(part) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
 
 
 def _packet_times(container: Any, stream: VideoStream) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -104,9 +104,6 @@ def test_a_variable_rate_is_placed_by_time() -> None:
         assert "variable rate, 26.9" in clock.remarks[0]
         assert [clock.frame(time, n) for n, time in enumerate(times)] == [round(time * 25) for time in times]
         assert all(0 <= b - a <= 2 for a, b in pairwise(clock.frame(time, n) for n, time in enumerate(times)))
-    jitter = np.r_[0, np.random.default_rng(0).normal(1 / 30, 0.008, 3000)].cumsum()
-    for faces in (None, [5, 6], list(range(100, 119))):  # a few that happen to fit a rate say nothing
-        assert "variable rate, 30.2" in Clock.of(_video(jitter, faces)).remarks[0]
     drop = Clock.of(_video(times * 0.9, start_timecode="10:00:00;00"))
     assert (drop.rate, drop.drop, drop.timecode(0)) == (DROP_RATES[0], True, "10:00:00;00")
 
@@ -116,18 +113,6 @@ def test_frames_lost_in_a_recording_leave_the_others_where_they_were() -> None:
     clock = Clock.of(_video(times))
     assert (clock.rate, clock.conformed) == (Fraction(25), True)
     assert clock.frame(times[2000], 2000) == 2040
-
-
-@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.5g}")
-@pytest.mark.parametrize("gap", [1, 40, 750])
-def test_frames_with_gaps_keep_their_rate(rate: Fraction, gap: int) -> None:
-    """Also where their average is nearer to another one, and where times are rounded to milliseconds."""
-    times = np.round(np.delete(np.arange(1500 + gap) / float(rate), slice(1000, 1000 + gap)), 3)
-    for faces in (None, list(range(20, 1480, 3))):
-        clock = Clock.of(_video(times, faces))
-        assert (clock.rate, clock.conformed) == (rate, True)
-        assert [clock.frame(times[n], n) for n in (0, 999, 1000, 1400)] == [0, 999, 1000 + gap, 1400 + gap]
-        assert f"missing between those that come at {float(rate):.5g} a second" in clock.remarks[0]
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,6 @@ _OTHER_RATES = [Fraction(n) for n in (5, 10, 12, 15, 20, 90, 100, 120, 144, 240)
 _OTHER_RATES += [n * _NTSC for n in (12, 15, 120, 240)]
 # How far a measured duration may be off: Matroska rounds times to milliseconds, at both ends.
 _ROUNDING_S, _ROUNDING_SHARE = 0.002, 0.0004
-# Of frames with gaps: so many are known at least, this share follow the one before as at their rate, half of them
-# within so many frames of it.
-_LEAST_KNOWN, _STEADY_SHARE, _OFF_FRAMES = 20, 0.95, 0.1
 # What nobody can measure: no rate is known and no face is later than the first frame.
 _ASSUMED = Fraction(25)
 _CODE = re.compile(r"(\d\d)[:;](\d\d)[:;](\d\d)([:;.,])(\d\d)", re.ASCII)
@@ -54,16 +51,10 @@ class Clock:
     def of(cls, video: VideoTracks) -> Clock:
         """A video's clock; `OptionError` where a user's start time code cannot be that of its first frame."""
         code = video.facts.start_timecode
-        drop = bool(code and _is_drop(code))
-        source, measured = _source_rate(video, drop)
+        source, measured = _source_rate(video, prefers_drop=bool(code and _is_drop(code)))
         rate, frames_each, remarks = source, 1, []
-        if rate is None and (rate := _rate_with_gaps(video, drop)):
-            remarks.append(
-                f"frames are missing between those that come at {_shown(rate)} a second: all are placed by their time, "
-                "as editing programs do"
-            )
-        elif rate is None:
-            rate = _nearest(measured, drop)
+        if rate is None:
+            rate = _nearest(measured, prefers_drop=bool(code and _is_drop(code)))
             remarks.append(
                 f"frames come at a variable rate, {_shown(measured)} a second on average: they are placed by their "
                 f"time on a clock of {_shown(rate)}, as editing programs do"
@@ -169,26 +160,6 @@ def _source_rate(video: VideoTracks, prefers_drop: bool) -> tuple[Fraction | Non
     # an average of different frames is no rate, even where few faces happen to be near it
     tolerance_s = 0.5 / rate if rate in RATES else 0.0025
     return (rate if off_s < tolerance_s else None), fps
-
-
-def _rate_with_gaps(video: VideoTracks, prefers_drop: bool) -> Fraction | None:
-    """The rate at which frames come but for some that are missing, as in a recording that lost them or was cut short.
-
-    None where they come otherwise, or too few have faces to tell. At the right rate a frame's time says how many are
-    missing before it, which is a whole number that changes seldom and never falls.
-    """
-    frame, rows = np.unique(video.faces["frame"].to_numpy(), return_index=True)
-    time_s = video.faces["time_s"].to_numpy()[rows]
-    if len(frame) < _LEAST_KNOWN:
-        return None
-    found: list[tuple[bool, float, Fraction]] = []
-    for rate in RATES:
-        missing = time_s * float(rate) - frame
-        whole = np.round(missing)
-        off, steps = np.abs(missing - whole), np.diff(whole)
-        if (steps >= 0).all() and (steps == 0).mean() >= _STEADY_SHARE and np.median(off) < _OFF_FRAMES:
-            found.append((prefers_drop and rate not in DROP_RATES, float(off.mean()), rate))
-    return min(found)[2] if found else None
 
 
 def _snapped(fps: float, frames: int, prefers_drop: bool) -> Fraction:
