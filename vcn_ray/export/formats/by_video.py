@@ -56,14 +56,13 @@ def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
     """
     faces = season.faces
     known = {(facts.title, facts.video): facts for facts in season.videos}
-    pairs = faces.group_by(["title", "video"], use_threads=False).aggregate([])
-    seen = list(zip(pairs["title"].to_pylist(), pairs["video"].to_pylist(), strict=True))
+    parts = _parts(faces)
+    seen = sorted(parts)
     count = Counter(video for _, video in seen)
     twice = next((video for video, times in count.items() if times > 1), None)
     if twice is not None:
         raise OptionError(f"{count[twice]} titles have a video {twice}: export one title at a time, with --title")
     order = {pair: n for n, pair in enumerate(known)}
-    parts = _parts(faces)
     placed = sorted(seen, key=lambda pair: order.get(pair, len(order)))
     for (title, video), file_name in zip(placed, file_names_of([video for _, video in placed]), strict=True):
         own = parts[title, video]
@@ -74,12 +73,11 @@ def tracks_by_video(season: FinishedSeason) -> Iterator[VideoTracks]:
 def _parts(faces: pa.Table) -> dict[tuple[str, str], pa.Table]:
     """The faces of each title and video, by frame and track: one sort, however many videos there are."""
     ordered = faces.sort_by([(key, "ascending") for key in ("title", "video", "frame", "track_id")]).combine_chunks()
-    runs = ordered.group_by(["title", "video"], use_threads=False).aggregate([([], "count_all")])
-    parts, start = {}, 0
-    for title, video, count in zip(*(runs[key].to_pylist() for key in ("title", "video", "count_all")), strict=True):
-        parts[title, video] = ordered.slice(start, count)
-        start += count
-    return parts
+    # Groups come in no order that Arrow promises: each says where it begins.
+    places = ordered.select(["title", "video"]).append_column("row", pa.array(np.arange(ordered.num_rows)))
+    runs = places.group_by(["title", "video"]).aggregate([("row", "min"), ("row", "count")])
+    columns = (runs[key].to_pylist() for key in ("title", "video", "row_min", "row_count"))
+    return {(title, video): ordered.slice(start, count) for title, video, start, count in zip(*columns, strict=True)}
 
 
 def videos_with_tracks(season: FinishedSeason) -> list[VideoTracks]:
